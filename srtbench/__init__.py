@@ -1,0 +1,1 @@
+"""srtbench: benchmark and analysis toolkit for self-rewarded training."""

@@ -1,0 +1,142 @@
+"""Checks across sections, on the raw content of a sweep file.
+
+They run on raw content, so that they report beside the mistakes that pydantic finds.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from srtbench.config.datasets import FILE_SUFFIXES
+from srtbench.config.errors import Problem, allowed
+from srtbench.config.train import OWN_TRL_OPTIONS
+from srtbench.config.trl_options import trl_options
+from srtbench.config.yaml_source import KeyPath
+
+
+def cross_checks(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
+    """Yield the problems that no single section can see."""
+    labels = {axis: list(_labels(content.get(axis), axis)) for axis in _AXES}
+    for axis, names in labels.items():
+        for position, name in enumerate(names):
+            if name is not None and name in names[:position]:
+                yield Problem(
+                    f"two entries are called '{name}'; give one of them another `name`",
+                    (axis, position),
+                )
+    yield from _check_seeds(content.get("seeds"))
+    yield from _check_exclude(content, labels)
+    yield from _check_trl(content)
+    yield from _check_files(content, folder)
+
+
+_AXES = {"models": "model", "datasets": "dataset", "variants": "variant"}
+
+
+def _labels(entries: Any, axis: str) -> Iterator[str | None]:
+    """Label of each entry of an axis, None where the entry is not valid by itself."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from srtbench.config.datasets import DatasetConfig
+    from srtbench.config.models import ModelConfig
+    from srtbench.config.variants import VariantConfig
+
+    union: Any = {"models": ModelConfig, "datasets": DatasetConfig, "variants": VariantConfig}[axis]
+    adapter: TypeAdapter[Any] = TypeAdapter(union)
+    for entry in entries if isinstance(entries, list) else []:
+        try:
+            yield adapter.validate_python(entry).label
+        except ValidationError:
+            yield entry.get("name") if isinstance(entry, dict) else None
+
+
+def _check_seeds(seeds: Any) -> Iterator[Problem]:
+    if isinstance(seeds, list):
+        for position, seed in enumerate(seeds):
+            if seed in seeds[:position]:
+                yield Problem(f"seed {seed} is given twice", ("seeds", position))
+
+
+def _check_exclude(
+    content: dict[str, Any], labels: dict[str, list[str | None]]
+) -> Iterator[Problem]:
+    exclude = content.get("exclude")
+    for position, entry in enumerate(exclude if isinstance(exclude, list) else []):
+        if not isinstance(entry, dict):
+            continue
+        for axis, key in _AXES.items():
+            given = entry.get(key, [])
+            known = [name for name in labels[axis] if name is not None]
+            for name in given if isinstance(given, list) else [given]:
+                if name not in known:
+                    yield Problem(
+                        f"excludes the unknown {key} '{name}'; {allowed(name, known)}",
+                        ("exclude", position, key),
+                    )
+        seeds = content.get("seeds", [0])
+        seeds = seeds if isinstance(seeds, list) else [seeds]
+        given = entry.get("seed", [])
+        for seed in given if isinstance(given, list) else [given]:
+            if seed not in seeds:
+                yield Problem(
+                    f"excludes the unknown seed {seed}; allowed: {', '.join(map(str, seeds))}",
+                    ("exclude", position, "seed"),
+                )
+
+
+def _train_sections(content: dict[str, Any]) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+    yield ("train",), content.get("train") or {}
+    for axis in _AXES:
+        entries = content.get(axis)
+        for position, entry in enumerate(entries if isinstance(entries, list) else []):
+            if isinstance(entry, dict):
+                yield (axis, position, "train"), entry.get("train") or {}
+
+
+def _check_trl(content: dict[str, Any]) -> Iterator[Problem]:
+    sections = [
+        (path, section)
+        for path, section in _train_sections(content)
+        if isinstance(section, dict) and isinstance(section.get("trl"), dict)
+    ]
+    algorithms = {
+        section["algorithm"]
+        for _, section in _train_sections(content)
+        if isinstance(section, dict) and section.get("algorithm") in ("grpo", "rloo")
+    } or {"grpo", "rloo"}
+    for path, section in sections:
+        own = section.get("algorithm")
+        for key in section["trl"]:
+            here = (*path, "trl", key)
+            if key in OWN_TRL_OPTIONS:
+                yield Problem(f"'{key}' is set by srtbench: use {OWN_TRL_OPTIONS[key]}", here)
+                continue
+            for algorithm in sorted({own} if own in algorithms else algorithms):
+                known = trl_options(algorithm)
+                if key not in known:
+                    yield Problem(
+                        f"'{key}' is no option of TRL's {algorithm.upper()}Config; "
+                        f"{allowed(key, known)}",
+                        here,
+                    )
+                    break
+
+
+def _check_files(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
+    entries = content.get("datasets")
+    for position, entry in enumerate(entries if isinstance(entries, list) else []):
+        if isinstance(entry, str) and entry.endswith(FILE_SUFFIXES):
+            entry = {"type": "file", "path": entry}
+        if not isinstance(entry, dict) or entry.get("type") != "file":
+            continue
+        for key in ("path", "eval_path"):
+            path = entry.get(key)
+            if not isinstance(path, str):
+                continue
+            if not path.endswith(FILE_SUFFIXES):
+                yield Problem(
+                    f"'{path}' has an unknown ending; allowed: {', '.join(FILE_SUFFIXES)}",
+                    ("datasets", position, key),
+                )
+            elif not (folder / Path(path).expanduser()).is_file():
+                yield Problem(f"file '{path}' not found", ("datasets", position, key))

@@ -1,0 +1,132 @@
+"""The `datasets:` axis: where prompts and gold answers come from."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from srtbench.config.base import Name, Section, slug
+from srtbench.config.train import EvalOverride, TrainOverride
+
+SRT_SUFFIX = "{question}\n\nThink step by step, and put your final answer within \\boxed{{}}."
+"""Default prompt template, in the words of SRT's prompt suffix (arXiv 2505.21444)."""
+
+AnswerStyle = Literal["boxed", "hash", "the_answer_is", "tag", "line", "text"]
+
+
+class SplitShares(Section):
+    """Share of the distinct questions that each split gets; a question's hash decides."""
+
+    train: float = Field(0.6, gt=0, lt=1)
+    eval: float = Field(0.2, gt=0, lt=1)
+    warm_start: float = Field(0.2, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> "SplitShares":
+        total = self.train + self.eval + self.warm_start
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train + eval + warm_start must be 1, got {total:g}")
+        return self
+
+
+class DatasetBase(Section):
+    """What every dataset entry may carry."""
+
+    name: Name | None = Field(None, description="label in tables and run ids")
+    prompt_template: str = Field(
+        SRT_SUFFIX, description="str.format over question, answer, level, metadata[...]"
+    )
+    system_prompt: str | None = None
+    target_template: str = Field(
+        "\\boxed{{{answer}}}", description="supervised completion for a warm start"
+    )
+    answer_style: AnswerStyle = Field("boxed", description="where a completion holds its answer")
+    answer_kind: str = Field("math", description="how answers are compared")
+    split: SplitShares = Field(default_factory=SplitShares)
+    train_prompts: int | None = Field(
+        None, ge=1, description="size of the training pool; null: 4096 generated, or all of a file"
+    )
+    warm_start_levels: dict[int, float] = Field(
+        default_factory=dict, description="level -> weight in the warm-start mixture"
+    )
+    train: TrainOverride = Field(default_factory=TrainOverride, description="overrides of `train`")
+    eval: EvalOverride = Field(default_factory=EvalOverride, description="overrides of `eval`")
+
+
+class ReasoningGymDataset(DatasetBase):
+    """A procedurally generated task of Reasoning Gym."""
+
+    type: Literal["reasoning_gym"] = "reasoning_gym"
+    task: str = Field(min_length=1, description="task name, e.g. spell_backward")
+    level: int | None = Field(None, description="difficulty; `level_rule` turns it into a config")
+    level_rule: dict[str, Any] | None = Field(
+        None,
+        description="task option -> value or '{level}'; or level -> options; null: built-in rule",
+    )
+    config: dict[str, Any] = Field(default_factory=dict, description="further task options")
+    seed: int = Field(0, ge=0, description="seed of the generator")
+
+    @property
+    def label(self) -> str:
+        """Name in tables."""
+        return self.name or (self.task if self.level is None else f"{self.task}-{self.level}")
+
+
+class HubDataset(DatasetBase):
+    """Any repository the `datasets` library can load, with question and answer columns."""
+
+    type: Literal["hub"] = "hub"
+    id: str = Field(min_length=1)
+    subset: str | None = None
+    revision: str | None = None
+    train_split: str = "train"
+    eval_split: str | None = Field(
+        None, description="null: `train_split` is divided by the hash of each question"
+    )
+    question_column: str = "question"
+    answer_column: str = "answer"
+    level_column: str | None = None
+    on_overlap: Literal["error", "drop_from_train"] = "error"
+
+    @property
+    def label(self) -> str:
+        """Name in tables."""
+        return self.name or slug(self.id.split("/")[-1])
+
+
+class FileDataset(DatasetBase):
+    """A JSONL, Parquet or CSV file with question and answer columns."""
+
+    type: Literal["file"] = "file"
+    path: str = Field(min_length=1, description="relative to the sweep file")
+    eval_path: str | None = Field(
+        None, description="null: `path` is divided by the hash of each question"
+    )
+    question_column: str = "question"
+    answer_column: str = "answer"
+    level_column: str | None = None
+    on_overlap: Literal["error", "drop_from_train"] = "error"
+
+    @property
+    def label(self) -> str:
+        """Name in tables."""
+        return self.name or slug(self.path.rsplit("/", 1)[-1].rsplit(".", 1)[0])
+
+
+FILE_SUFFIXES = (".jsonl", ".parquet", ".csv")
+
+
+def _expand(entry: Any) -> Any:
+    """Short forms: a file by its ending, a hub id by its '/', else a Reasoning Gym task."""
+    if not isinstance(entry, str):
+        return entry
+    if entry.endswith(FILE_SUFFIXES):
+        return {"type": "file", "path": entry}
+    if "/" in entry:
+        return {"type": "hub", "id": entry}
+    return {"type": "reasoning_gym", "task": entry}
+
+
+DatasetConfig = Annotated[
+    Annotated[ReasoningGymDataset | HubDataset | FileDataset, Field(discriminator="type")],
+    BeforeValidator(_expand),
+]

@@ -1,0 +1,50 @@
+"""Problems found in a sweep file: where, what is wrong, what is allowed, what was meant."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in an input file."""
+
+    message: str
+    key_path: tuple[str | int, ...] = ()
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = []
+        if self.line is not None:
+            where.append(f"line {self.line}")
+        if self.key_path:
+            where.append(format_key_path(self.key_path))
+        return ": ".join([", ".join(where), self.message]) if where else self.message
+
+
+class ConfigError(ValueError):
+    """An input file is wrong; every mistake found is in ``problems``."""
+
+    def __init__(self, path: Path | str, problems: Sequence[Problem]):
+        self.path = Path(path)
+        self.problems = list(problems)
+        count = f"{len(problems)} problem" + ("s" if len(problems) != 1 else "")
+        super().__init__("\n".join([f"{path}: {count}", *(f"  {p}" for p in self.problems)]))
+
+
+def format_key_path(key_path: Iterable[str | int]) -> str:
+    """``("variants", 1, "train", "trl")`` -> ``variants[1].train.trl``."""
+    text = ""
+    for part in key_path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def allowed(given: object, choices: Iterable[str], limit: int = 40) -> str:
+    """A sentence on the allowed values, with the nearest match to ``given``."""
+    names = sorted(set(choices))
+    listed = ", ".join(names[:limit]) + (f", ... ({len(names)} in all)" if names[limit:] else "")
+    near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.6)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return f"{hint}Allowed: {listed}" if len(names) <= limit or not near else hint.strip()

@@ -1,0 +1,108 @@
+"""The `models:` axis: which policy is trained."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from srtbench.config.base import Name, Section, slug
+from srtbench.config.train import EvalOverride, TrainOverride
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+DIGITS = "0123456789"
+DEFAULT_ALPHABET = LETTERS + DIGITS + " =+-*/.,:;?()[]<>#'"
+
+
+class ModelBase(Section):
+    """What every model entry may carry."""
+
+    name: Name | None = Field(None, description="label in tables and run ids")
+    train: TrainOverride = Field(default_factory=TrainOverride, description="overrides of `train`")
+    eval: EvalOverride = Field(default_factory=EvalOverride, description="overrides of `eval`")
+
+
+class WarmStart(Section):
+    """Supervised training that gives a random tiny model its start accuracy."""
+
+    max_steps: int = Field(600, ge=1, description="optimiser steps at most")
+    batch_size: int = Field(256, ge=1)
+    learning_rate: float = Field(3e-3, gt=0)
+    target_accuracy: float = Field(
+        0.55, gt=0, le=1, description="stop once avg@k on held-out warm-start prompts reaches this"
+    )
+    check_every: int = Field(10, ge=1, description="steps between two accuracy checks")
+    check_prompts: int = Field(128, ge=8)
+    check_samples: int = Field(8, ge=1)
+    seed: int = Field(0, ge=0)
+
+
+class TinyModel(ModelBase):
+    """A randomly initialised character-level decoder, warm-started by supervised training."""
+
+    type: Literal["tiny"] = "tiny"
+    architecture: Literal["qwen3", "llama"] = "qwen3"
+    hidden_size: int = Field(64, ge=8)
+    intermediate_size: int = Field(256, ge=8)
+    num_layers: int = Field(3, ge=1)
+    num_heads: int = Field(4, ge=1)
+    max_length: int = Field(256, ge=8, description="positions, in tokens")
+    alphabet: str = Field(DEFAULT_ALPHABET, min_length=2, description="characters with a token")
+    words: tuple[str, ...] = Field(
+        ("\\boxed{", "}"), description="strings of more than one character, or braces, with a token"
+    )
+    warm_start: WarmStart = Field(default_factory=WarmStart)
+
+    @property
+    def label(self) -> str:
+        """Name in tables."""
+        return self.name or "tiny"
+
+
+class HubModel(ModelBase):
+    """A model of the Hugging Face hub, or of its local cache."""
+
+    type: Literal["hub"] = "hub"
+    id: str = Field(min_length=1, description="repository id, e.g. Qwen/Qwen2.5-Math-7B")
+    revision: str | None = Field(None, description="branch, tag or commit")
+    dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
+    attn_implementation: str | None = None
+    prompt_format: Literal["auto", "chat", "plain"] = Field(
+        "auto", description="auto: the chat template if the tokenizer has one"
+    )
+
+    @property
+    def label(self) -> str:
+        """Name in tables."""
+        return self.name or slug(self.id.split("/")[-1])
+
+
+class LocalModel(ModelBase):
+    """A model folder on disk in the transformers format, or a GGUF file inside it."""
+
+    type: Literal["local"] = "local"
+    path: str = Field(min_length=1, description="folder, relative to the sweep file")
+    gguf_file: str | None = Field(None, description="GGUF file name inside `path`")
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    attn_implementation: str | None = None
+    prompt_format: Literal["auto", "chat", "plain"] = "auto"
+
+    @property
+    def label(self) -> str:
+        """Name in tables."""
+        return self.name or slug(self.path.rstrip("/").split("/")[-1])
+
+
+def _expand(entry: Any) -> Any:
+    """Short forms: ``tiny``; a path (starts with '.', '/', '~'); with a '/', a hub id."""
+    if not isinstance(entry, str):
+        return entry
+    if entry.startswith((".", "/", "~")):
+        return {"type": "local", "path": entry}
+    if "/" in entry:
+        return {"type": "hub", "id": entry}
+    return {"type": entry}
+
+
+ModelConfig = Annotated[
+    Annotated[TinyModel | HubModel | LocalModel, Field(discriminator="type")],
+    BeforeValidator(_expand),
+]

@@ -1,0 +1,174 @@
+"""A sweep file: axes models x datasets x variants x seeds, shared sections, exclusions."""
+
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
+
+from srtbench.config.base import Name, Section
+from srtbench.config.checks import cross_checks
+from srtbench.config.datasets import DatasetConfig
+from srtbench.config.errors import ConfigError, Problem, allowed
+from srtbench.config.models import ModelConfig
+from srtbench.config.train import EvalOverride, ExecutionConfig, TrainOverride
+from srtbench.config.variants import VariantConfig
+from srtbench.config.yaml_source import KeyPath, YamlSource, read_yaml
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str | int) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Seeds = Annotated[tuple[int, ...], BeforeValidator(_as_tuple)]
+
+
+class Exclusion(Section):
+    """Cells to leave out: every named axis must match; an axis left out matches all."""
+
+    model: Names | None = None
+    dataset: Names | None = None
+    variant: Names | None = None
+    seed: Seeds | None = None
+
+
+class SweepConfig(Section):
+    """A whole sweep file."""
+
+    name: Name
+    description: str = ""
+    models: tuple[ModelConfig, ...] = Field(min_length=1)
+    datasets: tuple[DatasetConfig, ...] = Field(min_length=1)
+    variants: tuple[VariantConfig, ...] = Field(min_length=1)
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_as_tuple)] = (0,)
+    train: TrainOverride = Field(default_factory=TrainOverride)
+    eval: EvalOverride = Field(default_factory=EvalOverride)
+    execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
+    exclude: tuple[Exclusion, ...] = ()
+
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    @property
+    def folder(self) -> Path:
+        """Folder that relative paths in the file start from."""
+        return self._folder
+
+
+def load_sweep(path: str | Path) -> SweepConfig:
+    """Read and check a sweep file.
+
+    Raises:
+        ConfigError: with every mistake in the file, each with its line, its key path, the
+            allowed values and the nearest match.
+    """
+    path = Path(path)
+    source = read_yaml(path)
+    if not isinstance(source.content, dict):
+        raise ConfigError(path, [Problem("a sweep file is a mapping with the key 'name' ...")])
+    problems = list(source.problems)
+    config: SweepConfig | None = None
+    try:
+        config = SweepConfig.model_validate(source.content)
+    except ValidationError as error:
+        # An axis whose every entry is wrong is also "too short": the entries say it better.
+        found = error.errors()
+        nested = {item["loc"][0] for item in found if len(item["loc"]) > 1}
+        problems += [
+            _to_problem(item, source)
+            for item in found
+            if item["type"] != "too_short" or item["loc"][0] not in nested
+        ]
+    problems += [
+        Problem(problem.message, problem.key_path, source.line(problem.key_path))
+        for problem in cross_checks(source.content, path.parent)
+    ]
+    if problems or config is None:
+        problems.sort(key=lambda problem: problem.line or 0)
+        raise ConfigError(path, problems)
+    config._folder = path.parent.resolve()
+    return config
+
+
+def _to_problem(item: Any, source: YamlSource) -> Problem:
+    """Turn one pydantic error into a problem with the file's own words."""
+    section, key_path = _follow(item["loc"])
+    kind, given = item["type"], item["input"]
+    if kind == "extra_forbidden":
+        names = section.model_fields if section is not None else ()
+        message = f"unknown key '{key_path[-1]}'; {allowed(key_path[-1], names)}"
+    elif kind == "union_tag_invalid":
+        expected = [tag.strip(" '") for tag in item["ctx"]["expected_tags"].split(",")]
+        message = f"unknown type '{item['ctx']['tag']}'; {allowed(item['ctx']['tag'], expected)}"
+    elif kind == "union_tag_not_found":
+        message = "an entry is a short name or a mapping with the key 'type'"
+    elif kind == "literal_error":
+        expected = [tag.strip(" '") for tag in _split_or(item["ctx"]["expected"])]
+        message = f"{given!r} is not allowed; {allowed(given, expected)}"
+    elif kind == "missing":
+        message = f"key '{key_path[-1]}' is missing"
+    else:
+        text = item["msg"].removeprefix("Value error, ")
+        message = f"{text[0].lower()}{text[1:]}"
+        if isinstance(given, str | int | float):
+            message += f" (given: {given!r})"
+    return Problem(message, key_path, source.line(key_path))
+
+
+def _split_or(text: str) -> list[str]:
+    return text.replace(" or ", ",").split(",")
+
+
+def _follow(loc: tuple[str | int, ...]) -> tuple[type[Section] | None, KeyPath]:
+    """Walk a pydantic location: the section it ends in, and its path without union tags."""
+    section: Any = SweepConfig
+    owner: type[Section] | None = SweepConfig
+    path: list[str | int] = []
+    for part in loc:
+        if isinstance(part, int):
+            path.append(part)
+            continue
+        tagged = _by_tag(section, part)
+        if tagged is not None:
+            section = owner = tagged
+            continue
+        path.append(part)
+        if isinstance(section, type) and issubclass(section, Section):
+            owner = section
+            info = section.model_fields.get(part)
+            section = info.annotation if info is not None else None
+            section = _inner(section)
+    return owner, tuple(path)
+
+
+def _inner(annotation: Any) -> Any:
+    """The section type inside tuple[...], Optional[...] and Annotated[...], unions kept."""
+    arguments = [a for a in get_args(annotation) if a not in (Ellipsis, type(None))]
+    while arguments and not isinstance(annotation, type):
+        sections = _sections(annotation)
+        if len(sections) != 1:
+            return annotation
+        return sections[0]
+    if arguments:
+        sections = _sections(annotation)
+        return sections[0] if len(sections) == 1 else annotation
+    return annotation
+
+
+def _sections(annotation: Any) -> list[type[Section]]:
+    if isinstance(annotation, type) and not get_args(annotation):
+        return [annotation] if issubclass(annotation, Section) else []
+    found: list[type[Section]] = []
+    for argument in get_args(annotation):
+        found += _sections(argument)
+    return found
+
+
+def _by_tag(annotation: Any, tag: str) -> type[Section] | None:
+    """The member of a union whose `type` is ``tag``."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return None
+    for section in _sections(annotation):
+        kind = section.model_fields.get("type")
+        if kind is not None and tag in get_args(kind.annotation):
+            return section
+    return None

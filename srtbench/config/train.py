@@ -1,0 +1,175 @@
+"""The `train:`, `eval:` and `execution:` sections, and the published presets behind them."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from srtbench.config.base import Section
+
+Algorithm = Literal["grpo", "rloo"]
+PresetName = Literal["tiny", "srt_math", "srt_reasoning_gym"]
+
+
+class TrainConfig(Section):
+    """How a policy is trained. Every value changes results and enters the run id."""
+
+    algorithm: Algorithm
+    steps: int = Field(ge=1, description="optimiser steps")
+    prompts_per_step: int = Field(ge=1, description="groups per step")
+    num_generations: int = Field(ge=2, description="completions per group")
+    max_completion_length: int = Field(ge=1, description="tokens")
+    temperature: float = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    beta: float = Field(ge=0, description="weight of the KL to the start model")
+    micro_batch_size: int | None = Field(
+        None, ge=1, description="completions per forward pass and process; null: all of the step"
+    )
+    num_processes: int = Field(1, ge=1, description="data-parallel processes of one run")
+    trl: dict[str, Any] = Field(
+        default_factory=dict, description="any further option of TRL's GRPOConfig or RLOOConfig"
+    )
+
+    @property
+    def completions_per_step(self) -> int:
+        """Rollouts of one optimiser step."""
+        return self.prompts_per_step * self.num_generations
+
+
+class TrainOverride(Section):
+    """`train:` as written in a sweep file: every key may be left to the preset."""
+
+    preset: PresetName | None = Field(None, description="null: chosen by model and dataset type")
+    algorithm: Algorithm | None = None
+    steps: int | None = Field(None, ge=1)
+    prompts_per_step: int | None = Field(None, ge=1)
+    num_generations: int | None = Field(None, ge=2)
+    max_completion_length: int | None = Field(None, ge=1)
+    temperature: float | None = Field(None, gt=0)
+    learning_rate: float | None = Field(None, gt=0)
+    beta: float | None = Field(None, ge=0)
+    micro_batch_size: int | None = Field(None, ge=1)
+    num_processes: int | None = Field(None, ge=1)
+    trl: dict[str, Any] = Field(default_factory=dict)
+
+
+class EvalConfig(Section):
+    """How a policy is evaluated on held-out prompts. Every value enters the run id."""
+
+    every: int = Field(ge=1, description="steps between two evaluations")
+    prompts: int = Field(ge=1, description="held-out prompts")
+    samples: int = Field(ge=1, description="completions per prompt")
+    temperature: float = Field(1.0, gt=0)
+    batch_size: int = Field(ge=1, description="completions generated at once")
+    seed: int = Field(0, ge=0, description="seed of the sampling, the same for every run")
+
+
+class EvalOverride(Section):
+    """`eval:` as written in a sweep file."""
+
+    every: int | None = Field(None, ge=1)
+    prompts: int | None = Field(None, ge=1)
+    samples: int | None = Field(None, ge=1)
+    temperature: float | None = Field(None, gt=0)
+    batch_size: int | None = Field(None, ge=1)
+    seed: int | None = Field(None, ge=0)
+
+
+class ExecutionConfig(Section):
+    """Where and how runs are executed. No value changes a result; none enters the run id."""
+
+    workers: int | None = Field(None, ge=1, description="runs at once; null: one per core")
+    threads: int = Field(1, ge=1, description="CPU threads of each process")
+    checkpoint_every: int = Field(20, ge=1, description="steps between two checkpoints")
+    flush_every: int = Field(5, ge=1, description="steps between two writes of rollouts")
+    backend: Literal["local", "ray"] = "local"
+    gpus_per_run: float = Field(0, ge=0, description="GPUs that Ray reserves for one run")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+TRAIN_PRESETS: dict[PresetName, dict[str, Any]] = {
+    # Measured recipe for models of ~0.2 M parameters.
+    "tiny": {
+        "algorithm": "grpo",
+        "steps": 120,
+        "prompts_per_step": 16,
+        "num_generations": 16,
+        "max_completion_length": 12,
+        "temperature": 1.0,
+        "learning_rate": 1e-4,
+        "beta": 0.0,
+        "trl": {
+            "loss_type": "dapo",
+            "scale_rewards": "none",
+            "lr_scheduler_type": "constant",
+            "adam_beta2": 0.99,
+            "max_grad_norm": 1.0,
+            "bf16": False,
+            "gradient_checkpointing": False,
+        },
+    },
+    # SRT on mathematics, arXiv 2505.21444: RLOO, 16 prompts x 32, lr 1e-6, KL 1e-3.
+    "srt_math": {
+        "algorithm": "rloo",
+        "steps": 500,
+        "prompts_per_step": 16,
+        "num_generations": 32,
+        "max_completion_length": 3072,
+        "temperature": 1.0,
+        "learning_rate": 1e-6,
+        "beta": 1e-3,
+        "micro_batch_size": 8,
+        "trl": {
+            "lr_scheduler_type": "constant",
+        },
+    },
+    # SRT on Reasoning Gym, the same source: GRPO, 32 rollouts, lr 1e-6, KL 1e-4.
+    "srt_reasoning_gym": {
+        "algorithm": "grpo",
+        "steps": 500,
+        "prompts_per_step": 16,
+        "num_generations": 32,
+        "max_completion_length": 3072,
+        "temperature": 1.0,
+        "learning_rate": 1e-6,
+        "beta": 1e-4,
+        "micro_batch_size": 8,
+        "trl": {
+            "lr_scheduler_type": "constant",
+            "loss_type": "grpo",
+            "scale_rewards": "group",
+        },
+    },
+}
+
+EVAL_PRESETS: dict[PresetName, dict[str, Any]] = {
+    "tiny": {"every": 20, "prompts": 128, "samples": 16, "batch_size": 512},
+    "srt_math": {"every": 100, "prompts": 500, "samples": 32, "batch_size": 64},
+    "srt_reasoning_gym": {"every": 100, "prompts": 200, "samples": 16, "batch_size": 64},
+}
+
+OWN_TRL_OPTIONS: dict[str, str] = {
+    "output_dir": "the run folder",
+    "seed": "the `seeds` axis",
+    "data_seed": "the `seeds` axis",
+    "max_steps": "train.steps",
+    "num_train_epochs": "train.steps",
+    "num_generations": "train.num_generations",
+    "per_device_train_batch_size": "train.micro_batch_size",
+    "gradient_accumulation_steps": "train.prompts_per_step and train.micro_batch_size",
+    "generation_batch_size": "train.prompts_per_step",
+    "max_completion_length": "train.max_completion_length",
+    "temperature": "train.temperature",
+    "learning_rate": "train.learning_rate",
+    "beta": "train.beta",
+    "eval_strategy": "eval.every",
+    "eval_steps": "eval.every",
+    "do_eval": "eval.every",
+    "num_generations_eval": "eval.samples",
+    "save_strategy": "execution.checkpoint_every",
+    "save_steps": "execution.checkpoint_every",
+    "resume_from_checkpoint": "repeat `srtbench sweep`",
+    "remove_unused_columns": "nothing: rewards need the prompt ids",
+    "disable_tqdm": "nothing: the sweep shows progress",
+    "reward_weights": "the `weighted` variant",
+}
+"""TRL options that srtbench sets itself -> where a sweep file says the same."""

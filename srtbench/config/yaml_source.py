@@ -1,0 +1,92 @@
+"""Read a YAML file and remember on which line every key stands."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from srtbench.config.errors import ConfigError, Problem
+
+KeyPath = tuple[str | int, ...]
+
+_FLOAT = re.compile(
+    r"""^[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
+        |[0-9][0-9_]*[eE][-+]?[0-9]+
+        |\.[0-9_]+(?:[eE][-+]?[0-9]+)?
+        |\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$""",
+    re.VERBOSE,
+)
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that reads ``1e-4`` as a number, as YAML 1.2 does (PyYAML: a string)."""
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+
+
+@dataclass
+class YamlSource:
+    """Parsed content of a YAML file, with the line of each key path."""
+
+    path: Path
+    content: Any
+    lines: dict[KeyPath, int]
+    problems: list[Problem] = field(default_factory=list)
+
+    def line(self, key_path: KeyPath) -> int | None:
+        """Line (from 1) of the longest prefix of ``key_path`` that the file holds."""
+        for length in range(len(key_path), -1, -1):
+            if key_path[:length] in self.lines:
+                return self.lines[key_path[:length]]
+        return None
+
+
+def read_yaml(path: Path) -> YamlSource:
+    """Parse ``path``.
+
+    Raises:
+        ConfigError: the file is missing, unreadable or not YAML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(path, [Problem("file not found")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(path, [Problem(f"cannot be read: {error}")]) from None
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        content = loader.construct_document(node) if node is not None else None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        reason = getattr(error, "problem", None) or str(error)
+        line = mark.line + 1 if mark else None
+        raise ConfigError(path, [Problem(f"not valid YAML: {reason}", line=line)]) from None
+    finally:
+        loader.dispose()
+    source = YamlSource(path, content, {})
+    if node is not None:
+        _index(node, (), source)
+    return source
+
+
+def _index(node: yaml.Node, here: KeyPath, source: YamlSource) -> None:
+    source.lines.setdefault(here, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            line = key_node.start_mark.line + 1
+            if key in seen:
+                source.problems.append(
+                    Problem("key is given twice", key_path=(*here, key), line=line)
+                )
+            seen.add(key)
+            source.lines[(*here, key)] = line
+            _index(value_node, (*here, key), source)
+    elif isinstance(node, yaml.SequenceNode):
+        for position, item in enumerate(node.value):
+            _index(item, (*here, position), source)

@@ -1,0 +1,353 @@
+"""A sweep as runs and shared stages: pure, and instant (no torch, no model, no data read).
+
+A run id is a readable slug and a hash of every value that can change the run's results. Values
+that cannot (names, workers, log level) stay out of it. Stages are what several runs share; each
+is named by the hash of what it is computed from, so it is computed once and found again.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from srtbench.config.base import deep_merge, slug
+from srtbench.config.datasets import DatasetConfig
+from srtbench.config.errors import ConfigError, Problem
+from srtbench.config.models import ModelConfig, TinyModel
+from srtbench.config.sweep import SweepConfig
+from srtbench.config.train import (
+    EVAL_PRESETS,
+    TRAIN_PRESETS,
+    EvalConfig,
+    ExecutionConfig,
+    PresetName,
+    TrainConfig,
+)
+from srtbench.config.variants import TeacherBase, VariantConfig, VotingConfig
+
+StageKind = Literal["train_prompts", "eval_prompts", "warm_start", "teacher_labels", "base_eval"]
+
+_LABELS = {"name", "train", "eval"}  # overrides are already merged into a run's own sections
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StageSpec(_Spec):
+    """Work that runs share, named by the hash of its inputs."""
+
+    stage_id: str
+    kind: StageKind
+    needs: dict[StageKind, str]
+    model: ModelConfig | None = None
+    dataset: DatasetConfig | None = None
+    prompts: int = 0
+    eval: EvalConfig | None = None
+    votes: int = 0
+    temperature: float = 1.0
+    voting: VotingConfig | None = None
+    max_completion_length: int = 0
+
+
+class RunSpec(_Spec):
+    """One training run: everything a worker needs to know."""
+
+    run_id: str
+    sweep: str
+    model_label: str
+    dataset_label: str
+    variant_label: str
+    seed: int
+    model: ModelConfig
+    dataset: DatasetConfig
+    variant: VariantConfig
+    train: TrainConfig
+    eval: EvalConfig
+    needs: dict[StageKind, str]
+
+    @property
+    def cell(self) -> str:
+        """The run without its seed."""
+        return f"{self.model_label}/{self.dataset_label}/{self.variant_label}"
+
+    @property
+    def eval_steps(self) -> tuple[int, ...]:
+        """Steps after which the policy is evaluated; 0 is the start model."""
+        steps = list(range(0, self.train.steps + 1, self.eval.every))
+        if steps[-1] != self.train.steps:
+            steps.append(self.train.steps)
+        return tuple(steps)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Upper bounds on the work of a plan."""
+
+    rollouts: int
+    completion_tokens: int
+
+    def __add__(self, other: "Estimate") -> "Estimate":
+        return Estimate(
+            self.rollouts + other.rollouts, self.completion_tokens + other.completion_tokens
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep will do."""
+
+    name: str
+    runs: tuple[RunSpec, ...]
+    stages: tuple[StageSpec, ...]
+    execution: ExecutionConfig
+
+    def stage(self, stage_id: str) -> StageSpec:
+        """The stage of that id."""
+        return next(stage for stage in self.stages if stage.stage_id == stage_id)
+
+
+def plan_sweep(config: SweepConfig) -> Plan:
+    """Expand a sweep file into runs and shared stages.
+
+    Raises:
+        ConfigError: merged sections that do not fit together, each named by its cell.
+    """
+    problems: list[Problem] = []
+    stages: dict[str, StageSpec] = {}
+    runs: list[RunSpec] = []
+    for model in config.models:
+        for dataset in config.datasets:
+            for variant in config.variants:
+                cell = f"{model.label}/{dataset.label}/{variant.label}"
+                train, evaluation, found = _merge(config, model, dataset, variant)
+                problems += [Problem(f"{cell}: {message}") for message in found]
+                if found:
+                    continue
+                model_, dataset_ = _resolved(model, config), _resolved(dataset, config)
+                needs = {}
+                for stage in _stages(model_, dataset_, variant, train, evaluation):
+                    stages[stage.stage_id] = stage
+                    needs[stage.kind] = stage.stage_id
+                for seed in config.seeds:
+                    if not _excluded(config, model, dataset, variant, seed):
+                        runs.append(
+                            _run(
+                                config.name,
+                                model_,
+                                dataset_,
+                                variant,
+                                seed,
+                                train,
+                                evaluation,
+                                needs,
+                            )
+                        )
+    if problems:
+        raise ConfigError(config.folder / config.name, problems)
+    used = {stage_id for run in runs for stage_id in run.needs.values()}
+    kept = tuple(stage for stage in stages.values() if stage.stage_id in used)
+    return Plan(config.name, tuple(runs), kept, config.execution)
+
+
+def estimate(spec: RunSpec | StageSpec) -> Estimate:
+    """Rollouts of a run or stage, and the tokens they have at most."""
+    if isinstance(spec, RunSpec):
+        evaluations = len(spec.eval_steps) - 1  # the start model's is a shared stage
+        rollouts = spec.train.steps * spec.train.completions_per_step
+        rollouts += evaluations * spec.eval.prompts * spec.eval.samples
+        return Estimate(rollouts, rollouts * spec.train.max_completion_length)
+    rollouts = 0
+    if spec.kind == "base_eval" and spec.eval is not None:
+        rollouts = spec.eval.prompts * spec.eval.samples
+    elif spec.kind == "teacher_labels":
+        rollouts = spec.prompts * spec.votes
+    return Estimate(rollouts, rollouts * spec.max_completion_length)
+
+
+def _merge(
+    config: SweepConfig, model: ModelConfig, dataset: DatasetConfig, variant: VariantConfig
+) -> tuple[TrainConfig, EvalConfig, list[str]]:
+    """Preset < sweep < model < dataset < variant."""
+    layers = [
+        section.train.model_dump(exclude_none=True) for section in (config, model, dataset, variant)
+    ]
+    named = [layer.pop("preset") for layer in layers if "preset" in layer]
+    preset: PresetName = named[-1] if named else _preset(model, dataset)
+    train = TrainConfig(**deep_merge(TRAIN_PRESETS[preset], *layers))
+    evaluation = EvalConfig(
+        **deep_merge(
+            EVAL_PRESETS[preset],
+            *(s.eval.model_dump(exclude_none=True) for s in (config, model, dataset, variant)),
+        )
+    )
+    problems = []
+    per_process, rest = divmod(train.completions_per_step, train.num_processes)
+    if rest:
+        problems.append(
+            f"prompts_per_step x num_generations = {train.completions_per_step} completions do "
+            f"not divide by num_processes = {train.num_processes}"
+        )
+    elif train.micro_batch_size and per_process % train.micro_batch_size:
+        problems.append(
+            f"{per_process} completions per process and step do not divide by "
+            f"micro_batch_size = {train.micro_batch_size}"
+        )
+    if isinstance(model, TinyModel) and dataset.split.warm_start == 0:
+        problems.append("a tiny model needs warm-start prompts: set split.warm_start above 0")
+    return train, evaluation, problems
+
+
+def _preset(model: ModelConfig, dataset: DatasetConfig) -> PresetName:
+    if isinstance(model, TinyModel):
+        return "tiny"
+    return "srt_reasoning_gym" if dataset.type == "reasoning_gym" else "srt_math"
+
+
+def _resolved(section: Any, config: SweepConfig) -> Any:
+    """Make the paths in a section absolute."""
+    changes = {
+        key: str((config.folder / Path(value).expanduser()).resolve())
+        for key in ("path", "eval_path")
+        if isinstance(value := getattr(section, key, None), str)
+    }
+    return section.model_copy(update=changes)
+
+
+def _excluded(config: SweepConfig, model: Any, dataset: Any, variant: Any, seed: int) -> bool:
+    values = {
+        "model": model.label,
+        "dataset": dataset.label,
+        "variant": variant.label,
+        "seed": seed,
+    }
+    return any(
+        all(
+            getattr(rule, axis) is None or value in getattr(rule, axis)
+            for axis, value in values.items()
+        )
+        for rule in config.exclude
+    )
+
+
+def _stages(
+    model: ModelConfig,
+    dataset: DatasetConfig,
+    variant: VariantConfig,
+    train: TrainConfig,
+    evaluation: EvalConfig,
+) -> Iterator[StageSpec]:
+    pool = train.steps * train.prompts_per_step
+    if dataset.train_prompts is not None:
+        pool = min(pool, dataset.train_prompts)
+    train_prompts = _stage("train_prompts", {}, dataset=dataset, prompts=pool)
+    eval_prompts = _stage("eval_prompts", {}, dataset=dataset, prompts=evaluation.prompts)
+    yield train_prompts
+    yield eval_prompts
+    length = train.max_completion_length
+    start: dict[StageKind, str] = {}
+    if isinstance(model, TinyModel):
+        warm = _stage("warm_start", {}, model=model, dataset=dataset, max_completion_length=length)
+        yield warm
+        start["warm_start"] = warm.stage_id
+    yield _stage(
+        "base_eval",
+        start | {"eval_prompts": eval_prompts.stage_id},
+        model=model,
+        dataset=dataset,
+        eval=evaluation,
+        max_completion_length=length,
+    )
+    if isinstance(variant, TeacherBase):
+        yield _stage(
+            "teacher_labels",
+            start | {"train_prompts": train_prompts.stage_id},
+            model=model,
+            dataset=dataset,
+            prompts=pool,
+            votes=variant.votes or train.num_generations,
+            temperature=variant.temperature,
+            voting=variant.voting,
+            max_completion_length=length,
+        )
+
+
+def _stage(kind: StageKind, needs: dict[StageKind, str], **inputs: Any) -> StageSpec:
+    spec = StageSpec(stage_id=kind, kind=kind, needs=needs, **inputs)
+    digest = content_hash(_content(spec.model_dump(mode="json", exclude={"stage_id"})))
+    return spec.model_copy(update={"stage_id": f"{kind}-{digest}"})
+
+
+def _run(
+    sweep: str,
+    model: ModelConfig,
+    dataset: DatasetConfig,
+    variant: VariantConfig,
+    seed: int,
+    train: TrainConfig,
+    evaluation: EvalConfig,
+    needs: dict[StageKind, str],
+) -> RunSpec:
+    labels = (model.label, dataset.label, variant.label)
+    spec = RunSpec(
+        run_id="",
+        sweep=sweep,
+        model_label=labels[0],
+        dataset_label=labels[1],
+        variant_label=labels[2],
+        seed=seed,
+        model=model,
+        dataset=dataset,
+        variant=variant,
+        train=train,
+        eval=evaluation,
+        needs=needs,
+    )
+    content = spec.model_dump(mode="json", include={"model", "dataset", "variant", "seed"})
+    content |= spec.model_dump(mode="json", include={"train", "eval"})
+    digest = content_hash(_content(content))
+    readable = "-".join(slug(label)[:32] for label in labels)
+    return spec.model_copy(update={"run_id": f"{readable}-s{seed}-{digest}"})
+
+
+def content_hash(content: Any) -> str:
+    """First 8 hexadecimal digits of the SHA-256 of canonical JSON."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _content(dump: dict[str, Any]) -> dict[str, Any]:
+    """What counts of a dump: no labels or overrides; files by their content, not their place."""
+    content = dict(dump)
+    for axis in ("model", "dataset", "variant"):
+        if content.get(axis):
+            content[axis] = {k: v for k, v in content[axis].items() if k not in _LABELS}
+            for key in ("path", "eval_path"):
+                if content[axis].get(key):
+                    content[axis][key] = _fingerprint(content[axis][key])
+    return content
+
+
+@functools.cache
+def _fingerprint(path: str) -> str:
+    """Content of a file; of a model folder its file names and sizes and its small files."""
+    place = Path(path)
+    digest = hashlib.sha256()
+    if place.is_file():
+        with place.open("rb") as source:
+            while block := source.read(1 << 20):
+                digest.update(block)
+    elif place.is_dir():
+        for file in sorted(place.iterdir()):
+            if file.is_file():
+                digest.update(f"{file.name}:{file.stat().st_size};".encode())
+                if file.stat().st_size < 1 << 20:
+                    digest.update(file.read_bytes())
+    else:
+        return f"missing:{place.name}"
+    return digest.hexdigest()

@@ -1,0 +1,120 @@
+"""Majority votes over answer keys: the one place where a pseudo-label is decided.
+
+Source: SRT, arXiv 2505.21444, section 3 and its released code. The defaults are its rule:
+unparsable answers do not vote, ties go to the answer seen first, and a group in which nothing
+parses has no pseudo-label.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+Tie = Literal["first", "random", "abstain", "split"]
+Unparsable = Literal["exclude", "count"]
+Denominator = Literal["votes", "samples"]
+
+
+@dataclass(frozen=True)
+class VotingPolicy:
+    """How a group's answer keys become one pseudo-label.
+
+    Attributes:
+        tie: who wins among equally frequent keys. ``first``: the key seen first; ``random``: one
+            of them by chance; ``abstain``: none; ``split``: all of them, each with an equal part.
+        unparsable: ``exclude``: an unparsable answer does not vote; ``count``: all of them vote
+            together for "no answer", and where that wins or ties the group has no label.
+        min_share: a label needs at least this vote share.
+        denominator: a vote share is a fraction of the ``votes`` cast or of all ``samples``.
+    """
+
+    tie: Tie = "first"
+    unparsable: Unparsable = "exclude"
+    min_share: float = 0.0
+    denominator: Denominator = "votes"
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("tie", Tie),
+            ("unparsable", Unparsable),
+            ("denominator", Denominator),
+        ):
+            if getattr(self, name) not in get_args(choices):
+                raise ValueError(
+                    f"VotingPolicy({name}={getattr(self, name)!r}): allowed are "
+                    f"{', '.join(get_args(choices))}"
+                )
+        if not 0 <= self.min_share <= 1:
+            raise ValueError(f"VotingPolicy(min_share={self.min_share}): must be in [0, 1]")
+
+
+@dataclass(frozen=True)
+class Vote:
+    """Outcome of one group's vote.
+
+    Attributes:
+        label: the pseudo-label; None without one (nothing parses, an abstained or split tie, a
+            share below the minimum).
+        share: vote share of the most frequent key, in [0, 1]; 0 if no key was cast.
+        counts: votes of each key, in the order in which the keys were first seen.
+        winners: keys that earn reward; one key, or under ``split`` every tied key.
+    """
+
+    label: str | None
+    share: float
+    counts: dict[str, int]
+    winners: tuple[str, ...]
+
+    def weight(self, key: str | None) -> float:
+        """Reward of an answer: 1 for the label, 1 / number of winners for a split tie, else 0."""
+        return 1.0 / len(self.winners) if key is not None and key in self.winners else 0.0
+
+
+def vote(
+    keys: Sequence[str | None],
+    policy: VotingPolicy | None = None,
+    rng: np.random.Generator | None = None,
+) -> Vote:
+    """Vote over one group.
+
+    Args:
+        keys: (samples,) answer keys in sample order; None where an answer did not parse.
+        policy: the rule; None: SRT's.
+        rng: needed by ``tie="random"`` only.
+
+    Raises:
+        ValueError: ``tie="random"`` met a tie without an rng.
+    """
+    policy = policy or VotingPolicy()
+    counts = dict(Counter(key for key in keys if key is not None))
+    unparsable = len(keys) - sum(counts.values())
+    total = len(keys)
+    if policy.denominator == "votes" and policy.unparsable == "exclude":
+        total -= unparsable
+    if not counts:
+        return Vote(None, 0.0, counts, ())
+    top = max(counts.values())
+    share = top / total
+    tied = tuple(key for key, count in counts.items() if count == top)
+    outvoted = policy.unparsable == "count" and unparsable >= top
+    if outvoted or share < policy.min_share or (policy.tie == "abstain" and len(tied) > 1):
+        return Vote(None, share, counts, ())
+    if len(tied) == 1 or policy.tie == "first":
+        return Vote(tied[0], share, counts, tied[:1])
+    if policy.tie == "split":
+        return Vote(None, share, counts, tied)
+    if rng is None:
+        raise ValueError("VotingPolicy(tie='random') needs an rng")
+    winner = tied[int(rng.integers(len(tied)))]
+    return Vote(winner, share, counts, (winner,))
+
+
+def vote_groups(
+    keys: Sequence[Sequence[str | None]],
+    policy: VotingPolicy | None = None,
+    rng: np.random.Generator | None = None,
+) -> list[Vote]:
+    """Vote over many groups; keys: (prompts, samples), groups may differ in size."""
+    return [vote(group, policy, rng) for group in keys]
