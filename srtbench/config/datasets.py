@@ -1,8 +1,10 @@
 """The `datasets:` axis: where prompts and gold answers come from."""
 
+import re
+from string import Formatter
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from srtbench.config.base import Name, Section, slug
 from srtbench.config.train import EvalOverride, TrainOverride
@@ -11,6 +13,36 @@ SRT_SUFFIX = "{question}\n\nThink step by step, and put your final answer within
 """Default prompt template, in the words of SRT's prompt suffix (arXiv 2505.21444)."""
 
 AnswerStyle = Literal["boxed", "hash", "the_answer_is", "tag", "line", "text"]
+
+PROMPT_FIELDS = ("question", "level", "metadata")
+TARGET_FIELDS = ("question", "answer", "level", "metadata")
+_PLACEHOLDER = re.compile(r"(?P<name>\w*)(\[[^\]]*\])*")
+
+
+def check_template(template: str, fields: tuple[str, ...]) -> str:
+    """The template itself, if it is ``str.format`` text over ``fields``, without attribute access.
+
+    Raises:
+        ValueError: what is wrong with it, with the placeholders that are allowed.
+    """
+    listed = ", ".join(f"{{{name}}}" for name in fields)
+    allowed = f"allowed: {listed}, with keys as {{metadata[key]}}; write a literal brace twice"
+    try:
+        parts = list(Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError(f"{error}; {allowed}") from None
+    for _, placeholder, spec, _ in parts:
+        if placeholder is None:
+            continue
+        match = _PLACEHOLDER.fullmatch(placeholder)
+        if match is None:
+            raise ValueError(f"{{{placeholder}}}: attributes cannot be read; {allowed}")
+        if match["name"] not in fields:
+            leak = match["name"] == "answer"
+            why = "the policy must not see the gold answer" if leak else "unknown placeholder"
+            raise ValueError(f"{{{placeholder}}}: {why}; {allowed}")
+        check_template(spec or "", fields)
+    return template
 
 
 class SplitShares(Section):
@@ -33,11 +65,12 @@ class DatasetBase(Section):
 
     name: Name | None = Field(None, description="label in tables and run ids")
     prompt_template: str = Field(
-        SRT_SUFFIX, description="str.format over question, answer, level, metadata[...]"
+        SRT_SUFFIX, description="str.format over question, level, metadata[key]"
     )
     system_prompt: str | None = None
     target_template: str = Field(
-        "\\boxed{{{answer}}}", description="supervised completion for a warm start"
+        "\\boxed{{{answer}}}",
+        description="supervised completion for a warm start; may use {answer}",
     )
     answer_style: AnswerStyle = Field("boxed", description="where a completion holds its answer")
     answer_kind: str = Field("math", description="how answers are compared")
@@ -50,6 +83,16 @@ class DatasetBase(Section):
     )
     train: TrainOverride = Field(default_factory=TrainOverride, description="overrides of `train`")
     eval: EvalOverride = Field(default_factory=EvalOverride, description="overrides of `eval`")
+
+    @field_validator("prompt_template")
+    @classmethod
+    def _check_prompt(cls, template: str) -> str:
+        return check_template(template, PROMPT_FIELDS)
+
+    @field_validator("target_template")
+    @classmethod
+    def _check_target(cls, template: str) -> str:
+        return check_template(template, TARGET_FIELDS)
 
 
 class ReasoningGymDataset(DatasetBase):

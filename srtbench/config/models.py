@@ -9,7 +9,7 @@ from srtbench.config.train import EvalOverride, TrainOverride
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 DIGITS = "0123456789"
-DEFAULT_ALPHABET = LETTERS + DIGITS + " =+-*/.,:;?()[]<>#'"
+DEFAULT_ALPHABET = LETTERS + LETTERS.upper() + DIGITS + " =+-*/.,:;?()[]<>#'"
 
 
 class ModelBase(Section):
@@ -31,7 +31,7 @@ class WarmStart(Section):
     )
     check_every: int = Field(10, ge=1, description="steps between two accuracy checks")
     check_prompts: int = Field(128, ge=8)
-    check_samples: int = Field(8, ge=1)
+    check_samples: int = Field(4, ge=1)
     seed: int = Field(0, ge=0)
 
 

@@ -1,0 +1,56 @@
+"""A run's `train:` section as TRL's own config object."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from trl import GRPOConfig, RLOOConfig
+
+from srtbench.plan import RunSpec
+
+
+class TrainerConfigError(ValueError):
+    """TRL refuses a value; the message names the run's `train:` section and TRL's reason."""
+
+
+def trainer_arguments(spec: RunSpec, output_dir: Path) -> Any:
+    """Build GRPOConfig or RLOOConfig.
+
+    On policy by default: each optimiser step generates anew. Checkpoints, evaluation and logs
+    are driven by srtbench's callbacks.
+
+    Raises:
+        TrainerConfigError: TRL refuses an option or value.
+    """
+    train = spec.train
+    per_process = train.completions_per_step // train.num_processes
+    micro = train.micro_batch_size or per_process
+    values: dict[str, Any] = {
+        "per_device_train_batch_size": micro,
+        "gradient_accumulation_steps": per_process // micro,
+        "num_generations": train.num_generations,
+        "max_completion_length": train.max_completion_length,
+        "temperature": train.temperature,
+        "learning_rate": train.learning_rate,
+        "beta": train.beta,
+        "max_steps": train.steps,
+        "logging_steps": 1,
+        "report_to": "none",
+        "top_k": 0,
+        "use_cpu": not torch.cuda.is_available(),
+    }
+    values |= train.trl
+    values |= {
+        "output_dir": str(output_dir),
+        "seed": spec.seed,
+        "save_strategy": "no",
+        "save_total_limit": 2,
+        "eval_strategy": "no",
+        "disable_tqdm": True,
+        "remove_unused_columns": False,
+    }
+    config_class = GRPOConfig if train.algorithm == "grpo" else RLOOConfig
+    try:
+        return config_class(**values)
+    except (TypeError, ValueError) as error:
+        raise TrainerConfigError(f"train section of {spec.cell}: {error}") from error

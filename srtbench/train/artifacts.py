@@ -1,0 +1,112 @@
+"""Read and write what stages hand to runs: prompts, teacher labels, start models."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from srtbench.config.datasets import DatasetConfig
+from srtbench.datasets import Problem
+from srtbench.datasets.splits import normalise
+from srtbench.plan import RunSpec, StageSpec
+from srtbench.rollouts import PROMPT_SCHEMA, write_parquet
+from srtbench.store import Folder, SweepStore
+from srtbench.train.evaluate import Prompt
+from srtbench.train.grading import Grader
+from srtbench.variants import TeacherLabel
+
+LABEL_SCHEMA = pa.schema(
+    [
+        pa.field("prompt_id", pa.string(), False),
+        pa.field("pseudo_label", pa.string(), True),
+        pa.field("vote_share", pa.float32(), False),
+    ]
+)
+
+
+def grader_of(dataset: DatasetConfig) -> Grader:
+    """How a dataset's answers are found and compared."""
+    return Grader(dataset.answer_style, dataset.answer_kind)
+
+
+def prompt_table(dataset: DatasetConfig, problems: Sequence[Problem]) -> pa.Table:
+    """Problems as PROMPT_SCHEMA, gold keys included."""
+    keys = grader_of(dataset).gold_keys([problem.gold for problem in problems])
+    return pa.Table.from_pylist(
+        [
+            {
+                "prompt_id": problem.prompt_id,
+                "dataset": dataset.label,
+                "level": problem.level,
+                "split": problem.split,
+                "prompt": problem.prompt,
+                "gold_answer": problem.gold,
+                "gold_key": key,
+            }
+            for problem, key in zip(problems, keys, strict=True)
+        ],
+        PROMPT_SCHEMA,
+    )
+
+
+def read_prompts(path: Path) -> list[Prompt]:
+    """Prompts of a table, in its order."""
+    rows = pq.read_table(path, columns=["prompt_id", "prompt", "gold_key"]).to_pylist()
+    return [Prompt(**row) for row in rows]
+
+
+class OverlapError(ValueError):
+    """A prompt stands in two splits."""
+
+
+def write_run_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> None:
+    """Put the train and eval prompts of a run into its own folder.
+
+    Raises:
+        OverlapError: train, eval and warm-start prompts are not disjoint.
+    """
+    sources = [spec.needs["train_prompts"], spec.needs["eval_prompts"]]
+    tables = [pq.read_table(store.stage(stage).prompts_path) for stage in sources]
+    table = pa.concat_tables(tables)
+    if "warm_start" in spec.needs:
+        warm = pq.read_table(store.stage(spec.needs["warm_start"]).prompts_path)
+        _check_disjoint(pa.concat_tables([table, warm]))
+    else:
+        _check_disjoint(table)
+    label = pa.array([spec.dataset_label] * len(table), pa.string())
+    position = table.schema.get_field_index("dataset")
+    table = table.set_column(position, PROMPT_SCHEMA.field("dataset"), label)
+    write_parquet(table, folder.prompts_path)
+
+
+def _check_disjoint(table: pa.Table) -> None:
+    owner: dict[str, str] = {}
+    for prompt, split in zip(table["prompt"].to_pylist(), table["split"].to_pylist(), strict=True):
+        if owner.setdefault(normalise(prompt), split) != split:
+            raise OverlapError(
+                f"prompt {prompt[:80]!r} is in {split} and {owner[normalise(prompt)]}"
+            )
+
+
+def start_model_path(spec: RunSpec | StageSpec, store: SweepStore) -> Path | None:
+    """Folder of the warm-started model; None if the model is loaded from elsewhere."""
+    warm = spec.needs.get("warm_start")
+    return store.stage(warm).model_path if warm else None
+
+
+def write_labels(path: Path, labels: dict[str, TeacherLabel]) -> None:
+    """Write teacher labels."""
+    rows = [
+        {"prompt_id": prompt_id, "pseudo_label": label.label, "vote_share": label.share}
+        for prompt_id, label in labels.items()
+    ]
+    write_parquet(pa.Table.from_pylist(rows, LABEL_SCHEMA), path)
+
+
+def read_labels(path: Path) -> dict[str, TeacherLabel]:
+    """Teacher labels by prompt id."""
+    return {
+        row["prompt_id"]: TeacherLabel(row["pseudo_label"], row["vote_share"])
+        for row in pq.read_table(path).to_pylist()
+    }

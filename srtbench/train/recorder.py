@@ -1,0 +1,161 @@
+"""What a run writes while it trains: rollouts, metrics, checkpoints, status.
+
+Everything of a step is on disk before the checkpoint of that step is named in status.json, and
+whatever is newer than that checkpoint is dropped on resume. So no rollout is lost or doubled,
+whenever the process dies.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from transformers import TrainerCallback
+
+from srtbench.plan import RunSpec
+from srtbench.rollouts import METRIC_SCHEMA, RolloutWriter, rollout_table, write_parquet
+from srtbench.store import Folder
+from srtbench.train.reward import RolloutBatch
+
+logger = logging.getLogger(__name__)
+
+_STATUS_EVERY_SECONDS = 1.0
+
+
+class MetricLog:
+    """Per-step metrics in one Parquet file, in long form."""
+
+    def __init__(self, path: Path, run_id: str, upto_step: int):
+        self._path = path
+        self._run_id = run_id
+        self._rows: list[dict[str, Any]] = []
+        if upto_step and path.is_file():
+            kept = pq.read_table(path).to_pylist()
+            self._rows = [row for row in kept if row["step"] <= upto_step]
+
+    def add(self, step: int, logs: dict[str, Any]) -> None:
+        """Keep the numbers of one step."""
+        for metric, value in logs.items():
+            if isinstance(value, int | float) and metric != "epoch":
+                number = None if math.isnan(value) else float(value)
+                self._rows.append(
+                    {"run_id": self._run_id, "step": step, "metric": metric, "value": number}
+                )
+
+    def write(self) -> None:
+        """Replace the file."""
+        write_parquet(pa.Table.from_pylist(self._rows, METRIC_SCHEMA), self._path)
+
+
+class Recorder(TrainerCallback):  # type: ignore[misc]
+    """Drives evaluation and checkpoints, and writes what happened.
+
+    Runs on every process, because sampling and gathering are collective; only the main one
+    writes.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        folder: Folder,
+        take_batch: Callable[[], RolloutBatch | None],
+        evaluate: Callable[[int], pa.Table],
+        *,
+        is_main: bool,
+        resumed_step: int,
+        checkpoint_every: int,
+        flush_every: int,
+    ):
+        self._spec = spec
+        self._folder = folder
+        self._take_batch = take_batch
+        self._evaluate = evaluate
+        self._is_main = is_main
+        self._checkpoint_every = checkpoint_every
+        self._flush_every = flush_every
+        self._writer = RolloutWriter(folder.rollouts_path)
+        self._metrics = MetricLog(folder.metrics_path, spec.run_id, resumed_step)
+        self._progress = dict(folder.read_status().progress) if resumed_step else {}
+        self._status_at = 0.0
+        self._started = time.monotonic()
+        self._seconds_before = folder.read_status().wall_seconds if resumed_step else 0.0
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        """Collect the step's rollouts; evaluate, flush and ask for a checkpoint when due."""
+        step = state.global_step
+        batch = self._take_batch()
+        if batch is not None:
+            self._keep(batch)
+        last = step == self._spec.train.steps
+        if step in self._spec.eval_steps:
+            table = self._evaluate(step)
+            if self._is_main:
+                self._writer.add("eval", step, table)
+                self._progress["eval_accuracy"] = _mean(table["gold_reward"])
+                logger.info("step %d: eval accuracy %.3f", step, self._progress["eval_accuracy"])
+        # Between two generations only: a checkpoint inside a generation buffer resumes elsewhere.
+        whole = batch is not None
+        due = step % self._checkpoint_every == 0 or last
+        if self._is_main and (
+            due or step % self._flush_every == 0 or step in self._spec.eval_steps
+        ):
+            self._writer.flush()
+        control.should_save = due and (whole or last)
+        return control
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        """Keep TRL's metrics of the step."""
+        if self._is_main and logs and "train_runtime" not in logs:
+            self._metrics.add(state.global_step, logs)
+            self._write_status(state.global_step)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """The checkpoint is whole: from now on a resume starts here."""
+        if self._is_main:
+            self._metrics.write()
+            self._folder.update_status(
+                step=state.global_step,
+                checkpoint=f"checkpoint-{state.global_step}",
+                checkpoint_step=state.global_step,
+                progress=self._progress,
+                wall_seconds=self.wall_seconds,
+            )
+
+    @property
+    def wall_seconds(self) -> float:
+        """Time spent training, earlier attempts up to the checkpoint included."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    @property
+    def progress(self) -> dict[str, float]:
+        """Last known numbers."""
+        return dict(self._progress)
+
+    def _keep(self, batch: RolloutBatch) -> None:
+        if not self._is_main:
+            return
+        rows = len(batch)
+        columns = batch.columns | {
+            "run_id": [self._spec.run_id] * rows,
+            "phase": [batch.phase] * rows,
+            "step": [batch.step] * rows,
+        }
+        table = rollout_table(columns)
+        self._writer.add(batch.phase, batch.step, table)
+        self._progress["train_reward"] = _mean(table["train_reward"])
+        self._progress["gold_reward"] = _mean(table["gold_reward"])
+
+    def _write_status(self, step: int) -> None:
+        now = time.monotonic()
+        if now - self._status_at >= _STATUS_EVERY_SECONDS:
+            self._status_at = now
+            self._folder.update_status(step=step, progress=self._progress)
+
+
+def _mean(column: Any) -> float:
+    values = column.to_numpy()
+    return float(values.mean()) if len(values) else math.nan

@@ -1,0 +1,193 @@
+"""One training run, from its start model or its last checkpoint to the end."""
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow as pa
+from accelerate import PartialState
+from accelerate.utils import gather_object
+
+from srtbench.config.train import ExecutionConfig
+from srtbench.models.load import load_policy, uses_chat
+from srtbench.models.sampling import PromptFormat
+from srtbench.plan import RunSpec
+from srtbench.rollouts import RolloutWriter, discard_after, read_rollouts
+from srtbench.store import Folder, SweepStore
+from srtbench.train.arguments import trainer_arguments
+from srtbench.train.artifacts import (
+    grader_of,
+    read_labels,
+    read_prompts,
+    start_model_path,
+    write_run_prompts,
+)
+from srtbench.train.evaluate import Prompt, Sampling, evaluation_table, sample_groups
+from srtbench.train.recorder import Recorder
+from srtbench.train.reward import RewardAdapter
+from srtbench.train.trainer import TRAINERS
+from srtbench.variants import Variant, VariantContext, build_variant
+
+logger = logging.getLogger(__name__)
+
+
+class NoPromptsError(ValueError):
+    """A variant keeps no prompt to train on."""
+
+
+def execute_run(
+    spec: RunSpec, execution: ExecutionConfig, store: SweepStore, folder: Folder
+) -> None:
+    """Train ``spec`` into ``folder``; continues from the checkpoint that its status names."""
+    process = PartialState()
+    status = folder.read_status()
+    resumed_step = status.checkpoint_step if status.checkpoint else 0
+    if process.is_main_process:
+        _prepare(spec, store, folder, resumed_step)
+    process.wait_for_everyone()
+
+    start_path = start_model_path(spec, store)
+    policy, tokenizer = load_policy(spec.model, start_path)
+    format_ = PromptFormat(uses_chat(spec.model, tokenizer), spec.dataset.system_prompt)
+    train_prompts = read_prompts(store.stage(spec.needs["train_prompts"]).prompts_path)
+    eval_prompts = read_prompts(store.stage(spec.needs["eval_prompts"]).prompts_path)
+    variant = _variant(spec, store)
+    kept = [prompt for prompt in train_prompts if _keeps(variant, prompt)]
+    if len(kept) < spec.train.prompts_per_step:
+        raise NoPromptsError(
+            f"variant '{spec.variant_label}' keeps {len(kept)} of {len(train_prompts)} prompts, "
+            f"fewer than prompts_per_step = {spec.train.prompts_per_step}"
+        )
+    logger.info("training on %d of %d prompts", len(kept), len(train_prompts))
+
+    adapter = RewardAdapter(
+        variant,
+        grader_of(spec.dataset),
+        {prompt.prompt_id: prompt.gold_key for prompt in train_prompts},
+        num_generations=spec.train.num_generations,
+        seed=spec.seed,
+        gather=gather_object,
+        process_index=lambda: process.process_index,
+        end_tokens=_end_tokens(policy, tokenizer),
+    )
+    trainer = TRAINERS[spec.train.algorithm](
+        model=policy,
+        reward_funcs=adapter,
+        args=trainer_arguments(spec, folder.checkpoint_path),
+        train_dataset=datasets.Dataset.from_list(
+            [
+                {"prompt": format_.messages(prompt.prompt), "prompt_id": prompt.prompt_id}
+                for prompt in kept
+            ]
+        ),
+        processing_class=tokenizer,
+    )
+    trainer.listen(adapter)
+    recorder = Recorder(
+        spec,
+        folder,
+        trainer.take_batch,
+        lambda step: _evaluate(spec, trainer, tokenizer, eval_prompts, format_, step),
+        is_main=process.is_main_process,
+        resumed_step=resumed_step,
+        checkpoint_every=execution.checkpoint_every,
+        flush_every=execution.flush_every,
+    )
+    _only_our_callbacks(trainer, recorder)
+    if resumed_step < spec.train.steps:
+        checkpoint = str(folder.checkpoint_path / status.checkpoint) if resumed_step else None  # type: ignore[operator]
+        trainer.train(resume_from_checkpoint=checkpoint)
+    process.wait_for_everyone()
+    if process.is_main_process:
+        _keep_last_checkpoint(folder)
+        folder.update_status(
+            state="done",
+            step=spec.train.steps,
+            progress=recorder.progress,
+            wall_seconds=recorder.wall_seconds,
+        )
+
+
+def _prepare(spec: RunSpec, store: SweepStore, folder: Folder, resumed_step: int) -> None:
+    """Bring the folder to the state of the checkpoint, or of a run not begun."""
+    if resumed_step:
+        dropped = discard_after(folder.rollouts_path, resumed_step)
+        logger.info("resuming after step %d; %d newer parts dropped", resumed_step, dropped)
+        return
+    for place in (folder.rollouts_path, folder.checkpoint_path):
+        shutil.rmtree(place, ignore_errors=True)
+    folder.metrics_path.unlink(missing_ok=True)
+    write_run_prompts(spec, store, folder)
+    base = read_rollouts(store.stage(spec.needs["base_eval"]).rollouts_path, "eval")
+    position = base.schema.get_field_index("run_id")
+    run_ids = pa.array([spec.run_id] * len(base), pa.string())
+    writer = RolloutWriter(folder.rollouts_path)
+    writer.add("eval", 0, base.set_column(position, base.schema.field("run_id"), run_ids))
+    writer.flush()
+
+
+def _variant(spec: RunSpec, store: SweepStore) -> Variant:
+    labels = {}
+    if "teacher_labels" in spec.needs:
+        labels = read_labels(store.stage(spec.needs["teacher_labels"]).path / "labels.parquet")
+    return build_variant(spec.variant, VariantContext(teacher_labels=labels))
+
+
+def _keeps(variant: Variant, prompt: Prompt) -> bool:
+    return variant.keeps_prompt(prompt.prompt_id, prompt.gold_key if variant.uses_gold else None)
+
+
+def _evaluate(
+    spec: RunSpec,
+    trainer: Any,
+    tokenizer: Any,
+    prompts: list[Prompt],
+    format_: PromptFormat,
+    step: int,
+) -> pa.Table:
+    """Evaluate on all processes, each on its share of the prompts; rows are those of all."""
+    process = PartialState()
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    share = prompts[process.process_index :: process.num_processes]
+    sampling = Sampling(
+        spec.eval.samples,
+        spec.eval.temperature,
+        spec.train.max_completion_length,
+        spec.eval.batch_size,
+    )
+    seed = (spec.eval.seed * 100_003 + step) * process.num_processes + process.process_index
+    groups = sample_groups(model, tokenizer, share, format_, sampling, seed)
+    pairs = gather_object(list(zip(share, groups, strict=True)))
+    order = {prompt.prompt_id: position for position, prompt in enumerate(prompts)}
+    pairs.sort(key=lambda pair: order[pair[0].prompt_id])
+    return evaluation_table(
+        spec.run_id,
+        step,
+        [prompt for prompt, _ in pairs],
+        [group for _, group in pairs],
+        grader_of(spec.dataset),
+    )
+
+
+def _end_tokens(policy: Any, tokenizer: Any) -> frozenset[int]:
+    configured = policy.generation_config.eos_token_id
+    tokens = configured if isinstance(configured, list) else [configured]
+    return frozenset({*tokens, tokenizer.eos_token_id, tokenizer.pad_token_id} - {None})
+
+
+def _only_our_callbacks(trainer: Any, recorder: Recorder) -> None:
+    """Add the recorder; drop the printer, whose dictionaries nobody reads."""
+    from transformers import PrinterCallback, ProgressCallback
+
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(recorder)
+
+
+def _keep_last_checkpoint(folder: Folder) -> None:
+    last = folder.read_status().checkpoint
+    for path in Path(folder.checkpoint_path).glob("checkpoint-*"):
+        if path.name != last:
+            shutil.rmtree(path)

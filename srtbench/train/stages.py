@@ -1,0 +1,209 @@
+"""Work that runs share, each computed once: prompts, warm start, base evaluation, teacher."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from srtbench.config.models import TinyModel
+from srtbench.datasets import Problem, load_problems
+from srtbench.datasets.splits import normalise
+from srtbench.models.load import load_policy, uses_chat
+from srtbench.models.sampling import Completion, PromptFormat
+from srtbench.models.tiny import build_tiny
+from srtbench.models.warm_start import Example, warm_start
+from srtbench.plan import StageSpec
+from srtbench.rollouts import RolloutWriter, write_parquet
+from srtbench.store import Folder, SweepStore, write_json
+from srtbench.train.artifacts import (
+    grader_of,
+    prompt_table,
+    read_prompts,
+    start_model_path,
+    write_labels,
+)
+from srtbench.train.evaluate import Sampling, evaluation_table, sample_groups
+from srtbench.variants import TeacherLabel
+from srtbench.votes import VotingPolicy, vote
+
+WARM_START_PROMPTS = 2000
+"""Warm-start prompts per level, at most."""
+
+_TEACHER_SEED = 7_919
+
+
+class WarmStartError(RuntimeError):
+    """A warm start did not reach its accuracy."""
+
+
+def execute_stage(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
+    """Compute a stage into its folder, from the beginning."""
+    for place in (folder.rollouts_path, folder.model_path):
+        shutil.rmtree(place, ignore_errors=True)
+    _STAGES[spec.kind](spec, store, folder)
+
+
+def _train_prompts(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
+    assert spec.dataset is not None
+    problems = load_problems(spec.dataset, "train", spec.prompts)
+    write_parquet(prompt_table(spec.dataset, problems), folder.prompts_path)
+
+
+def _eval_prompts(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
+    assert spec.dataset is not None
+    problems = load_problems(spec.dataset, "eval", spec.prompts)
+    write_parquet(prompt_table(spec.dataset, problems), folder.prompts_path)
+
+
+def _warm_start(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
+    model_config, dataset = spec.model, spec.dataset
+    assert isinstance(model_config, TinyModel)
+    assert dataset is not None
+    config = model_config.warm_start
+    problems = load_problems(dataset, "warm_start", WARM_START_PROMPTS)
+    level = getattr(dataset, "level", None)
+    weights = dict(dataset.warm_start_levels) or {level: 1.0}
+    checked = [problem for problem in problems if problem.level == level or level is None]
+    checked = checked[-config.check_prompts :]
+    held_out = {normalise(problem.prompt) for problem in checked}
+    training = [problem for problem in problems if normalise(problem.prompt) not in held_out]
+    write_parquet(prompt_table(dataset, problems), folder.prompts_path)
+
+    grader = grader_of(dataset)
+    golds = grader.gold_keys([problem.gold for problem in checked])
+
+    def is_right(index: int, completion: Completion) -> bool:
+        key = grader.grade([completion.text]).keys[0]
+        return key is not None and key == golds[index]
+
+    model, tokenizer = build_tiny(model_config)
+    _check_alphabet(tokenizer, problems)
+    folder.update_status(total_steps=config.max_steps)
+    result = warm_start(
+        model,
+        tokenizer,
+        config,
+        [Example(problem.prompt, problem.target, problem.level) for problem in training],
+        dict(weights),
+        [problem.prompt for problem in checked],
+        is_right,
+        max_completion_length=spec.max_completion_length,
+        on_check=lambda step, accuracy: _progress(folder, step, accuracy),
+    )
+    if not result.reached:
+        raise WarmStartError(
+            f"accuracy {result.accuracy:.3f} after {result.steps} steps, below the target "
+            f"{config.target_accuracy}: raise warm_start.max_steps, lower target_accuracy, or "
+            "put the level's neighbours into warm_start_levels"
+        )
+    model.eval()
+    model.save_pretrained(folder.model_path)
+    tokenizer.save_pretrained(folder.model_path)
+    write_json(
+        folder.path / "result.json",
+        {
+            "steps": result.steps,
+            "accuracy": result.accuracy,
+            "check_prompts": len(checked),
+            "check_samples": config.check_samples,
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        },
+    )
+
+
+def _check_alphabet(tokenizer: Any, problems: Sequence[Problem]) -> None:
+    """Every character of the prompts and targets must have a token."""
+    texts = {char for problem in problems for char in problem.prompt + problem.target}
+    unknown = [
+        char for char in sorted(texts) if tokenizer.unk_token_id in tokenizer(char).input_ids
+    ]
+    words = set(tokenizer.get_vocab())
+    missing = [char for char in unknown if not any(char in word for word in words)]
+    if missing:
+        raise WarmStartError(
+            f"the tiny model's alphabet lacks {''.join(missing)!r}: add them to `alphabet`"
+        )
+
+
+def _progress(folder: Folder, step: int, accuracy: float) -> None:
+    folder.update_status(step=step, progress={"eval_accuracy": accuracy})
+
+
+def _base_eval(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
+    assert spec.model is not None
+    assert spec.dataset is not None
+    assert spec.eval is not None
+    prompts = read_prompts(store.stage(spec.needs["eval_prompts"]).prompts_path)
+    model, tokenizer = load_policy(spec.model, start_model_path(spec, store))
+    format_ = PromptFormat(uses_chat(spec.model, tokenizer), spec.dataset.system_prompt)
+    sampling = Sampling(
+        spec.eval.samples, spec.eval.temperature, spec.max_completion_length, spec.eval.batch_size
+    )
+    groups = sample_groups(
+        model,
+        tokenizer,
+        prompts,
+        format_,
+        sampling,
+        spec.eval.seed,
+        _group_counter(folder, prompts),
+    )
+    writer = RolloutWriter(folder.rollouts_path)
+    table = evaluation_table(spec.stage_id, 0, prompts, groups, grader_of(spec.dataset))
+    writer.add("eval", 0, table)
+    writer.flush()
+
+
+def _teacher_labels(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
+    assert spec.model is not None
+    assert spec.dataset is not None
+    assert spec.voting is not None
+    prompts = read_prompts(store.stage(spec.needs["train_prompts"]).prompts_path)
+    model, tokenizer = load_policy(spec.model, start_model_path(spec, store))
+    format_ = PromptFormat(uses_chat(spec.model, tokenizer), spec.dataset.system_prompt)
+    sampling = Sampling(
+        spec.votes, spec.temperature, spec.max_completion_length, max(512, spec.votes)
+    )
+    groups = sample_groups(
+        model, tokenizer, prompts, format_, sampling, _TEACHER_SEED, _group_counter(folder, prompts)
+    )
+    table = evaluation_table(spec.stage_id, 0, prompts, groups, grader_of(spec.dataset))
+    writer = RolloutWriter(folder.rollouts_path)
+    writer.add("eval", 0, table)
+    writer.flush()
+    write_labels(folder.path / "labels.parquet", _vote_labels(table, spec))
+
+
+def _vote_labels(table: pa.Table, spec: StageSpec) -> dict[str, TeacherLabel]:
+    assert spec.voting is not None
+    policy = VotingPolicy(**spec.voting.model_dump())
+    keys = table["answer_key"].to_pylist()
+    ids = table["prompt_id"].to_pylist()
+    labels = {}
+    for start in range(0, len(ids), spec.votes):
+        rng = np.random.default_rng([_TEACHER_SEED, start])
+        outcome = vote(keys[start : start + spec.votes], policy, rng)
+        labels[ids[start]] = TeacherLabel(outcome.label, outcome.share)
+    return labels
+
+
+def _group_counter(folder: Folder, prompts: Sequence[object]) -> Callable[[int], None]:
+    total = len(prompts)
+    folder.update_status(total_steps=total)
+
+    def count(done: int) -> None:
+        if done % max(1, total // 20) == 0:
+            folder.update_status(step=done)
+
+    return count
+
+
+_STAGES = {
+    "train_prompts": _train_prompts,
+    "eval_prompts": _eval_prompts,
+    "warm_start": _warm_start,
+    "base_eval": _base_eval,
+    "teacher_labels": _teacher_labels,
+}

@@ -1,0 +1,43 @@
+"""Per-token statistics of a policy from what a forward pass has at hand."""
+
+import math
+
+import torch
+
+
+def self_certainty(
+    hidden: torch.Tensor,
+    token_ids: torch.Tensor,
+    logprobs: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    temperature: float,
+) -> torch.Tensor:
+    """KL(U || p) of each token's distribution, without computing all logits again.
+
+    KL(U || p) = logsumexp(z) - mean(z) - log V with z = logits / temperature (Intuitor, Zhao et
+    al. 2025). With a linear head the token's own logit and its log-probability give the
+    logsumexp, and the mean of the logits is one product with the mean row of the head.
+
+    Args:
+        hidden: (rows, tokens, width) last hidden states that predict ``token_ids``.
+        token_ids: (rows, tokens). logprobs: (rows, tokens) their log-probabilities, in nats.
+        weight: (vocabulary, width). bias: (vocabulary,) or None.
+
+    Returns:
+        (rows, tokens), in nats.
+    """
+    hidden, weight = hidden.float(), weight.float()
+    own = torch.einsum("rtw,rtw->rt", hidden, weight[token_ids])
+    mean = hidden @ weight.mean(dim=0)
+    if bias is not None:
+        own = own + bias.float()[token_ids]
+        mean = mean + bias.float().mean()
+    logsumexp = own / temperature - logprobs.float()
+    return logsumexp - mean / temperature - math.log(weight.shape[0])
+
+
+def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean over the tokens of each row; (rows, tokens) -> (rows,), nan for a row without any."""
+    mask = mask.to(values.dtype)
+    return (values * mask).sum(dim=1) / mask.sum(dim=1)
