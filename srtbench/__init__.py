@@ -1,1 +1,49 @@
-"""srtbench: benchmark and analysis toolkit for self-rewarded training."""
+"""srtbench: benchmark and analysis toolkit for self-rewarded training of language models.
+
+Importing this package loads no torch, trl or vllm; names are resolved when first used.
+"""
+
+import importlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from srtbench.analysis import open_sweep
+    from srtbench.config import ConfigError, SweepConfig, load_sweep
+    from srtbench.plan import Plan, plan_sweep
+    from srtbench.sweep import SweepResult, run_sweep
+
+__version__ = version("srtbench")
+
+_HOMES = {
+    "ConfigError": "srtbench.config",
+    "Plan": "srtbench.plan",
+    "SweepConfig": "srtbench.config",
+    "SweepResult": "srtbench.sweep",
+    "load_sweep": "srtbench.config",
+    "open_sweep": "srtbench.analysis",
+    "plan_sweep": "srtbench.plan",
+    "run_sweep": "srtbench.sweep",
+}
+
+__all__ = [
+    "ConfigError",
+    "Plan",
+    "SweepConfig",
+    "SweepResult",
+    "__version__",
+    "load_sweep",
+    "open_sweep",
+    "plan_sweep",
+    "run_sweep",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'srtbench' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -8,7 +8,7 @@ is named by the hash of what it is computed from, so it is computed once and fou
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +28,15 @@ from srtbench.config.train import (
     PresetName,
     TrainConfig,
 )
-from srtbench.config.variants import TeacherBase, VariantConfig, VotingConfig
+from srtbench.config.trl_options import trl_options
+from srtbench.config.variants import (
+    VariantConfig,
+    VotingConfig,
+    resolve_variant,
+    teacher_of,
+    trains_on_eval_prompts,
+    vote_problems,
+)
 
 StageKind = Literal["train_prompts", "eval_prompts", "warm_start", "teacher_labels", "base_eval"]
 
@@ -75,6 +83,11 @@ class RunSpec(_Spec):
     def cell(self) -> str:
         """The run without its seed."""
         return f"{self.model_label}/{self.dataset_label}/{self.variant_label}"
+
+    @property
+    def trains_on_eval_prompts(self) -> bool:
+        """Whether train and eval prompts are the same on purpose, as in test-time training."""
+        return trains_on_eval_prompts(self.variant)
 
     @property
     def eval_steps(self) -> tuple[int, ...]:
@@ -130,10 +143,13 @@ def plan_sweep(config: SweepConfig) -> Plan:
                 if found:
                     continue
                 model_, dataset_ = _resolved(model, config), _resolved(dataset, config)
+                variant_ = resolve_variant(variant, config.folder)
                 needs = {}
                 for stage in _stages(model_, dataset_, variant, train, evaluation):
                     stages[stage.stage_id] = stage
                     needs[stage.kind] = stage.stage_id
+                if trains_on_eval_prompts(variant):
+                    needs["train_prompts"] = needs["eval_prompts"]
                 for seed in config.seeds:
                     if not _excluded(config, model, dataset, variant, seed):
                         runs.append(
@@ -141,7 +157,7 @@ def plan_sweep(config: SweepConfig) -> Plan:
                                 config.name,
                                 model_,
                                 dataset_,
-                                variant,
+                                variant_,
                                 seed,
                                 train,
                                 evaluation,
@@ -179,14 +195,19 @@ def _merge(
     ]
     named = [layer.pop("preset") for layer in layers if "preset" in layer]
     preset: PresetName = named[-1] if named else _preset(model, dataset)
-    train = TrainConfig(**deep_merge(TRAIN_PRESETS[preset], *layers))
+    train = TrainConfig(**deep_merge(_preset_for(preset, layers), *layers))
     evaluation = EvalConfig(
         **deep_merge(
             EVAL_PRESETS[preset],
             *(s.eval.model_dump(exclude_none=True) for s in (config, model, dataset, variant)),
         )
     )
-    problems = []
+    problems = [
+        f"train.trl.{key} is no option of TRL's {train.algorithm.upper()}Config"
+        for layer in layers
+        for key in layer.get("trl", {})
+        if key not in trl_options(train.algorithm)
+    ]
     per_process, rest = divmod(train.completions_per_step, train.num_processes)
     if rest:
         problems.append(
@@ -200,7 +221,20 @@ def _merge(
         )
     if isinstance(model, TinyModel) and dataset.split.warm_start == 0:
         problems.append("a tiny model needs warm-start prompts: set split.warm_start above 0")
+    problems += vote_problems(variant, train.num_generations)
     return train, evaluation, problems
+
+
+def _preset_for(preset: PresetName, layers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A preset, less the TRL options that another algorithm does not have."""
+    values = TRAIN_PRESETS[preset]
+    algorithm = next(
+        (layer["algorithm"] for layer in reversed(layers) if "algorithm" in layer), None
+    )
+    if algorithm in (None, values["algorithm"]):
+        return values
+    known = trl_options(algorithm)
+    return values | {"trl": {key: v for key, v in values["trl"].items() if key in known}}
 
 
 def _preset(model: ModelConfig, dataset: DatasetConfig) -> PresetName:
@@ -263,16 +297,19 @@ def _stages(
         eval=evaluation,
         max_completion_length=length,
     )
-    if isinstance(variant, TeacherBase):
+    teacher = teacher_of(variant)
+    if teacher is not None:
+        on_eval = trains_on_eval_prompts(variant)
+        prompts = eval_prompts if on_eval else train_prompts
         yield _stage(
             "teacher_labels",
-            start | {"train_prompts": train_prompts.stage_id},
+            start | {"train_prompts": prompts.stage_id},
             model=model,
             dataset=dataset,
-            prompts=pool,
-            votes=variant.votes or train.num_generations,
-            temperature=variant.temperature,
-            voting=variant.voting,
+            prompts=evaluation.prompts if on_eval else pool,
+            votes=teacher.votes or train.num_generations,
+            temperature=teacher.temperature,
+            voting=teacher.voting,
             max_completion_length=length,
         )
 
@@ -326,17 +363,30 @@ def _content(dump: dict[str, Any]) -> dict[str, Any]:
     content = dict(dump)
     for axis in ("model", "dataset", "variant"):
         if content.get(axis):
-            content[axis] = {k: v for k, v in content[axis].items() if k not in _LABELS}
-            for key in ("path", "eval_path"):
-                if content[axis].get(key):
-                    content[axis][key] = _fingerprint(content[axis][key])
+            content[axis] = _section_content(content[axis])
+    return content
+
+
+def _section_content(section: dict[str, Any]) -> dict[str, Any]:
+    content = {k: v for k, v in section.items() if k not in _LABELS}
+    for key in ("path", "eval_path"):
+        if content.get(key):
+            content[key] = _fingerprint(content[key])
+    if content.get("parts"):
+        content["parts"] = [_section_content(part) for part in content["parts"]]
     return content
 
 
 @functools.cache
 def _fingerprint(path: str) -> str:
-    """Content of a file; of a model folder its file names and sizes and its small files."""
+    """Content of a file; of a model folder its file names and sizes and its small files.
+
+    ``FILE.py:CLASS`` is the content of the file and the name of the class.
+    """
     place = Path(path)
+    file, _, name = path.rpartition(":")
+    if file.endswith(".py"):
+        return f"{_fingerprint(file)}:{name}"
     digest = hashlib.sha256()
     if place.is_file():
         with place.open("rb") as source:

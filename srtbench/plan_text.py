@@ -26,6 +26,8 @@ def plan_text(plan: Plan) -> str:
         )
     header = ("run", "algorithm", "steps", "group x n", "lr", "rollouts", "tokens <=")
     parts = [f"sweep {plan.name}: {len(plan.runs)} runs", _table(header, rows)]
+    shared = [run.run_id for run in plan.runs if run.trains_on_eval_prompts]
+    parts += [f"trains on its evaluation prompts, on purpose: {run_id}" for run_id in shared]
     stage_rows = []
     for stage in plan.stages:
         users = sum(stage.stage_id in run.needs.values() for run in plan.runs)

@@ -93,6 +93,11 @@ class Folder:
         return self.path / "rollouts"
 
     @property
+    def votes_path(self) -> Path:
+        """Folder of rollout parts that voted but were not trained on."""
+        return self.path / "votes"
+
+    @property
     def metrics_path(self) -> Path:
         """Per-step metrics of the trainer, long form."""
         return self.path / "metrics.parquet"
@@ -193,6 +198,7 @@ class SweepStore:
                 "seed": run.seed,
                 "total_steps": run.train.steps,
                 "level": getattr(run.dataset, "level", None),
+                "trains_on_eval_prompts": run.trains_on_eval_prompts,
                 "stages": run.needs,
             }
             for run in plan.runs

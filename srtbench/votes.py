@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 Tie = Literal["first", "random", "abstain", "split"]
 Unparsable = Literal["exclude", "count"]
@@ -60,12 +61,18 @@ class Vote:
         share: vote share of the most frequent key, in [0, 1]; 0 if no key was cast.
         counts: votes of each key, in the order in which the keys were first seen.
         winners: keys that earn reward; one key, or under ``split`` every tied key.
+        total: what shares are fractions of, in votes.
     """
 
     label: str | None
     share: float
     counts: dict[str, int]
     winners: tuple[str, ...]
+    total: int = 0
+
+    def key_share(self, key: str | None) -> float:
+        """Vote share of a key; 0 for one that nobody voted for."""
+        return self.counts.get(key, 0) / self.total if key is not None and self.total else 0.0
 
     def weight(self, key: str | None) -> float:
         """Reward of an answer: 1 for the label, 1 / number of winners for a split tie, else 0."""
@@ -94,21 +101,21 @@ def vote(
     if policy.denominator == "votes" and policy.unparsable == "exclude":
         total -= unparsable
     if not counts:
-        return Vote(None, 0.0, counts, ())
+        return Vote(None, 0.0, counts, (), total)
     top = max(counts.values())
     share = top / total
     tied = tuple(key for key, count in counts.items() if count == top)
     outvoted = policy.unparsable == "count" and unparsable >= top
     if outvoted or share < policy.min_share or (policy.tie == "abstain" and len(tied) > 1):
-        return Vote(None, share, counts, ())
+        return Vote(None, share, counts, (), total)
     if len(tied) == 1 or policy.tie == "first":
-        return Vote(tied[0], share, counts, tied[:1])
+        return Vote(tied[0], share, counts, tied[:1], total)
     if policy.tie == "split":
-        return Vote(None, share, counts, tied)
+        return Vote(None, share, counts, tied, total)
     if rng is None:
         raise ValueError("VotingPolicy(tie='random') needs an rng")
     winner = tied[int(rng.integers(len(tied)))]
-    return Vote(winner, share, counts, (winner,))
+    return Vote(winner, share, counts, (winner,), total)
 
 
 def vote_groups(
@@ -118,3 +125,81 @@ def vote_groups(
 ) -> list[Vote]:
     """Vote over many groups; keys: (prompts, samples), groups may differ in size."""
     return [vote(group, policy, rng) for group in keys]
+
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+_CELLS = 1 << 24
+
+
+@dataclass(frozen=True)
+class VoteTable:
+    """Outcome of many groups' votes.
+
+    Attributes:
+        label: (prompts,) the pseudo-label; -1 without one.
+        share: (prompts,) vote share of the most frequent key.
+        weight: (prompts, samples) reward of each answer, as `Vote.weight`.
+    """
+
+    label: IntArray
+    share: FloatArray
+    weight: FloatArray
+
+
+def vote_table(
+    keys: IntArray, policy: VotingPolicy | None = None, rng: np.random.Generator | None = None
+) -> VoteTable:
+    """Vote over many groups of one size at once; the same outcomes as `vote_groups`.
+
+    Args:
+        keys: (prompts, samples) answer keys as integers >= 0; -1 where an answer did not parse.
+        rng: needed by ``tie="random"`` only; ties draw from it in the order of the prompts.
+
+    Raises:
+        ValueError: ``keys`` is not two-dimensional; ``tie="random"`` met a tie without an rng.
+    """
+    keys = np.asarray(keys, dtype=np.int64)
+    if keys.ndim != 2:
+        raise ValueError(f"keys must be (prompts, samples), got shape {keys.shape}")
+    policy = policy or VotingPolicy()
+    prompts, samples = keys.shape
+    rows = max(1, _CELLS // max(1, samples * samples))
+    parts = [_vote_rows(keys[i : i + rows], policy, rng) for i in range(0, prompts, rows)]
+    if not parts:
+        return VoteTable(np.empty(0, np.int64), np.empty(0), np.empty((0, samples)))
+    return VoteTable(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _vote_rows(
+    keys: IntArray, policy: VotingPolicy, rng: np.random.Generator | None
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    equal = keys[:, :, None] == keys[:, None, :]
+    parsed = keys >= 0
+    counts = np.where(parsed, equal.sum(axis=2), 0)
+    top = counts.max(axis=1, initial=0)
+    unparsable = (~parsed).sum(axis=1)
+    excluded = policy.denominator == "votes" and policy.unparsable == "exclude"
+    total = keys.shape[1] - (unparsable if excluded else 0)
+    share = np.divide(top, total, out=np.zeros(len(keys)), where=top > 0)
+    winning = parsed & (counts == top[:, None])
+    seen_before = np.tril(equal, -1).any(axis=2)
+    tied = (winning & ~seen_before).sum(axis=1)
+    void = (top == 0) | (share < policy.min_share)
+    if policy.unparsable == "count":
+        void |= unparsable >= top
+    if policy.tie == "abstain":
+        void |= tied > 1
+    winning[void] = False
+    if policy.tie == "split":
+        label = np.where(void | (tied > 1), -1, keys[np.arange(len(keys)), winning.argmax(axis=1)])
+        return label, share, winning / np.maximum(tied, 1)[:, None]
+    place = winning.argmax(axis=1)
+    if policy.tie == "random":
+        for row in np.flatnonzero(~void & (tied > 1)):
+            if rng is None:
+                raise ValueError("VotingPolicy(tie='random') needs an rng")
+            firsts = np.flatnonzero(winning[row] & ~seen_before[row])
+            place[row] = firsts[int(rng.integers(tied[row]))]
+    label = np.where(void, -1, keys[np.arange(len(keys)), place])
+    return label, share, ((keys == label[:, None]) & winning).astype(np.float64)

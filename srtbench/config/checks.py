@@ -99,27 +99,19 @@ def _check_trl(content: dict[str, Any]) -> Iterator[Problem]:
         for path, section in _train_sections(content)
         if isinstance(section, dict) and isinstance(section.get("trl"), dict)
     ]
-    algorithms = {
-        section["algorithm"]
-        for _, section in _train_sections(content)
-        if isinstance(section, dict) and section.get("algorithm") in ("grpo", "rloo")
-    } or {"grpo", "rloo"}
     for path, section in sections:
         own = section.get("algorithm")
+        algorithms = [own] if own in ("grpo", "rloo") else ["grpo", "rloo"]
+        known = frozenset().union(*(trl_options(algorithm) for algorithm in algorithms))
+        classes = " or ".join(f"{algorithm.upper()}Config" for algorithm in algorithms)
         for key in section["trl"]:
             here = (*path, "trl", key)
             if key in OWN_TRL_OPTIONS:
                 yield Problem(f"'{key}' is set by srtbench: use {OWN_TRL_OPTIONS[key]}", here)
-                continue
-            for algorithm in sorted({own} if own in algorithms else algorithms):
-                known = trl_options(algorithm)
-                if key not in known:
-                    yield Problem(
-                        f"'{key}' is no option of TRL's {algorithm.upper()}Config; "
-                        f"{allowed(key, known)}",
-                        here,
-                    )
-                    break
+            elif key not in known:
+                yield Problem(
+                    f"'{key}' is no option of TRL's {classes}; {allowed(key, known)}", here
+                )
 
 
 def _check_files(content: dict[str, Any], folder: Path) -> Iterator[Problem]:

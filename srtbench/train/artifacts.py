@@ -63,11 +63,13 @@ class OverlapError(ValueError):
 def write_run_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> None:
     """Put the train and eval prompts of a run into its own folder.
 
+    A variant that trains on the eval prompts has one split only, ``eval``.
+
     Raises:
         OverlapError: train, eval and warm-start prompts are not disjoint.
     """
     sources = [spec.needs["train_prompts"], spec.needs["eval_prompts"]]
-    tables = [pq.read_table(store.stage(stage).prompts_path) for stage in sources]
+    tables = [pq.read_table(store.stage(stage).prompts_path) for stage in dict.fromkeys(sources)]
     table = pa.concat_tables(tables)
     if "warm_start" in spec.needs:
         warm = pq.read_table(store.stage(spec.needs["warm_start"]).prompts_path)

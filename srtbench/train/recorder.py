@@ -20,6 +20,7 @@ from srtbench.plan import RunSpec
 from srtbench.rollouts import METRIC_SCHEMA, RolloutWriter, rollout_table, write_parquet
 from srtbench.store import Folder
 from srtbench.train.reward import RolloutBatch
+from srtbench.variants import TOKEN_STATISTICS
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self._checkpoint_every = checkpoint_every
         self._flush_every = flush_every
         self._writer = RolloutWriter(folder.rollouts_path)
+        self._votes = RolloutWriter(folder.votes_path)
         self._metrics = MetricLog(folder.metrics_path, spec.run_id, resumed_step)
         self._progress = dict(folder.read_status().progress) if resumed_step else {}
         self._status_at = 0.0
@@ -104,6 +106,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
             due or step % self._flush_every == 0 or step in self._spec.eval_steps
         ):
             self._writer.flush()
+            self._votes.flush()
         control.should_save = due and (whole or last)
         return control
 
@@ -138,16 +141,22 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
     def _keep(self, batch: RolloutBatch) -> None:
         if not self._is_main:
             return
-        rows = len(batch)
-        columns = batch.columns | {
+        table = self._table(batch, batch.columns)
+        self._writer.add(batch.phase, batch.step, table)
+        if batch.votes:
+            self._votes.add(batch.phase, batch.step, self._table(batch, batch.votes))
+        self._progress["train_reward"] = _mean(table["train_reward"])
+        self._progress["gold_reward"] = _mean(table["gold_reward"])
+
+    def _table(self, batch: RolloutBatch, columns: dict[str, list[Any]]) -> pa.Table:
+        rows = len(columns["prompt_id"])
+        unknown = dict.fromkeys(("advantage", *TOKEN_STATISTICS), [None] * rows)
+        own = {
             "run_id": [self._spec.run_id] * rows,
             "phase": [batch.phase] * rows,
             "step": [batch.step] * rows,
         }
-        table = rollout_table(columns)
-        self._writer.add(batch.phase, batch.step, table)
-        self._progress["train_reward"] = _mean(table["train_reward"])
-        self._progress["gold_reward"] = _mean(table["gold_reward"])
+        return rollout_table(unknown | columns | own)
 
     def _write_status(self, step: int) -> None:
         now = time.monotonic()

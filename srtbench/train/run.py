@@ -7,10 +7,12 @@ from typing import Any
 
 import datasets
 import pyarrow as pa
+import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
 
 from srtbench.config.train import ExecutionConfig
+from srtbench.config.variants import EmaTeacherConfig, flat_parts
 from srtbench.models.load import load_policy, uses_chat
 from srtbench.models.sampling import PromptFormat
 from srtbench.plan import RunSpec
@@ -24,6 +26,7 @@ from srtbench.train.artifacts import (
     start_model_path,
     write_run_prompts,
 )
+from srtbench.train.ema import EmaTeacher
 from srtbench.train.evaluate import Prompt, Sampling, evaluation_table, sample_groups
 from srtbench.train.recorder import Recorder
 from srtbench.train.reward import RewardAdapter
@@ -41,7 +44,7 @@ def execute_run(
     spec: RunSpec, execution: ExecutionConfig, store: SweepStore, folder: Folder
 ) -> None:
     """Train ``spec`` into ``folder``; continues from the checkpoint that its status names."""
-    process = PartialState()
+    process = PartialState(cpu=not torch.cuda.is_available())  # without it, CPU ranks stay alone
     status = folder.read_status()
     resumed_step = status.checkpoint_step if status.checkpoint else 0
     if process.is_main_process:
@@ -84,7 +87,7 @@ def execute_run(
         ),
         processing_class=tokenizer,
     )
-    trainer.listen(adapter)
+    trainer.listen(adapter, _ema_teacher(spec, policy, tokenizer, process.process_index))
     recorder = Recorder(
         spec,
         folder,
@@ -114,9 +117,10 @@ def _prepare(spec: RunSpec, store: SweepStore, folder: Folder, resumed_step: int
     """Bring the folder to the state of the checkpoint, or of a run not begun."""
     if resumed_step:
         dropped = discard_after(folder.rollouts_path, resumed_step)
+        dropped += discard_after(folder.votes_path, resumed_step)
         logger.info("resuming after step %d; %d newer parts dropped", resumed_step, dropped)
         return
-    for place in (folder.rollouts_path, folder.checkpoint_path):
+    for place in (folder.rollouts_path, folder.votes_path, folder.checkpoint_path):
         shutil.rmtree(place, ignore_errors=True)
     folder.metrics_path.unlink(missing_ok=True)
     write_run_prompts(spec, store, folder)
@@ -133,6 +137,26 @@ def _variant(spec: RunSpec, store: SweepStore) -> Variant:
     if "teacher_labels" in spec.needs:
         labels = read_labels(store.stage(spec.needs["teacher_labels"]).path / "labels.parquet")
     return build_variant(spec.variant, VariantContext(teacher_labels=labels))
+
+
+def _ema_teacher(
+    spec: RunSpec, policy: Any, tokenizer: Any, process_index: int
+) -> EmaTeacher | None:
+    """The teacher of a variant whose votes are a moving average's; a copy of the start model."""
+    for part in flat_parts(spec.variant):
+        if isinstance(part, EmaTeacherConfig):
+            return EmaTeacher(
+                policy,
+                tokenizer,
+                decay_start=part.decay_start,
+                decay_end=part.decay_end,
+                temperature=part.temperature,
+                max_completion_length=spec.train.max_completion_length,
+                batch_size=spec.eval.batch_size,
+                seed=spec.seed,
+                process_index=process_index,
+            )
+    return None
 
 
 def _keeps(variant: Variant, prompt: Prompt) -> bool:

@@ -1,6 +1,8 @@
 """Per-token statistics of a policy from what a forward pass has at hand."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -41,3 +43,30 @@ def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Mean over the tokens of each row; (rows, tokens) -> (rows,), nan for a row without any."""
     mask = mask.to(values.dtype)
     return (values * mask).sum(dim=1) / mask.sum(dim=1)
+
+
+def head_of(model: Any) -> tuple[torch.Tensor, torch.Tensor | None] | None:
+    """Weight (vocabulary, width) and bias of the head; None if it is no plain linear layer."""
+    head, config = model.get_output_embeddings(), model.config.get_text_config()
+    shaped = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
+    weight = getattr(head, "weight", None)
+    if weight is None or weight.ndim != 2 or any(getattr(config, name, None) for name in shaped):
+        return None
+    return weight, getattr(head, "bias", None)
+
+
+def padded(
+    rows: Sequence[Sequence[int]], pad: int, device: torch.device, *, left: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and their mask, each (rows, longest), padded on one side."""
+    longest = max(len(row) for row in rows)
+    gaps = [longest - len(row) for row in rows]
+    ids = [
+        [pad] * gap + list(row) if left else list(row) + [pad] * gap
+        for row, gap in zip(rows, gaps, strict=True)
+    ]
+    mask = [
+        [0] * gap + [1] * (longest - gap) if left else [1] * (longest - gap) + [0] * gap
+        for gap in gaps
+    ]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,14 @@ import numpy.typing as npt
 from srtbench.votes import Vote, VotingPolicy, vote
 
 FloatArray = npt.NDArray[np.float64]
+Voter = Literal["policy", "ema_teacher"]
+
+TOKEN_STATISTICS = ("mean_logprob", "entropy_nats", "self_certainty")
+"""Names of the token statistics: means over a completion's tokens, in nats."""
+
+
+class VariantError(ValueError):
+    """A variant cannot be built or used as configured; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +27,15 @@ class Group:
 
     Attributes:
         prompt_id, group_id: explicit names; the same prompt can stand in two groups.
-        completions: (samples,) texts. completion_ids: (samples,) their token ids.
+        completions: (samples,) texts. completion_ids: (samples,) their token ids; empty where
+            rewards are derived again from a log, which keeps texts only.
         answers: (samples,) extracted answers, None where there is none.
         answer_keys: (samples,) canonical answers, None where unparsable.
         gold_key: the hidden answer, given to variants that declare ``uses_gold`` only.
+        vote_keys: (votes,) answer keys of completions that vote but are not trained on, for
+            variants with a ``voter``.
+        token_statistics: name -> (samples,), see TOKEN_STATISTICS; nan where unknown. Given to
+            variants that declare ``needs_token_statistics`` only.
     """
 
     prompt_id: str
@@ -32,6 +45,8 @@ class Group:
     answers: tuple[str | None, ...]
     answer_keys: tuple[str | None, ...]
     gold_key: str | None = None
+    vote_keys: tuple[str | None, ...] = ()
+    token_statistics: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,8 +83,14 @@ class VariantContext:
 class Variant(ABC):
     """A reward. One instance serves one run; it keeps no state between groups."""
 
-    uses_gold: ClassVar[bool] = False
+    uses_gold: bool = False
     """Whether ``Group.gold_key`` is filled in. False: the variant cannot see a gold answer."""
+
+    needs_token_statistics: bool = False
+    """Whether ``Group.token_statistics`` is filled in, at the price of one forward pass."""
+
+    voter: Voter | None = None
+    """Who samples ``Group.vote_keys``; None: nobody."""
 
     def __init__(self, config: Any, context: VariantContext):
         self.config = config
@@ -83,10 +104,24 @@ class Variant(ABC):
         """Whether a prompt is trained on; ``gold_key`` is None unless ``uses_gold``."""
         return True
 
+    def extra_votes(self, num_generations: int) -> int:
+        """Votes that ``voter`` casts per group, a multiple of ``num_generations``."""
+        return 0
+
+
+def group_rng(seed: int, step: int, position: int) -> np.random.Generator:
+    """Random numbers of the ``position``-th group of a step: the same whenever it is judged."""
+    return np.random.default_rng([seed, step, position])
+
 
 def agreement(keys: tuple[str | None, ...], label: str | None) -> FloatArray:
     """1 where a key equals ``label``, else 0; all 0 without a label. Shape (samples,)."""
     return np.array([float(label is not None and key == label) for key in keys])
+
+
+def weights(keys: tuple[str | None, ...], outcome: Vote) -> FloatArray:
+    """Each key's agreement with the outcome of a vote, shape (samples,)."""
+    return np.array([outcome.weight(key) for key in keys])
 
 
 def vote_rewards(
@@ -94,4 +129,4 @@ def vote_rewards(
 ) -> tuple[Vote, FloatArray]:
     """Vote over a group; the vote and each completion's agreement with it, shape (samples,)."""
     outcome = vote(keys, policy, rng)
-    return outcome, np.array([outcome.weight(key) for key in keys])
+    return outcome, weights(keys, outcome)

@@ -1,0 +1,170 @@
+"""Curves over training steps, one line per variant."""
+
+from typing import Any
+
+import polars as pl
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from srtbench.analysis.figures.style import (
+    INK,
+    MUTED,
+    ONSET,
+    as_polars,
+    direct_labels,
+    styled,
+    variants,
+)
+
+TITLES = {
+    "avg_at_k": "Accuracy (avg@{k})",
+    "maj_at_k": "Majority accuracy (maj@{k})",
+    "pass_at_k": "Any correct (pass@{k})",
+    "label_accuracy": "Pseudo-label accuracy",
+    "modal_share": "Most common answer across prompts",
+    "train_reward": "train_reward",
+    "gold_reward": "Gold accuracy",
+}
+
+
+@styled
+def curves(
+    frame: Any, ax: Any, measure: str, *, labels: bool = True, y_label: str | None = None
+) -> Any:
+    """One measure of ``eval_curve`` or ``train_curve`` over steps: mean and band per variant."""
+    data = as_polars(frame).filter(pl.col("measure") == measure)
+    ends = []
+    is_train = "raw" in data.columns
+    for variant, style in variants(data):
+        line = data.filter(pl.col("variant") == variant).sort("step")
+        x, y = line["step"].to_list(), line["value"].to_list()
+        band = line.filter(pl.col("low").is_not_null())
+        if band.height:
+            ax.fill_between(
+                band["step"].to_list(),
+                band["low"].to_list(),
+                band["high"].to_list(),
+                color=style.colour,
+                alpha=0.13,
+                linewidth=0,
+            )
+        ax.plot(
+            x,
+            y,
+            color=style.colour,
+            linestyle=style.line,
+            marker=style.marker,
+            markevery=max(1, len(x) // 8) if is_train else 1,
+            markeredgecolor="white",
+            markeredgewidth=0.6,
+            label=variant,
+            zorder=3,
+            clip_on=False,
+        )
+        ends.append((y[-1], variant, style.text_colour))
+    _axes(ax, data, y_label)
+    if labels and ends:
+        direct_labels(ax, ends, gap=0.072)
+    return ax
+
+
+def accuracy_curves(frame: Any, ax: Any, *, labels: bool = True) -> Any:
+    """avg@k on held-out prompts over steps."""
+    return curves(frame, ax, "avg_at_k", labels=labels)
+
+
+def majority_curves(frame: Any, ax: Any, *, labels: bool = True) -> Any:
+    """maj@k on held-out prompts over steps."""
+    return curves(frame, ax, "maj_at_k", labels=labels)
+
+
+def label_accuracy(frame: Any, ax: Any, *, labels: bool = True) -> Any:
+    """Share of training groups whose pseudo-label is right, over steps."""
+    return curves(frame, ax, "label_accuracy", labels=labels)
+
+
+def modal_share(frame: Any, ax: Any, *, labels: bool = True) -> Any:
+    """Share of all completions that give the answer most common across prompts, over steps."""
+    return curves(frame, ax, "modal_share", labels=labels)
+
+
+@styled
+def collapse_gap(
+    frame: Any, ax: Any, *, onset: tuple[int, int] | None = None, labels: bool = True
+) -> Any:
+    """train_reward against gold accuracy of the same rollouts, for one variant of ``train_curve``.
+
+    ``onset``: the evaluations between which the variant collapsed, marked by a stripe.
+    """
+    data = as_polars(frame)
+    reward = data.filter(pl.col("measure") == "train_reward").sort("step")
+    gold = data.filter(pl.col("measure") == "gold_reward").sort("step")
+    if not reward.height:
+        return _nothing(ax)
+    (variant, style), *_ = variants(data)
+    x = reward["step"].to_list()
+    for line, colour in ((reward, INK), (gold, style.colour)):
+        if line["low"].null_count() == line.height and line["window_steps"].max() != 1:
+            ax.plot(x, line["raw"].to_list(), color=colour, linewidth=0.5, alpha=0.25)
+        elif line["low"].null_count() < line.height:
+            band = line.filter(pl.col("low").is_not_null())
+            ax.fill_between(
+                band["step"].to_list(),
+                band["low"].to_list(),
+                band["high"].to_list(),
+                color=colour,
+                alpha=0.12,
+                linewidth=0,
+            )
+    ax.plot(x, gold["value"].to_list(), color=style.colour, linewidth=1.9, clip_on=False)
+    ax.plot(
+        x,
+        reward["value"].to_list(),
+        color=INK,
+        linestyle=(0, (4, 1.6)),
+        linewidth=1.3,
+        clip_on=False,
+    )
+    _axes(ax, data, None)
+    ax.set_title(variant, color=style.text_colour)
+    if onset is not None:
+        mark_onset(ax, onset)
+    if labels:
+        ends = [
+            (reward["value"][-1], "train_reward", INK),
+            (gold["value"][-1], "gold accuracy", style.text_colour),
+        ]
+        direct_labels(ax, ends, gap=0.1)
+    return ax
+
+
+def mark_onset(ax: Any, onset: tuple[int, int], *, name: bool = True) -> None:
+    """A stripe between the evaluations where a variant collapsed, named above the panel."""
+    after, by = onset
+    ax.axvspan(after, by, color=ONSET, alpha=0.1, linewidth=0, zorder=0)
+    ax.axvline(by, color=ONSET, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
+    if name:
+        ax.set_title(
+            f"collapse, steps {after}\u2013{by}",
+            loc="right",
+            color=ONSET,
+            fontsize=7,
+            fontweight="normal",
+        )
+
+
+def _axes(ax: Any, data: pl.DataFrame, y_label: str | None) -> None:
+    ax.set_ylim(0, 1)
+    ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    steps = data["step"].max()
+    ax.set_xlim(0, max(int(steps) if isinstance(steps, int) else 1, 1))
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    ax.set_xlabel("train step")
+    if y_label:
+        ax.set_ylabel(y_label)
+
+
+def _nothing(ax: Any) -> Any:
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, "no rollouts yet", ha="center", va="center", color=MUTED)
+    return ax

@@ -1,0 +1,202 @@
+"""One look for all figures: the style sheet, a colour per variant type, direct labels."""
+
+import colorsys
+import functools
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib as mpl
+import polars as pl
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colour-blind safe palette.
+COLOURS = {
+    "srt": "#0072B2",
+    "gold": "#E69F00",
+    "fixed_teacher": "#009E73",
+    "random": "#7A7F87",
+    "format": "#CC79A7",
+    "incorrect": "#D55E00",
+    "ttrl": "#56B4E9",
+    "self_certainty": "#3B3B3B",
+    # Further types, from Paul Tol's muted palette.
+    "soft_majority": "#332288",
+    "ema_teacher": "#117733",
+    "min_entropy_cluster": "#AA4499",
+    "entropy": "#8F8F2B",
+    "no_repetition": "#44AA99",
+    "all_of": "#882255",
+    "weighted": "#8C564B",
+}
+_OTHER_COLOURS = ("#8C564B", "#6A51A3", "#A6A000", "#17807E")
+_MARKERS = {
+    "srt": "o",
+    "gold": "D",
+    "fixed_teacher": "s",
+    "random": "v",
+    "format": "P",
+    "incorrect": "X",
+    "ttrl": "p",
+    "self_certainty": "h",
+}
+_RANK_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
+_RANK_LINES: tuple[Any, ...] = ("-", (0, (4, 1.6)), (0, (1.2, 1.4)), (0, (5, 1.4, 1.2, 1.4)))
+INK = "#1d2126"
+MUTED = "#6b727c"
+ONSET = "#B3261E"
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one variant is drawn."""
+
+    colour: str
+    marker: str
+    line: Any
+
+    @property
+    def text_colour(self) -> str:
+        """The colour, darkened until text in it is legible on white (contrast 4.5)."""
+        return legible(self.colour)
+
+
+def variant_style(variant_type: str, rank: int = 0) -> Style:
+    """Colour by type; a further variant of the same type gets another shade, line and marker."""
+    other = sum(map(ord, variant_type)) % len(_OTHER_COLOURS)
+    colour = COLOURS.get(variant_type, _OTHER_COLOURS[other])
+    marker = _MARKERS.get(variant_type, "o")
+    if rank == 0:
+        return Style(colour, marker, _RANK_LINES[0])
+    marker = [mark for mark in _RANK_MARKERS if mark != marker][(rank - 1) % 6]
+    return Style(_shade(colour, rank), marker, _RANK_LINES[rank % len(_RANK_LINES)])
+
+
+def _shade(colour: str, rank: int) -> str:
+    """A darker shade for odd ranks, a lighter for even."""
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
+    lightness *= (0.58, 1.35)[(rank - 1) % 2]
+    mixed = colorsys.hls_to_rgb(hue, min(lightness, 0.72), saturation)
+    return "#" + "".join(f"{round(255 * part):02X}" for part in mixed)
+
+
+@functools.cache
+def legible(colour: str) -> str:
+    """Darken a colour until its contrast with white is 4.5 (WCAG 2 level AA)."""
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    while 1.05 / (_luminance(red, green, blue) + 0.05) < 4.5:
+        red, green, blue = 0.97 * red, 0.97 * green, 0.97 * blue
+    return "#" + "".join(f"{round(255 * part):02X}" for part in (red, green, blue))
+
+
+def _luminance(*channels: float) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def as_polars(frame: Any) -> pl.DataFrame:
+    """Accept Polars, pandas or Arrow."""
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    return pl.DataFrame(frame)
+
+
+def variants(frame: pl.DataFrame) -> list[tuple[str, Style]]:
+    """Variants in the order of the plan, with their styles."""
+    rows = (
+        frame.select("variant", "variant_type", "variant_rank", "variant_order")
+        .unique()
+        .sort("variant_order", "variant")
+        .iter_rows(named=True)
+    )
+    return [
+        (row["variant"], variant_style(row["variant_type"], row["variant_rank"])) for row in rows
+    ]
+
+
+@functools.cache
+def _sheet() -> dict[str, Any]:
+    with as_file(files("srtbench.analysis").joinpath("srtbench.mplstyle")) as path:
+        return dict(mpl.rc_params_from_file(path, use_default_template=False))
+
+
+def styled(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Draw within the style sheet, and leave the user's settings as they were."""
+
+    @functools.wraps(function)
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with mpl.rc_context(_sheet()):
+            return function(*args, **kwargs)
+
+    return wrapper
+
+
+def direct_labels(
+    ax: Any,
+    entries: Sequence[tuple[float, str, str]],
+    gap: float,
+    ends: Sequence[float] | None = None,
+) -> None:
+    """Write ``(y, text, colour)`` beside the right edge, moved apart by at least ``gap``.
+
+    ``ends``: where each line ends, in data coordinates; None: at the right edge.
+    """
+    if ends is not None:
+        places_x = dict(zip([entry[:2] for entry in entries], ends, strict=True))
+    low, high = ax.get_ylim()
+    ordered = sorted(entries)
+    places = spread([entry[0] for entry in ordered], gap, low, high)
+    for (y, text, colour), place in zip(ordered, places, strict=True):
+        ax.annotate(
+            text,
+            xy=(1.0, y) if ends is None else (places_x[y, text], y),
+            xycoords=("axes fraction", "data") if ends is None else "data",
+            xytext=(1.055, place),
+            textcoords=("axes fraction", "data"),
+            color=colour,
+            va="center",
+            ha="left",
+            fontsize=mpl.rcParams["legend.fontsize"],
+            fontweight="bold",
+            annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "linewidth": 0.6,
+                "shrinkA": 1,
+                "shrinkB": 3,
+                "relpos": (0, 0.5),
+                "alpha": 0.7,
+            },
+        )
+
+
+def spread(values: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Sorted values, moved as little as possible so that none is within ``gap`` of the next."""
+    room = high - low
+    gap = min(gap, room / max(len(values) - 1, 1))
+    wanted = [min(max(value, low), high) - index * gap for index, value in enumerate(values)]
+    blocks: list[list[float]] = []  # isotonic regression: [mean, count]
+    for value in wanted:
+        blocks.append([value, 1.0])
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (first, count), (second, more) = blocks[-2:]
+            blocks[-2:] = [[(first * count + second * more) / (count + more), count + more]]
+    flat = [mean for mean, count in blocks for _ in range(round(count))]
+    top = high - (len(values) - 1) * gap
+    return [min(max(value, low), top) + index * gap for index, value in enumerate(flat)]
+
+
+def save(figure: Figure, kind: str) -> bytes:
+    """The figure as ``png``, ``svg`` or ``pdf``; the same bytes for the same figure."""
+    sink = io.BytesIO()
+    metadata: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
+    with mpl.rc_context(_sheet()):
+        figure.savefig(sink, format=kind, metadata=metadata)
+    return sink.getvalue()

@@ -1,0 +1,193 @@
+"""Writes the report folder of a sweep."""
+
+import base64
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from srtbench.analysis.diagnosis import diagnosis_table
+from srtbench.analysis.estimates import majority_by_k, paired_curve
+from srtbench.analysis.figures.more_sheets import (
+    collapse_panel_sheet,
+    heat_map_sheet,
+    ladder_sheet,
+    length_sheet,
+    majority_by_k_sheet,
+    portrait_sheet,
+    teacher_sheet,
+    vote_flow_sheet,
+)
+from srtbench.analysis.figures.sheets import (
+    Sheet,
+    accuracy_sheet,
+    collapse_sheet,
+    label_accuracy_sheet,
+    modal_share_sheet,
+)
+from srtbench.analysis.figures.style import save
+from srtbench.analysis.report.browser import browser_data
+from srtbench.analysis.report.facts import Fact, facts, headline, onsets
+from srtbench.analysis.report.render import render
+from srtbench.analysis.report.samples import Gallery, galleries
+from srtbench.analysis.tables import frame, query, view
+from srtbench.analysis.views import materialize
+from srtbench.analysis.warehouse import open_sweep
+
+PIXELS_PER_INCH = 134
+"""Width of a figure on the page; the same for all, so that their texts have one size."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure, ready to be shown."""
+
+    name: str
+    title: str
+    caption: str
+    svg_base64: str
+    width_pixels: int
+
+
+def write_report(sweep_path: Path | str, out: Path | str | None = None) -> Path:
+    """Write figures, tables, report.html and report.md; returns the folder.
+
+    Args:
+        sweep_path: folder of the sweep. Nothing in it need have finished.
+        out: folder of the report; None: ``report`` inside the sweep's.
+
+    Raises:
+        FileNotFoundError: the path holds no sweep.
+    """
+    sweep_path = Path(sweep_path)
+    folder = Path(out) if out is not None else sweep_path / "report"
+    connection = open_sweep(sweep_path, check="data")
+    try:
+        materialize(connection)
+        found = facts(connection)
+        pictures = _write_figures(folder, _sheets(connection, found))
+        _write_tables(connection, folder / "tables")
+        content = _content(connection, sweep_path, found, pictures, galleries(connection, found))
+        for name in ("report.html", "report.md"):
+            (folder / name).write_text(render(f"{name}.j2", content), encoding="utf-8")
+    finally:
+        connection.close()
+    return folder
+
+
+def _sheets(connection: duckdb.DuckDBPyConnection, found: list[Fact]) -> Iterable[Sheet]:
+    held_out, training = frame(connection, "eval_curve"), frame(connection, "train_curve")
+    onset = onsets(found)
+    yield accuracy_sheet(held_out)
+    yield collapse_sheet(training, onset)
+    yield label_accuracy_sheet(training)
+    yield modal_share_sheet(held_out)
+    summary = query(connection, _SUMMARY_WITH_LEVEL)
+    further = (
+        majority_by_k_sheet(majority_by_k(connection)),
+        vote_flow_sheet(frame(connection, "vote_flow")),
+        portrait_sheet(frame(connection, "portrait")),
+        collapse_panel_sheet(training, held_out, onset),
+        _teacher(connection, summary),
+        ladder_sheet(summary),
+        heat_map_sheet(summary),
+        length_sheet(held_out),
+    )
+    yield from (sheet for sheet in further if sheet is not None)
+
+
+def _teacher(connection: duckdb.DuckDBPyConnection, summary: pl.DataFrame) -> Sheet | None:
+    """The first self-reward variant against the first fixed teacher, if there are both."""
+    names = {
+        row["variant_type"]: row["variant"]
+        for row in summary.sort("variant_order", descending=True).iter_rows(named=True)
+    }
+    if "srt" not in names or "fixed_teacher" not in names:
+        return None
+    return teacher_sheet(paired_curve(connection, names["srt"], names["fixed_teacher"]))
+
+
+_SUMMARY_WITH_LEVEL = """
+SELECT cell.*, run.level
+FROM variant_summary AS cell
+JOIN (
+    SELECT sweep, model, dataset, any_value(level) AS level
+    FROM runs GROUP BY sweep, model, dataset
+) AS run USING (sweep, model, dataset)
+ORDER BY sweep, model, dataset, variant_order
+"""
+
+
+def _write_figures(folder: Path, sheets: Iterable[Sheet]) -> list[Picture]:
+    figures, tables = folder / "figures", folder / "tables"
+    figures.mkdir(parents=True, exist_ok=True)
+    tables.mkdir(parents=True, exist_ok=True)
+    pictures = []
+    for sheet in sheets:
+        (figures / f"{sheet.name}.png").write_bytes(save(sheet.figure, "png"))
+        sheet.figure.set_layout_engine("none")  # keep the layout that the first drawing found
+        svg = save(sheet.figure, "svg")
+        (figures / f"{sheet.name}.svg").write_bytes(svg)
+        sheet.data.write_csv(tables / f"{sheet.name}.csv")
+        encoded = base64.b64encode(svg).decode("ascii")
+        width = round(sheet.figure.get_figwidth() * PIXELS_PER_INCH)
+        pictures.append(Picture(sheet.name, sheet.title, sheet.caption, encoded, width))
+    return pictures
+
+
+def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    for name in ("runs", "run_summary", "variant_summary"):
+        view(connection, name).write_csv(folder / f"{name}.csv")
+    diagnosis_table(connection).write_csv(folder / "diagnosis.csv")
+
+
+def _content(
+    connection: duckdb.DuckDBPyConnection,
+    sweep_path: Path,
+    found: list[Fact],
+    pictures: list[Picture],
+    shown: list[Gallery],
+) -> dict[str, Any]:
+    runs = view(connection, "runs").join(
+        view(connection, "run_summary").select(
+            "sweep",
+            "run_id",
+            "k",
+            "start_avg",
+            "best_avg",
+            "best_step",
+            "last_avg",
+            "last_step",
+            "last_maj",
+            "last_train_reward",
+            "collapse_step",
+        ),
+        on=["sweep", "run_id"],
+        how="left",
+        maintain_order="left",
+    )
+    counted = query(connection, "SELECT count(*) AS rollouts FROM rollouts")
+    states = runs.group_by("state").len().rows()
+    return {
+        "sweep": runs["sweep"][0] if runs.height else sweep_path.name,
+        "models": runs["model"].unique(maintain_order=True).to_list(),
+        "datasets": runs["dataset"].unique(maintain_order=True).to_list(),
+        "variants": runs["variant"].unique(maintain_order=True).to_list(),
+        "seeds": sorted(runs["seed"].unique().to_list()),
+        "states": dict(states),
+        "rollouts": counted["rollouts"][0],
+        "facts": found,
+        "headline": headline(found),
+        "pictures": pictures,
+        "galleries": shown,
+        "runs": runs.rows(named=True),
+        "styles": {fact.variant: fact.style for fact in found},
+        "problems": view(connection, "problems").rows(named=True),
+        "written": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "k": runs["k"].max(),
+        "browser": browser_data(connection),
+    }

@@ -1,0 +1,168 @@
+"""What a report says in words: one sentence per planned cell, with its interval."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from srtbench.analysis.diagnosis import collapse_kinds
+from srtbench.analysis.figures.style import Style, variant_style
+from srtbench.analysis.tables import Cell, frame, view
+from srtbench.stats import Interval, paired_difference
+
+NOTABLE_CHANGE = 0.02
+"""Least change of avg@k that a sentence calls a rise or a fall."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What happened in one cell."""
+
+    cell: Cell
+    setting: str
+    style: Style
+    verdict: str
+    sentence: str
+    row: dict[str, Any]
+
+    @property
+    def variant(self) -> str:
+        """Label of the variant."""
+        return self.cell[3]
+
+
+def facts(connection: duckdb.DuckDBPyConnection) -> list[Fact]:
+    """A fact per planned cell, in the order of the plan."""
+    summary = view(connection, "variant_summary")
+    changes = dict(_changes(frame(connection, "change")))
+    kinds = collapse_kinds(connection)
+    varying = [name for name in ("sweep", "model", "dataset") if summary[name].n_unique() > 1]
+    found = []
+    for row in summary.iter_rows(named=True):
+        cell = (row["sweep"], row["model"], row["dataset"], row["variant"])
+        verdict, sentence = _sentence(row, changes.get(cell), kinds.get(cell))
+        style = variant_style(row["variant_type"], row["variant_rank"])
+        setting = " · ".join(str(row[name]) for name in varying)
+        found.append(Fact(cell, setting, style, verdict, sentence, row))
+    return found
+
+
+def onsets(found: list[Fact]) -> dict[Cell, tuple[int, int]]:
+    """The evaluations between which each collapsed cell collapsed."""
+    return {
+        fact.cell: (fact.row["collapse_after"], fact.row["collapse_step"])
+        for fact in found
+        if fact.row["collapse_step"] is not None
+    }
+
+
+def _changes(rows: pl.DataFrame) -> Iterator[tuple[Cell, Interval]]:
+    """Last minus first avg@k per cell, over the prompts (and seeds) that all its runs have."""
+    for part in rows.partition_by("sweep", "model", "dataset", "variant"):
+        cell = (part["sweep"][0], part["model"][0], part["dataset"][0], part["variant"][0])
+        wide = [
+            part.pivot("seed", index="prompt_id", values=name).drop_nulls().sort("prompt_id")
+            for name in ("last_avg", "start_avg")
+        ]
+        last, start = (table.drop("prompt_id").to_numpy().T for table in wide)
+        if last.shape[1] < 2:
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # no variance at all
+            yield cell, paired_difference(last, start)
+
+
+def _sentence(
+    row: dict[str, Any], change: Interval | None, kind: tuple[str, str] | None
+) -> tuple[str, str]:
+    if row["seeds"] == 0:
+        return _unfinished(row)
+    k, delta = row["k"], row["last_avg"] - row["start_avg"]
+    collapsed = bool(row["collapsed"])
+    verdict = "rose" if delta > NOTABLE_CHANGE else "fell" if delta < -NOTABLE_CHANGE else "held"
+    text = f"avg@{k} {percent(row['start_avg'])} → {percent(row['last_avg'])}"
+    if row["best_avg"] - max(row["last_avg"], row["start_avg"]) > 0.005:
+        text += f" (best {percent(row['best_avg'])})"
+    text += f", maj@{k} {percent(row['start_maj'])} → {percent(row['last_maj'])}"
+    if collapsed:
+        seeds = "" if row["seeds"] == 1 else f", {row['collapsed']} of {row['seeds']} seeds"
+        reward = f"{percent(row['start_train_reward'])} → {percent(row['last_train_reward'])}"
+        text = (
+            f"Collapsed between steps {row['collapse_after']} and {row['collapse_step']}{seeds}: "
+            f"{text}, while train_reward went {reward}."
+        )
+        if row["last_modal_share"] >= 0.5:
+            answer = _shorten(row["last_modal_answer"])
+            text += (
+                f" At the end {percent(row['last_modal_share'])} of all completions, whatever the "
+                f"prompt, answer “{answer}”."
+            )
+        elif kind is not None:
+            text += f" Kind: {kind[0].replace('_', ' ')}; {kind[1]}."
+    else:
+        text += "."
+    return "collapsed" if collapsed else verdict, text + _interval(change, k) + _runs(row)
+
+
+def _interval(change: Interval | None, k: int) -> str:
+    if change is None:
+        return ""
+    over = " and ".join(
+        f"{number} {name}" for number, name in zip(change.num_units, change.resampled, strict=True)
+    )
+    text = (
+        f" Change of avg@{k}: {100 * change.estimate:+.1f} points, 95% interval "
+        f"{100 * change.low:+.1f} to {100 * change.high:+.1f} over {over}."
+    )
+    return text.replace("-", "\u2212")
+
+
+def headline(found: list[Fact]) -> str:
+    """All cells in one line, grouped by what happened to them."""
+    words = {
+        "rose": "Accuracy rose with",
+        "held": "It held with",
+        "fell": "It fell with",
+        "collapsed": "Collapsed:",
+        "failed": "Failed:",
+        "waiting": "Not evaluated yet:",
+    }
+    parts = []
+    for verdict, start in words.items():
+        cells = [
+            fact.variant
+            + (f" ({percent(fact.row['last_avg'])})" if fact.row["last_avg"] is not None else "")
+            + (f" on {fact.setting}" if fact.setting else "")
+            for fact in found
+            if fact.verdict == verdict
+        ]
+        if cells:
+            parts.append(f"{start} {', '.join(cells)}.")
+    return " ".join(parts)
+
+
+def _runs(row: dict[str, Any]) -> str:
+    """Runs that did not finish."""
+    parts = [f"{row[name]} {name}" for name in ("failed", "unfinished") if row[name]]
+    return f" Of {row['runs']} runs {' and '.join(parts)}." if parts else ""
+
+
+def _unfinished(row: dict[str, Any]) -> tuple[str, str]:
+    if row["failed"] == row["runs"]:
+        return "failed", "failed before its first evaluation; the table of runs has the error."
+    if row["failed"]:
+        return "failed", f"nothing to show: {row['failed']} of {row['runs']} runs failed."
+    return "waiting", "has not reached its first evaluation yet."
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """A share as per cent; a dash where there is none."""
+    return "\u2013" if share is None else f"{100 * share:.{digits}f}%"
+
+
+def _shorten(text: str | None, length: int = 40) -> str:
+    text = " ".join((text or "").split())
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,61 @@
+-- One row per run and evaluation; a run without evaluations has one row with a null step.
+-- sweep: name of the sweep
+-- run_id: the run
+-- model: label of the model
+-- dataset: label of the dataset
+-- variant: label of the variant
+-- variant_type: type of the variant
+-- variant_rank: place of the variant among those of its type, from 0
+-- variant_order: place of the variant among the sweep's variants, from 0
+-- seed: seed of the run
+-- state: waiting, running, done, failed or interrupted
+-- total_steps: optimiser steps planned
+-- step: optimiser steps done before the evaluation
+-- prompts: held-out prompts
+-- k: completions per prompt (the largest number, should it differ)
+-- avg_at_k: mean accuracy of a completion
+-- avg_se: its standard error over prompts
+-- maj_at_k: share of prompts whose majority of k is right, ties shared evenly
+-- maj_se: its standard error over prompts
+-- pass_at_k: share of prompts with a right completion among k
+-- majority_ratio: mean share of a prompt's completions that give its most frequent answer
+-- modal_answer: the answer most common across all prompts
+-- modal_share: share of all completions that give it
+-- pooled_entropy_nats: entropy of all answers across prompts
+-- answer_entropy_nats: mean entropy of the answers to one prompt
+-- unanimous_share: share of prompts whose completions all give one answer
+-- truncated_share: share of completions cut off at max_completion_length
+-- unparsable_share: share of completions without an answer
+-- completion_tokens: mean length in tokens
+WITH evaluations AS (
+    SELECT
+        sweep, run_id, step,
+        count(*) AS prompts,
+        max(samples) AS k,
+        avg(avg_gold) AS avg_at_k,
+        stddev_samp(avg_gold) / sqrt(count(*)) AS avg_se,
+        avg(majority_correct) AS maj_at_k,
+        stddev_samp(majority_correct) / sqrt(count(*)) AS maj_se,
+        count(*) FILTER (any_correct) / count(*) AS pass_at_k,
+        avg(majority_share) AS majority_ratio,
+        avg(answer_entropy_nats) AS answer_entropy_nats,
+        count(*) FILTER (majority_votes = samples) / count(*) AS unanimous_share,
+        sum(truncated) / sum(samples) AS truncated_share,
+        1 - sum(parsable) / sum(samples) AS unparsable_share,
+        sum(completion_tokens * samples) / sum(samples) AS completion_tokens
+    FROM groups
+    WHERE phase = 'eval'
+    GROUP BY sweep, run_id, step
+)
+SELECT
+    run.sweep, run.run_id, run.model, run.dataset, run.variant, run.variant_type,
+    run.variant_rank, run.variant_order, run.seed, run.state, run.total_steps,
+    evaluations.step, prompts, k, avg_at_k, avg_se, maj_at_k, maj_se, pass_at_k, majority_ratio,
+    modal_answer, modal_share, pooled_entropy_nats, answer_entropy_nats, unanimous_share,
+    truncated_share, unparsable_share, completion_tokens
+FROM runs AS run
+LEFT JOIN evaluations USING (sweep, run_id)
+LEFT JOIN step_answers AS pooled
+    ON pooled.sweep = evaluations.sweep AND pooled.run_id = evaluations.run_id
+    AND pooled.phase = 'eval' AND pooled.step = evaluations.step
+ORDER BY run.sweep, run.run_order, evaluations.step

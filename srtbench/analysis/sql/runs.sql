@@ -1,0 +1,29 @@
+-- One row per planned run, whether it has begun or not: every other view starts from here.
+-- sweep: name of the sweep
+-- run_order: place of the run in the plan, from 0
+-- run_id: the run
+-- model: label of the model
+-- dataset: label of the dataset
+-- variant: label of the variant
+-- variant_type: type of the variant, e.g. srt
+-- variant_order: place of the variant among the sweep's variants, from 0
+-- variant_rank: place of the variant among those of its type, from 0
+-- seed: seed of the run
+-- level: difficulty of the dataset; null where it has none
+-- state: waiting, running, done, failed or interrupted
+-- step: optimiser steps done
+-- total_steps: optimiser steps planned
+-- attempts: how often the run was started
+-- error: last lines of the traceback of a failure
+-- wall_seconds: time the run took so far
+-- algorithm: grpo or rloo; null before the run has begun
+-- learning_rate: step size of the optimiser; null before the run has begun
+-- beta: weight of the KL to the start model; null before the run has begun
+-- prompts_per_step: groups per train step; null before the run has begun
+-- num_generations: completions per group; null before the run has begun
+SELECT
+    sweep, run_order, run_id, model, dataset, variant, variant_type, variant_order, variant_rank,
+    seed, level, state, step, total_steps, attempts, error, wall_seconds,
+    algorithm, learning_rate, beta, prompts_per_step, num_generations
+FROM planned_runs
+ORDER BY sweep, run_order

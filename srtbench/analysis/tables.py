@@ -1,0 +1,43 @@
+"""Tidy frames for figures, tables and notebooks: each is one documented SQL file.
+
+Frames are Polars by default; ``.to_pandas()`` and ``.to_arrow()`` give the others.
+"""
+
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from srtbench.analysis.views import relation
+
+FRAMES = (
+    "eval_curve",
+    "train_curve",
+    "change",
+    "run_signals",
+    "vote_flow",
+    "portrait",
+    "end_votes",
+    "held_out_scores",
+)
+
+Cell = tuple[str, str, str, str]
+"""Sweep, model, dataset, variant."""
+
+
+def frame(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> pl.DataFrame:
+    """The frame that ``sql/frames/<name>.sql`` describes."""
+    return query(connection, relation(name, "sql/frames").query, **parameters)
+
+
+def query(connection: duckdb.DuckDBPyConnection, sql: str, **parameters: Any) -> pl.DataFrame:
+    """Any SELECT as a Polars frame."""
+    table = connection.sql(sql, params=parameters or None).to_arrow_table()
+    found = pl.from_arrow(table)
+    assert isinstance(found, pl.DataFrame)
+    return found
+
+
+def view(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
+    """A whole view, e.g. ``variant_summary``."""
+    return query(connection, f'SELECT * FROM "{name}"')

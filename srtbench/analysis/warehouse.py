@@ -1,0 +1,333 @@
+"""Opens sweep folders as documented DuckDB views.
+
+What is read is told by the plan: every planned run has its row, and a folder that no plan names
+is not looked at. The list of files is fixed when the sweep is opened; open it again to see more.
+"""
+
+import json
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+
+from srtbench.analysis.views import create_views, literal
+from srtbench.rollouts import METRIC_SCHEMA, PROMPT_SCHEMA, ROLLOUT_SCHEMA
+from srtbench.store import STAGES_FOLDER
+
+Check = Literal["footer", "data"]
+_TEXT = {"completion", "prompt", "gold_answer", "answer"}
+
+
+class CorruptFileWarning(UserWarning):
+    """A file of a sweep could not be read and is left out."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A Parquet file, with what the plan says it holds."""
+
+    path: str
+    sweep: str
+    owner: str
+    label: str
+
+
+def open_sweep(
+    *paths: str | Path,
+    check: Check = "footer",
+    threads: int | None = None,
+    memory_limit: str | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """Open one or many sweeps as views over their files; see docs/columns.md.
+
+    Args:
+        paths: sweep folders as written by ``srtbench sweep``, local or any URL DuckDB reads.
+        check: how files are tested before they are used: their footers only, or every column
+            except the long texts. A file that fails is skipped, with a warning and a row in
+            ``problems``.
+        threads: threads of DuckDB; None: one per core.
+        memory_limit: e.g. "4GB"; None: DuckDB's own.
+
+    Raises:
+        FileNotFoundError: a path holds no sweep. ValueError: no path is given.
+    """
+    if not paths:
+        raise ValueError("open_sweep needs the path of at least one sweep folder")
+    settings: dict[str, Any] = {}
+    if threads is not None:
+        settings["threads"] = threads
+    if memory_limit is not None:
+        settings["memory_limit"] = memory_limit
+    connection = duckdb.connect(config=settings)
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute("CREATE TABLE problems(sweep TEXT, run_id TEXT, file TEXT, problem TEXT)")
+    loader = _Loader(connection, check)
+    for path in paths:
+        loader.add_sweep(str(path).rstrip("/"))
+    loader.stage()
+    create_views(connection)
+    return connection
+
+
+class _Loader:
+    """Collects plan, states and files of sweeps, and stages them as tables and views."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, check: Check):
+        self.connection = connection
+        self.check = check
+        self.runs: list[dict[str, Any]] = []
+        self.rollouts: list[_Source] = []
+        self.base: list[_Source] = []
+        self.prompts: list[_Source] = []
+        self.metrics: list[_Source] = []
+
+    def add_sweep(self, path: str) -> None:
+        """Note the runs and files of one sweep."""
+        plan_text = self._texts([f"{path}/plan.json"])
+        if not plan_text:
+            raise FileNotFoundError(
+                f"{path}: no plan.json there, so no sweep; give the folder that "
+                "`srtbench sweep` wrote, e.g. runs/smoke"
+            )
+        plan = json.loads(next(iter(plan_text.values())))
+        taken = {run["sweep"] for run in self.runs}
+        sweep = plan["sweep"]
+        for number in range(2, len(taken) + 3):
+            if sweep not in taken:
+                break
+            sweep = f"{plan['sweep']} ({number})"
+        root = f"{path}/.." if "://" not in path else path.rsplit("/", 1)[0]
+        statuses = self._json(f"{path}/*/status.json", sweep)
+        configs = self._json(f"{path}/*/config.json", sweep)
+        self.runs += _planned_runs(plan, sweep, statuses, configs)
+        planned = {run["run_id"] for run in plan["runs"]}
+        for kind, pattern in (
+            (self.rollouts, "rollouts/*.parquet"),
+            (self.prompts, "prompts.parquet"),
+            (self.metrics, "metrics.parquet"),
+        ):
+            for file in self._glob(f"{path}/*/{pattern}"):
+                owner = _below(file, path, pattern.count("/"))
+                if owner in planned:
+                    kind.append(_Source(file, sweep, owner, f"{plan['sweep']}/{owner}"))
+        for stage in plan.get("stages", []):
+            owner = stage["stage_id"]
+            label = f"{STAGES_FOLDER}/{owner}"
+            if stage["kind"] == "base_eval":
+                for file in self._glob(f"{root}/{label}/rollouts/*.parquet"):
+                    self.base.append(_Source(file, sweep, owner, label))
+            if stage["kind"] in ("train_prompts", "eval_prompts"):
+                for file in self._glob(f"{root}/{label}/prompts.parquet"):
+                    self.prompts.append(_Source(file, sweep, owner, label))
+
+    def stage(self) -> None:
+        """Create the tables and views that the documented views build on."""
+        connection = self.connection
+        self._view("stg_rollouts", self.rollouts, ROLLOUT_SCHEMA)
+        self._view("stg_base_rollouts", self.base, ROLLOUT_SCHEMA, stage_id=True)
+        self._view("stg_prompts", self.prompts, PROMPT_SCHEMA)
+        self._view("stg_metrics", self.metrics, METRIC_SCHEMA)
+        own = connection.execute(
+            "SELECT DISTINCT sweep, run_id FROM stg_rollouts WHERE phase = 'eval' AND step = 0"
+        ).fetchall()
+        for run in self.runs:
+            run["has_own_start"] = (run["sweep"], run["run_id"]) in own
+        planned = pa.Table.from_pylist(self.runs, schema=_RUN_SCHEMA)
+        connection.register("planned_arrow", planned)
+        connection.execute("CREATE TABLE planned_runs AS SELECT * FROM planned_arrow")
+        connection.unregister("planned_arrow")
+
+    def _view(
+        self, name: str, sources: list[_Source], schema: pa.Schema, stage_id: bool = False
+    ) -> None:
+        """UNION ALL of the readable files, one branch per sweep, owner kind and set of columns."""
+        columns = self._columns(sources, schema)
+        branches: dict[tuple[str, str, frozenset[str]], list[str]] = {}
+        for source in sources:
+            if source.path in columns:
+                owner = source.owner if stage_id else ""
+                key = (source.sweep, owner, columns[source.path])
+                branches.setdefault(key, []).append(source.path)
+        selects = []
+        for (sweep, owner, present), paths in branches.items():
+            chosen = ", ".join(
+                f'"{field.name}"::{_sql_type(field.type)} AS "{field.name}"'
+                if field.name in present
+                else f'NULL::{_sql_type(field.type)} AS "{field.name}"'
+                for field in schema
+            )
+            extra = f", {literal(owner)} AS stage_id" if stage_id else ""
+            selects.append(
+                f"SELECT {literal(sweep)} AS sweep{extra}, {chosen} "
+                f"FROM read_parquet([{', '.join(map(literal, paths))}])"
+            )
+        if not selects:
+            empty = ", ".join(f'NULL::{_sql_type(f.type)} AS "{f.name}"' for f in schema)
+            extra = ", ''::TEXT AS stage_id" if stage_id else ""
+            selects = [f"SELECT ''::TEXT AS sweep{extra}, {empty} WHERE false"]
+        self.connection.execute(f"CREATE VIEW {name} AS {' UNION ALL '.join(selects)}")
+
+    def _columns(self, sources: Sequence[_Source], schema: pa.Schema) -> dict[str, frozenset[str]]:
+        """Columns of each readable file; the others become problems."""
+        if not sources:
+            return {}
+        try:
+            return self._probe([source.path for source in sources], schema)
+        except duckdb.Error:
+            found: dict[str, frozenset[str]] = {}
+            for source in sources:
+                try:
+                    found |= self._probe([source.path], schema)
+                except duckdb.Error as error:
+                    reason = str(error).splitlines()[0].replace(source.path, "the file")
+                    file = f"{source.label}/{source.path.rsplit('/', 1)[-1]}"
+                    self._problem(source.sweep, source.owner, file, reason)
+            return found
+
+    def _probe(self, paths: list[str], schema: pa.Schema) -> dict[str, frozenset[str]]:
+        rows = self.connection.execute(
+            "SELECT file_name, list(name) FROM parquet_schema(?) GROUP BY file_name", [paths]
+        ).fetchall()
+        found = {path: frozenset(names) & set(schema.names) for path, names in rows}
+        if self.check == "data":
+            for present in set(found.values()):
+                group = [path for path in paths if found[path] == present]
+                light = [f'max("{name}")' for name in sorted(present - _TEXT)]
+                if light:
+                    self.connection.execute(
+                        f"SELECT {', '.join(light)} FROM read_parquet(?)", [group]
+                    ).fetchall()
+        return found
+
+    def _problem(self, sweep: str, owner: str | None, file: str, reason: str) -> None:
+        self.connection.execute(
+            "INSERT INTO problems VALUES (?, ?, ?, ?)", [sweep, owner, file, reason]
+        )
+        warnings.warn(f"{file} is left out: {reason}", CorruptFileWarning, stacklevel=5)
+
+    def _glob(self, pattern: str) -> list[str]:
+        rows = self.connection.execute("SELECT file FROM glob(?) ORDER BY file", [pattern])
+        return [file for (file,) in rows.fetchall() if not file.rsplit("/", 1)[-1].startswith(".")]
+
+    def _texts(self, paths: Iterable[str]) -> dict[str, str]:
+        """Content of those files that exist."""
+        found = {}
+        for path in paths:
+            for file in self._glob(path):
+                try:
+                    rows = self.connection.execute("SELECT content FROM read_text(?)", [file])
+                    found[file] = str(rows.fetchall()[0][0])
+                except duckdb.Error as error:
+                    found[file] = f"unreadable: {error}"
+        return found
+
+    def _json(self, pattern: str, sweep: str) -> dict[str, dict[str, Any]]:
+        """Folder name -> content of its JSON file."""
+        found: dict[str, dict[str, Any]] = {}
+        for file, text in self._texts([pattern]).items():
+            owner, name = file.rsplit("/", 2)[-2:]
+            try:
+                content = json.loads(text)
+                if not isinstance(content, dict):
+                    raise ValueError("no JSON object")
+                found[owner] = content
+            except ValueError as error:
+                self._problem(sweep, owner, f"{owner}/{name}", f"not valid JSON: {error}")
+        return found
+
+
+def _below(file: str, path: str, depth: int) -> str:
+    """Name of the folder ``depth`` levels above the file's own."""
+    return file.rsplit("/", depth + 2)[1]
+
+
+_RUN_SCHEMA = pa.schema(
+    [
+        ("sweep", pa.string()),
+        ("run_order", pa.int32()),
+        ("run_id", pa.string()),
+        ("model", pa.string()),
+        ("dataset", pa.string()),
+        ("variant", pa.string()),
+        ("variant_type", pa.string()),
+        ("variant_order", pa.int32()),
+        ("variant_rank", pa.int32()),
+        ("seed", pa.int64()),
+        ("level", pa.int32()),
+        ("state", pa.string()),
+        ("step", pa.int32()),
+        ("total_steps", pa.int32()),
+        ("attempts", pa.int32()),
+        ("error", pa.string()),
+        ("wall_seconds", pa.float64()),
+        ("algorithm", pa.string()),
+        ("learning_rate", pa.float64()),
+        ("beta", pa.float64()),
+        ("prompts_per_step", pa.int32()),
+        ("num_generations", pa.int32()),
+        ("base_eval", pa.string()),
+        ("has_own_start", pa.bool_()),
+    ]
+)
+_TRAIN_KEYS = ("algorithm", "learning_rate", "beta", "prompts_per_step", "num_generations")
+
+
+def _planned_runs(
+    plan: dict[str, Any],
+    sweep: str,
+    statuses: dict[str, dict[str, Any]],
+    configs: dict[str, dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Every planned run with its state; a run without a status is waiting."""
+    ranks: dict[str, list[str]] = {}
+    order: list[str] = []
+    rows = []
+    for position, run in enumerate(plan["runs"]):
+        if run["variant"] not in order:
+            order.append(run["variant"])
+        same_type = ranks.setdefault(run["variant_type"], [])
+        if run["variant"] not in same_type:
+            same_type.append(run["variant"])
+        status = statuses.get(run["run_id"], {})
+        config = configs.get(run["run_id"], {})
+        train = config.get("spec", config).get("train") or {}
+        row = {
+            "sweep": sweep,
+            "run_order": position,
+            "variant_order": order.index(run["variant"]),
+            "variant_rank": same_type.index(run["variant"]),
+            "state": status.get("state", "waiting"),
+            "step": status.get("step", 0),
+            "attempts": status.get("attempts", 0),
+            "error": status.get("error"),
+            "wall_seconds": status.get("wall_seconds", 0.0),
+            "base_eval": run.get("stages", {}).get("base_eval"),
+        }
+        for key in (
+            "run_id",
+            "model",
+            "dataset",
+            "variant",
+            "variant_type",
+            "seed",
+            "level",
+            "total_steps",
+        ):
+            row[key] = run.get(key)
+        rows.append(row | {key: train.get(key) for key in _TRAIN_KEYS})
+    return rows
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    names = {
+        "string": "VARCHAR",
+        "int32": "INTEGER",
+        "bool": "BOOLEAN",
+        "float": "FLOAT",
+        "double": "DOUBLE",
+    }
+    return names[str(kind)]

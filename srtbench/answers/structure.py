@@ -1,0 +1,274 @@
+"""The canonical key of a tree: containers and relations here, scalars through an engine.
+
+Two engines exist: exact rationals in this process and sympy in the worker. Both give a scalar the
+same key, so it does not matter which of them saw an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from math import factorial, gcd, prod
+from typing import Protocol
+
+from srtbench.answers.leaves import Tree
+from srtbench.answers.lexer import MalformedError, UnsupportedError
+
+MAX_BITS = 8_192
+MAX_FACTORIAL = 200
+CONSTANTS = frozenset({"pi", "e", "i", "\\infty"})
+_LEAVES = frozenset({"num", "base"})
+_CONTAINERS = frozenset({"bracket", "set", "list", "union", "inter", "minus", "matrix", "angle"})
+_FLIP = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+
+
+class NeedsEngineError(Exception):
+    """The tree is not a plain rational: sympy has to look at it."""
+
+
+class Engine(Protocol):
+    """What turns a scalar tree, or a relation of two scalar trees, into a key."""
+
+    def scalar(self, tree: Tree) -> str: ...
+
+    def relation(self, operator: str, left: Tree, right: Tree) -> str: ...
+
+
+class ExactEngine:
+    """Rationals and single symbols; everything else raises :class:`NeedsEngineError`."""
+
+    def scalar(self, tree: Tree) -> str:
+        if tree[0] == "sym":
+            return str(tree[1])
+        return str(rational(tree))
+
+    def relation(self, operator: str, left: Tree, right: Tree) -> str:
+        raise NeedsEngineError
+
+
+def power(base: Fraction, exponent: Fraction) -> Fraction:
+    """``base ** exponent`` for an integer exponent, refusing results beyond ``MAX_BITS``."""
+    if base == 0 and exponent <= 0:
+        raise MalformedError("zero to a power that is not positive")
+    if base in (0, 1, -1) and exponent.denominator == 1:
+        return base ** int(exponent % 2 or 2)
+    size = max(abs(base.numerator), base.denominator).bit_length()
+    if abs(exponent) * size > MAX_BITS:
+        raise MalformedError("number too large")
+    if exponent.denominator != 1:
+        raise NeedsEngineError
+    return base ** int(exponent)
+
+
+def rational(tree: Tree) -> Fraction:
+    """Exact value of a tree of rational arithmetic, with a bound on every intermediate result."""
+    node, *args = tree
+    if node == "num":
+        return Fraction(args[0], args[1])
+    if node in {"add", "mul", "div", "neg", "pow", "fact"}:
+        value = _arithmetic(node, [rational(arg) for arg in args])
+        if max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
+            raise MalformedError("number too large")
+        return value
+    raise NeedsEngineError
+
+
+def _arithmetic(node: str, values: list[Fraction]) -> Fraction:
+    first = values[0]
+    if node == "add":
+        return sum(values, Fraction(0))
+    if node == "mul":
+        return prod(values, start=Fraction(1))
+    if node == "neg":
+        return -first
+    if node == "pow":
+        return power(first, values[1])
+    if node == "div":
+        if values[1] == 0:
+            raise MalformedError("division by zero")
+        return first / values[1]
+    if first.denominator != 1 or not 0 <= first <= MAX_FACTORIAL:
+        raise MalformedError("factorial out of range")
+    return Fraction(factorial(int(first)))
+
+
+def symbols(tree: Tree) -> set[str]:
+    """Names of the free symbols of a tree."""
+    if tree[0] == "sym":
+        return set() if tree[1] in CONSTANTS or tree[1][:5] in {"\\math", "\\empt"} else {tree[1]}
+    return {name for child in _children(tree) for name in symbols(child)}
+
+
+def _children(tree: Tree) -> Iterator[Tree]:
+    if tree[0] in _LEAVES or tree[0] == "sym":
+        return
+    for child in tree[1:]:
+        if isinstance(child, list) and child and isinstance(child[0], str):
+            yield child
+        elif isinstance(child, list):
+            yield from (grandchild for grandchild in child if isinstance(grandchild, list))
+
+
+def _signs(tree: Tree) -> list[bool]:
+    """The plus-minus signs of a tree outside nested sets: True for a minus-plus."""
+    own = [bool(tree[1])] if tree[0] == "pm" else []
+    return own + [s for c in _children(tree) if c[0] != "set" for s in _signs(c)]
+
+
+def _resolve(tree: Tree, minus: bool) -> Tree:
+    if tree[0] == "pm":
+        term = _resolve(tree[2], minus)
+        return ["neg", term] if minus != tree[1] else term
+    return [
+        child
+        if not isinstance(child, list) or not child
+        else _resolve(child, minus)
+        if isinstance(child[0], str) and child[0] != "set" and tree[0] not in _LEAVES
+        else [_resolve(x, minus) if isinstance(x, list) else x for x in child]
+        for child in tree
+    ]
+
+
+def _branches(tree: Tree) -> list[Tree]:
+    signs = _signs(tree)
+    if not signs:
+        return [tree]
+    if len(signs) > 1 and not any(signs):
+        raise UnsupportedError("independent plus-minus signs")
+    return [_resolve(tree, False), _resolve(tree, True)]
+
+
+def canonical(tree: Tree, engine: Engine) -> str:
+    """The canonical key of a parsed answer."""
+    is_list = tree[0] in {"list", "or", "set"}
+    entries = [b for entry in (tree[1:] if is_list else [tree]) for b in _branches(entry)]
+    if len(entries) == 1:
+        return _entry(entries[0], engine)
+    relations = [entry for entry in entries if entry[0] == "rel"]
+    if tree[0] == "or" and any(r[1][0] in _FLIP for r in relations):
+        if len(relations) != len(entries) or len(set.union(*map(symbols, entries))) != 1:
+            raise UnsupportedError("alternatives of several symbols")
+        return " \\cup ".join(sorted({_entry(entry, engine) for entry in entries}))
+    if len({name for relation in relations for name in symbols(relation)}) > 1:
+        keys = [_named(entry, engine) for entry in entries]
+    else:
+        keys = [_entry(entry, engine) for entry in entries]
+    unique = sorted(set(keys))
+    if len(unique) < len(keys) and tree[0] == "list":
+        return ", ".join(sorted(keys))
+    return unique[0] if len(unique) == 1 else "\\{" + ", ".join(unique) + "\\}"
+
+
+def _named(entry: Tree, engine: Engine) -> str:
+    """One of several relations in different symbols: ``x = 1`` keeps its name."""
+    if entry[0] == "rel" and entry[1] == ["="] and entry[2][0][0] == "sym":
+        name, value = entry[2]
+        if not symbols(value):
+            return f"{name[1]} = {_entry(value, engine)}"
+    if entry[0] != "rel" or entry[1][0] not in {"=", "!="}:
+        raise UnsupportedError("a mixed list of relations")
+    key = _entry(entry, engine)
+    if not key.endswith(" 0"):
+        raise UnsupportedError("a mixed list of relations")
+    return key
+
+
+def _entry(tree: Tree, engine: Engine) -> str:
+    node = tree[0]
+    if node == "rel":
+        return _relation(tree[1], tree[2], engine)
+    if node == "deg":
+        return _entry(tree[1], engine)
+    if node == "base":
+        return f"{tree[1]}_{{{tree[2]}}}"
+    if node == "bracket":
+        inner = ", ".join(_element(child, engine) for child in tree[3:])
+        return f"{tree[1]}{inner}{tree[2]}"
+    if node == "angle":
+        inner = ", ".join(_element(child, engine) for child in tree[1:])
+        return f"\\langle {inner} \\rangle"
+    if node in {"set", "list"}:
+        entries = [branch for entry in tree[1:] for branch in _branches(entry)]
+        return "\\{" + ", ".join(sorted({_element(e, engine) for e in entries})) + "\\}"
+    if node in {"union", "inter"}:
+        sign = " \\cup " if node == "union" else " \\cap "
+        return sign.join(sorted({_element(child, engine) for child in tree[1:]}))
+    if node == "minus":
+        return " \\setminus ".join(_element(child, engine) for child in tree[1:])
+    if node == "matrix":
+        rows = [" & ".join(_element(cell, engine) for cell in row) for row in tree[1:]]
+        return "\\begin{pmatrix} " + " \\\\ ".join(rows) + " \\end{pmatrix}"
+    if node == "ratio":
+        return _ratio(tree[1:], engine)
+    if tree in (["neg", ["sym", "\\infty"]], ["add", ["sym", "\\infty"]]):
+        return "-\\infty" if node == "neg" else "\\infty"
+    return engine.scalar(tree)
+
+
+def _element(tree: Tree, engine: Engine) -> str:
+    if tree[0] in {"rel", "or"}:
+        raise UnsupportedError("a relation inside a container")
+    return _entry(tree, engine)
+
+
+def _ratio(parts: list[Tree], engine: Engine) -> str:
+    keys = [_element(part, engine) for part in parts]
+    if all(key.isdigit() for key in keys) and any(int(key) for key in keys):
+        divisor = gcd(*map(int, keys))
+        keys = [str(int(key) // divisor) for key in keys]
+    return ":".join(keys)
+
+
+def _is_value(tree: Tree) -> bool:
+    return not symbols(tree) or tree[0] in _CONTAINERS
+
+
+def _relation(operators: list[str], sides: list[Tree], engine: Engine) -> str:
+    left, right = sides[0], sides[-1]
+    if any(side[0] == "pm" for side in sides):
+        raise UnsupportedError("plus-minus in a relation")
+    if set(operators) == {"="}:
+        if len(sides) > 2 or not symbols(left) | symbols(right):
+            constants = {_element(side, engine) for side in sides if side[0] != "sym"}
+            if len(constants) == 1 and not any(symbols(side) for side in sides[1:]):
+                return constants.pop()
+            raise UnsupportedError("a chain of different values")
+        if right[0] == "sym" and left[0] != "sym" and _is_value(left):
+            left, right = right, left
+        names = left[3:] if left[0] == "bracket" else [left]
+        if all(name[0] == "sym" for name in names) and _is_value(right):
+            return canonical(right, engine)
+        if {left[0], right[0]} & _CONTAINERS:
+            raise UnsupportedError("an equation of containers")
+        return engine.relation("=", left, right)
+    if operators == ["in"]:
+        if left[0] != "sym" or not (right[0] in _CONTAINERS or right[0] == "sym"):
+            raise UnsupportedError("membership")
+        return canonical(right, engine)
+    if len(sides) == 2 and operators[0] in _FLIP:
+        if right[0] == "sym" and not symbols(left):
+            return _interval(_FLIP[operators[0]], left, engine)
+        if left[0] == "sym" and symbols(left) and not symbols(right):
+            return _interval(operators[0], right, engine)
+    if len(sides) == 3 and sides[1][0] == "sym" and not symbols(left) | symbols(right):
+        return _double_interval(operators, left, right, engine)
+    if len(sides) == 2 and operators[0] != "in" and not {left[0], right[0]} & _CONTAINERS:
+        return engine.relation(operators[0], left, right)
+    raise UnsupportedError("relation")
+
+
+def _interval(operator: str, bound: Tree, engine: Engine) -> str:
+    key = _element(bound, engine)
+    if operator.startswith(">"):
+        return f"{'[' if '=' in operator else '('}{key}, \\infty)"
+    return f"(-\\infty, {key}{']' if '=' in operator else ')'}"
+
+
+def _double_interval(operators: list[str], left: Tree, right: Tree, engine: Engine) -> str:
+    if operators[0][0] == ">" and operators[1][0] == ">":
+        left, right, operators = right, left, [operators[1], operators[0]]
+    elif operators[0][0] != "<" or operators[1][0] != "<":
+        raise UnsupportedError("a chain in two directions")
+    opener = "[" if "=" in operators[0] else "("
+    closer = "]" if "=" in operators[1] else ")"
+    return f"{opener}{_element(left, engine)}, {_element(right, engine)}{closer}"

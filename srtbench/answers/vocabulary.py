@@ -1,0 +1,172 @@
+"""The closed vocabulary of mathematical answers: signs, names, units."""
+
+from __future__ import annotations
+
+import re
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+UNICODE: dict[str, str] = {
+    "\u2212": "-",
+    "\uff0c": ",",
+    "\u00d7": r"\times ",
+    "\u00b7": r"\cdot ",
+    "\u22c5": r"\cdot ",
+    "\u00f7": r"\div ",
+    "\u00b1": r"\pm ",
+    "\u2213": r"\mp ",
+    "\u2264": r"\le ",
+    "\u2265": r"\ge ",
+    "\u2260": r"\ne ",
+    "\u221e": r"\infty ",
+    "\u222a": r"\cup ",
+    "\u2229": r"\cap ",
+    "\u2208": r"\in ",
+    "\u2205": r"\emptyset ",
+    "\u221a": r"\sqrt ",
+    "\u03c0": r"\pi ",
+    "\u00b0": r"^\circ ",
+    "\u211d": r"\mathbb{R}",
+    "\u00bd": r"\frac{1}{2}",
+    "\u00bc": r"\frac{1}{4}",
+    "\u00be": r"\frac{3}{4}",
+    "\u2153": r"\frac{1}{3}",
+    "\u2154": r"\frac{2}{3}",
+    "\u03b1": r"\alpha ",
+    "\u03b2": r"\beta ",
+    "\u03b8": r"\theta ",
+    "\u03bb": r"\lambda ",
+    "\u200b": "",
+    "\u2060": "",
+    "\ufeff": "",
+    **{chr(0xFF10 + digit): str(digit) for digit in range(10)},
+    **{sign: f"^{digit}" for digit, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+}
+
+_GREEK = _words(
+    "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi rho sigma tau phi chi "
+    "psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell"
+)
+COMMAND_SYMBOLS: dict[str, str] = {
+    **{name: f"\\{name}" for name in _GREEK},
+    "varphi": r"\phi",
+    "varepsilon": r"\epsilon",
+    "vartheta": r"\theta",
+    "pi": "pi",
+    "infty": r"\infty",
+    "emptyset": r"\emptyset",
+    "varnothing": r"\emptyset",
+    "imath": "i",
+}
+OPERATOR_COMMANDS: dict[str, str] = {
+    r"\cdot": "*",
+    r"\times": "*",
+    r"\ast": "*",
+    r"\div": "/",
+    r"\pm": "pm",
+    r"\mp": "mp",
+    r"\le": "<=",
+    r"\leq": "<=",
+    r"\leqslant": "<=",
+    r"\ge": ">=",
+    r"\geq": ">=",
+    r"\geqslant": ">=",
+    r"\lt": "<",
+    r"\gt": ">",
+    r"\ne": "!=",
+    r"\neq": "!=",
+    r"\in": "in",
+    r"\cup": "cup",
+    r"\cap": "cap",
+    r"\setminus": "setminus",
+    r"\backslash": "setminus",
+    r"\{": "\\{",
+    r"\}": "\\}",
+    r"\lbrace": "\\{",
+    r"\rbrace": "\\}",
+    r"\lbrack": "[",
+    r"\rbrack": "]",
+    r"\|": "||",
+    r"\vert": "|",
+    r"\lvert": "|",
+    r"\rvert": "|",
+    r"\mid": "|",
+    r"\%": "%",
+    r"\circ": "circ",
+    r"\degree": "degree",
+    r"\colon": ":",
+    r"\\": "\\\\",
+    r"\langle": "langle",
+    r"\rangle": "rangle",
+    r"\lfloor": "lfloor",
+    r"\rfloor": "rfloor",
+    r"\lceil": "lceil",
+    r"\rceil": "rceil",
+}
+FUNCTIONS: dict[str, str] = {
+    **{
+        name: name
+        for name in _words(
+            "sin cos tan cot sec csc sinh cosh tanh asin acos atan ln log exp abs floor ceil"
+        )
+    },
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+}
+NAMES: dict[str, tuple[str, str]] = {
+    "pi": ("symbol", "pi"),
+    "sqrt": ("sqrt", "sqrt"),
+    "infinity": ("symbol", r"\infty"),
+    "inf": ("symbol", r"\infty"),
+}
+STRUCTURES = _words("frac sqrt binom dbinom tbinom boxed fbox mathbf boldsymbol bm mathnormal")
+
+# Bare runs of letters that are products, not words; and pairs that are words, not products.
+PRODUCT_RUNS = _words("abc abcd xyz pqr uvw rst klm lmn mnp xyt abx aby")
+PROSE_PAIRS = _words("no on in is to of at by up am pm ok if it as an be so do go he we")
+SCALES: dict[str, str] = {
+    "hundred": "100",
+    "thousand": "1000",
+    "million": "1000000",
+    "billion": "1000000000",
+    "trillion": "1000000000000",
+}
+
+_UNITS = _words("""
+    m cm mm km dm nm in inch inches ft foot feet yd yard yards mi mile miles meter meters metre
+    metres centimeter centimeters centimetre centimetres millimeter millimeters kilometer kilometers
+    kilometre kilometres g kg mg gram grams kilogram kilograms lb lbs pound pounds oz ounce ounces
+    ton tons l L ml mL liter liters litre litres gallon gallons quart quarts pint pints cup cups s
+    sec secs second seconds min mins minute minutes h hr hrs hour hours day days week weeks month
+    months year years mph kmh kph fps degree degrees deg radian radians rad percent dollar dollars
+    cent cents euro euros yen rupee rupees unit units N J W V A Hz Pa kPa mol K C F people person
+    student students way ways time times point points item items apple apples book books coin coins
+    marble marbles card cards ball balls box boxes page pages child children men women girl girls
+    boy boys egg eggs number numbers integer integers solution solutions digit digits square squares
+    triangle triangles side sides mark marks vote votes game games step steps piece pieces slice
+    slices
+    """)
+_UNIT_MODIFIERS = _words("per square cubic sq cu of the each a")
+# Two bare letters are a product unless they can hardly be one: `2mg` is not 2 milligrams.
+_BARE_PAIR_UNITS = _words("cm mm km kg ft yd lb oz")
+_WORD = re.compile(r"[A-Za-z]+")
+
+
+def is_unit(phrase: str) -> bool:
+    """Whether a phrase such as ``cm``, ``square feet`` or ``miles per hour`` is only units."""
+    words = _WORD.findall(phrase)
+    rest = _WORD.sub("", phrase).strip(" ./")
+    if not words or rest or len(words) > 4:
+        return False
+    return words[-1] in _UNITS and all(w in _UNITS or w in _UNIT_MODIFIERS for w in words)
+
+
+def is_bare_unit(word: str) -> bool:
+    r"""Whether a word outside ``\text{}`` is a unit."""
+    if len(word) <= 2:
+        return word in _BARE_PAIR_UNITS
+    return word in _UNITS or word.lower() in _UNITS or word in {"per", "square", "cubic"}

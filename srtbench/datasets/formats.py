@@ -1,0 +1,118 @@
+"""JSONL, CSV and Parquet files as rows, one at a time, so that a broken one can be named."""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from srtbench.datasets.problems import DatasetError
+
+_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: its values by column, or a sentence on why it cannot be read."""
+
+    where: str
+    values: dict[str, Any] | str
+
+
+class _Number(str):
+    """A JSON number as it is written, so that ``0.50`` stays ``0.50``."""
+
+    __slots__ = ()
+
+
+def jsonl_rows(path: Path) -> Iterator[Row]:
+    """One object per line; empty lines are skipped, a row's number is its line's."""
+    with path.open("rb") as source:
+        for number, line in enumerate(source, start=1):
+            if line.strip() and line != b"\xef\xbb\xbf":
+                yield Row(f"row {number}", _json_object(line, first=number == 1))
+
+
+def _json_object(line: bytes, first: bool) -> dict[str, Any] | str:
+    try:
+        text = line.decode("utf-8-sig" if first else "utf-8")
+    except UnicodeDecodeError as error:
+        return f"not valid UTF-8: byte {error.start + 1} of the line"
+    try:
+        # NaN and Infinity are not JSON, and no answers either.
+        value = json.loads(text, parse_float=_Number, parse_int=_Number, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        return f"not valid JSON: {str(error) or type(error).__name__}"
+    if not isinstance(value, dict):
+        return f"expected an object, got {_json_type(value)}"
+    return value
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _json_type(value: Any) -> str:
+    names = {list: "an array", str: "a string", _Number: "a number", bool: "a boolean"}
+    return names.get(type(value), "null")
+
+
+def csv_rows(path: Path) -> Iterator[Row]:
+    """A comma-separated table with a header; all values are text, an empty field is null.
+
+    Raises:
+        DatasetError: no header, or one that names a column twice.
+    """
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as source:
+        reader = csv.reader(source, strict=True)
+        try:
+            header = next(reader, [])
+        except csv.Error as error:
+            raise DatasetError(f"{path.name}: header: {error}") from None
+        twice = sorted({name for name in header if header.count(name) > 1})
+        if twice or not any(header):
+            problem = f"names {', '.join(twice)} twice" if twice else "is missing"
+            raise DatasetError(f"{path.name}: the header {problem}")
+        number = 0
+        while True:
+            number += 1
+            where = f"row {number} (line {reader.line_num + 1})"
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Row(where, f"not valid CSV: {error}")
+                continue
+            if fields:
+                yield Row(where, _csv_values(header, fields))
+
+
+def _csv_values(header: list[str], fields: list[str]) -> dict[str, Any] | str:
+    if len(fields) != len(header):
+        return f"{len(fields)} fields, the header has {len(header)}"
+    if any("\udc80" <= character <= "\udcff" for field in fields for character in field):
+        return "not valid UTF-8"
+    return {name: field or None for name, field in zip(header, fields, strict=True)}
+
+
+def parquet_rows(path: Path) -> Iterator[Row]:
+    """Rows of a Parquet file, numbered from 1.
+
+    Raises:
+        DatasetError: it is not a Parquet file, or damaged.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    number = 0
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_BATCH):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Row(f"row {number}", values)
+    except pyarrow.ArrowException as error:
+        place = f" after row {number}" if number else ""
+        raise DatasetError(f"{path.name}: not readable as Parquet{place}: {error}") from error

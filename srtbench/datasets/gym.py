@@ -1,0 +1,143 @@
+"""Reasoning Gym tasks as endless streams of distinct problems.
+
+Reasoning Gym's item i of seed s is its item i - 1 of seed s + 1, so seeds cannot keep splits
+apart; the hash of each prompt does. Items are drawn in the order of their index, so a larger
+request starts with a smaller one.
+"""
+
+import dataclasses
+import logging
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from srtbench.config.datasets import ReasoningGymDataset
+from srtbench.config.errors import allowed
+from srtbench.datasets.levels import task_options
+from srtbench.datasets.problems import DatasetError, Item, Problem, Split
+from srtbench.datasets.splits import excerpt, split_of
+from srtbench.datasets.templates import Templates
+
+CHUNK = 4096
+"""Items per generator; some tasks plan all items of one when it is made."""
+STALE_DRAWS = 1000
+"""A split is exhausted after about so many draws of its own that bring nothing new."""
+MAX_FAILURES = 100
+"""Items whose generation may fail before the task counts as broken."""
+
+_OWN_KEYS = {"seed": "use the dataset's own `seed`", "size": "items are drawn as needed"}
+_NOT_TASKS = {"composite": "list its tasks as datasets of their own"}
+
+_log = logging.getLogger(__name__)
+
+
+def tasks() -> list[str]:
+    """Names of the tasks that a sweep can use."""
+    return sorted(set(_registry()) - set(_NOT_TASKS))
+
+
+def stream_items(dataset: ReasoningGymDataset, level: int | None) -> Iterator[Item]:
+    """Items of the task at ``level``, without end.
+
+    Raises:
+        DatasetError: unknown task or option, refused options, a task without gold answers, or one
+            that keeps failing.
+    """
+    options = _checked_options(dataset, level)
+    failures = 0
+    chunk = 0
+    while True:
+        seed = dataset.seed + chunk * CHUNK
+        generator = _generator(dataset.task, options, seed)
+        for index in range(CHUNK):
+            where = f"{dataset.task} item {index} of seed {seed}"
+            try:
+                entry = generator[index]
+            except Exception as error:  # whatever a task's generator may raise
+                failures += 1
+                reason = f"{where}: {type(error).__name__}: {error}"
+                _log.log(logging.WARNING if failures == 1 else logging.DEBUG, "%s", reason)
+                if failures > MAX_FAILURES:
+                    raise DatasetError(
+                        f"over {MAX_FAILURES} items failed with options {options}; last {reason}"
+                    ) from error
+                continue
+            yield _item(entry, where, level)
+        chunk += 1
+
+
+def distinct_problems(
+    dataset: ReasoningGymDataset, split: Split, level: int | None, seen: dict[str, Item]
+) -> Iterator[Problem]:
+    """Problems of ``split`` whose prompt is not in ``seen``; ends when draws bring nothing new.
+
+    ``seen`` (prompt -> item) is shared between the levels of one request and grows.
+
+    Raises:
+        DatasetError: as ``stream_items``; or the prompt template leaves out part of the question,
+            so that one prompt has several answers.
+    """
+    templates = Templates(dataset)
+    limit = math.ceil(STALE_DRAWS / max(getattr(dataset.split, split), 1e-3))
+    stale = 0
+    for item in stream_items(dataset, level):
+        prompt = templates.prompt_of(item)
+        known = seen.get(prompt)
+        if known is not None:
+            _check_template_keeps_question(known, item, prompt)
+        elif split_of(prompt, dataset.split) == split:
+            seen[prompt] = item
+            stale = 0
+            yield templates.problem(item, prompt, split)
+            continue
+        stale += 1
+        if stale >= limit:
+            return
+
+
+def _registry() -> dict[str, tuple[Any, Any]]:
+    import reasoning_gym.factory  # loads every task: about a second
+
+    registry: dict[str, tuple[Any, Any]] = reasoning_gym.factory.DATASETS
+    return registry
+
+
+def _checked_options(dataset: ReasoningGymDataset, level: int | None) -> dict[str, Any]:
+    task = dataset.task
+    if task in _NOT_TASKS:
+        raise DatasetError(f"{task}: not usable as a dataset; {_NOT_TASKS[task]}")
+    if task not in _registry():
+        raise DatasetError(f"unknown Reasoning Gym task '{task}'. {allowed(task, tasks())}")
+    options = task_options(dataset, level)
+    known = {field.name for field in dataclasses.fields(_registry()[task][1])} - set(_OWN_KEYS)
+    for option in options:
+        if option in _OWN_KEYS:
+            raise DatasetError(f"{task}: config.{option}: {_OWN_KEYS[option]}")
+        if option not in known:
+            raise DatasetError(f"{task}: unknown option '{option}'. {allowed(option, known)}")
+    return options
+
+
+def _generator(task: str, options: dict[str, Any], seed: int) -> Any:
+    dataset_class, config_class = _registry()[task]
+    try:
+        return dataset_class(config_class(**options, seed=seed, size=CHUNK))
+    except Exception as error:  # tasks assert, or fail deep inside on odd values
+        given = ", ".join(f"{key}={value!r}" for key, value in options.items())
+        reason = str(error) or type(error).__name__
+        raise DatasetError(f"{task}: options refused ({given}): {reason}") from error
+
+
+def _item(entry: dict[str, Any], where: str, level: int | None) -> Item:
+    question, answer = entry["question"], entry["answer"]
+    if answer is None or not str(answer).strip():
+        raise DatasetError(f"{where}: the task gives no gold answer, so it cannot be a dataset")
+    return Item(where, str(question), str(answer), level, entry["metadata"])
+
+
+def _check_template_keeps_question(known: Item, item: Item, prompt: str) -> None:
+    if known.answer != item.answer and known.question != item.question:
+        raise DatasetError(
+            f"prompt_template: {known.where} and {item.where} give one prompt, {excerpt(prompt)}, "
+            f"but other questions and answers ({excerpt(known.answer)}, {excerpt(item.answer)})"
+        )

@@ -1,0 +1,96 @@
+"""The one way to get the problems of a dataset, whatever its type."""
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
+from srtbench.datasets.gym import distinct_problems
+from srtbench.datasets.problems import DatasetError, Item, Problem, Split
+from srtbench.datasets.tables import table_problems
+
+GENERATED_PROMPTS = 4096
+"""Problems of a generated task when no number is asked for."""
+
+_log = logging.getLogger(__name__)
+
+
+def load_problems(dataset: DatasetConfig, split: Split, count: int | None = None) -> list[Problem]:
+    """Distinct problems of one split, in a fixed order: a larger request starts with a smaller one.
+
+    With ``count`` None: all of a file or hub dataset, 4096 of a generated task; for train,
+    ``dataset.train_prompts`` if given. For warm_start, ``count`` is per level of
+    ``warm_start_levels``, and the levels take turns in the list.
+
+    If there are fewer than ``count``, train and warm_start return what there is, with a warning in
+    the log.
+
+    Raises:
+        DatasetError: the dataset cannot be read or used, the split has no problem at all, or eval
+            has fewer than ``count``.
+    """
+    if count is None and split == "train":
+        count = dataset.train_prompts
+    levels = _levels(dataset, split)
+    if not levels:
+        raise DatasetError(f"{dataset.label}: warm_start_levels has no level of positive weight")
+    if isinstance(dataset, ReasoningGymDataset):
+        count = GENERATED_PROMPTS if count is None else count
+        seen: dict[str, Item] = {}
+        streams = [distinct_problems(dataset, split, level, seen) for level in levels]
+        problems = _take_turns(streams, count)
+    else:
+        if levels != [None] and dataset.level_column is None:
+            raise DatasetError(f"{dataset.label}: warm_start_levels needs a level_column")
+        found = list(table_problems(dataset, split))
+        if split == "warm_start" and dataset.warm_start_levels:
+            problems = _take_turns(
+                [iter([p for p in found if p.level == level]) for level in levels], count
+            )
+        else:
+            problems = found[:count]
+    _check_enough(dataset, split, count, levels, problems)
+    return problems
+
+
+def _levels(dataset: DatasetConfig, split: Split) -> list[int | None]:
+    if split == "warm_start" and dataset.warm_start_levels:
+        return [level for level, weight in sorted(dataset.warm_start_levels.items()) if weight > 0]
+    return [dataset.level if isinstance(dataset, ReasoningGymDataset) else None]
+
+
+def _take_turns(streams: Sequence[Iterator[Problem]], rounds: int | None) -> list[Problem]:
+    """One of each stream per round, so that the order does not depend on ``rounds``."""
+    taken: list[Problem] = []
+    left = list(streams)
+    done = 0
+    while left and (rounds is None or done < rounds):
+        for stream in list(left):
+            problem = next(stream, None)
+            if problem is None:
+                left.remove(stream)
+            else:
+                taken.append(problem)
+        done += 1
+    return taken
+
+
+def _check_enough(
+    dataset: DatasetConfig,
+    split: Split,
+    count: int | None,
+    levels: Sequence[int | None],
+    problems: Sequence[Problem],
+) -> None:
+    by_level = len(levels) > 1
+    for level in levels:
+        found = sum(p.level == level for p in problems) if by_level else len(problems)
+        where = f"{dataset.label}: {split}" + (f", level {level}" if by_level else "")
+        if found == 0:
+            share = getattr(dataset.split, split)
+            hint = f"split.{split} is {share:g}" if share == 0 else "none of its questions is there"
+            raise DatasetError(f"{where}: no problems ({hint})")
+        if count is not None and found < count:
+            message = f"{where}: {found} distinct problems, {count} asked for"
+            if split == "eval":
+                raise DatasetError(message)
+            _log.warning("%s", message)

@@ -1,0 +1,43 @@
+"""What a dataset is made of, and the error that every loader raises."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Split = Literal["train", "eval", "warm_start"]
+
+
+class DatasetError(ValueError):
+    """A dataset cannot be used; the message says where and why."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One prompt and its hidden gold answer."""
+
+    prompt_id: str
+    """First 16 hexadecimal digits of the SHA-256 of ``prompt``."""
+    prompt: str
+    gold: str
+    level: int | None
+    split: str
+    target: str
+    """Supervised completion for a warm start, from ``target_template``."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A question as its source gave it, before templates."""
+
+    where: str
+    """Place in the source, for messages: ``row 17``, ``item 3 of seed 0``."""
+    question: str
+    answer: str
+    level: int | None
+    metadata: Mapping[str, Any]
+
+
+def prompt_id(prompt: str) -> str:
+    """Name of a prompt: equal text, equal id."""
+    return hashlib.sha256(prompt.encode()).hexdigest()[:16]

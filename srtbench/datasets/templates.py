@@ -1,0 +1,62 @@
+"""Prompt and target text from a question."""
+
+from typing import Any
+
+from srtbench.config.base import Section
+from srtbench.config.datasets import PROMPT_FIELDS, TARGET_FIELDS, DatasetBase, check_template
+from srtbench.config.errors import allowed
+from srtbench.datasets.problems import DatasetError, Item, Problem, Split, prompt_id
+
+
+class Templates:
+    """The two templates of a dataset, checked once and used for every item."""
+
+    def __init__(self, dataset: DatasetBase):
+        self.prompt = _checked(dataset, "prompt_template", PROMPT_FIELDS)
+        self.target = _checked(dataset, "target_template", TARGET_FIELDS)
+
+    def prompt_of(self, item: Item) -> str:
+        """The text given to the policy.
+
+        Raises:
+            DatasetError: the template asks for metadata that the item has not.
+        """
+        return _render("prompt_template", self.prompt, item)
+
+    def problem(self, item: Item, prompt: str, split: Split) -> Problem:
+        """The finished problem.
+
+        Raises:
+            DatasetError: the target template asks for metadata that the item has not.
+        """
+        target = _render("target_template", self.target, item)
+        return Problem(prompt_id(prompt), prompt, item.answer, item.level, split, target)
+
+
+def _checked(dataset: Section, name: str, fields: tuple[str, ...]) -> str:
+    try:  # again: model_copy and model_construct validate nothing
+        return check_template(getattr(dataset, name), fields)
+    except ValueError as error:
+        raise DatasetError(f"{name}: {error}") from None
+
+
+class _Missing(dict[str, Any]):
+    """Stands for a level that is not there."""
+
+    def __format__(self, spec: str) -> str:
+        raise LookupError("the dataset has no level: set `level` or `level_column`")
+
+
+def _render(name: str, template: str, item: Item) -> str:
+    level = _Missing() if item.level is None else item.level
+    try:
+        return template.format(
+            question=item.question, answer=item.answer, level=level, metadata=item.metadata
+        )
+    except KeyError as error:
+        key = str(error.args[0])
+        raise DatasetError(
+            f"{name}: {item.where} has no metadata '{key}'. {allowed(key, map(str, item.metadata))}"
+        ) from None
+    except (LookupError, TypeError, ValueError) as error:
+        raise DatasetError(f"{name}: {item.where}: {error}") from None

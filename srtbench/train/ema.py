@@ -1,0 +1,100 @@
+"""A moving average of the policy that votes: updated after each step, saved with checkpoints."""
+
+import copy
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import TrainerCallback
+
+from srtbench.models.sampling import sample_completions
+
+_FILE = "ema_teacher.safetensors"
+
+
+class EmaTeacher(TrainerCallback):  # type: ignore[misc]
+    """teacher <- a * teacher + (1 - a) * policy after each optimiser step.
+
+    a rises from ``decay_start`` to ``decay_end`` along half a cosine over the run (BYOL, Grill et
+    al. 2020). Sampling neither uses nor changes the global random state.
+
+    Args:
+        policy: start model; copied before training changes it.
+        seed: seed of the sampling. process_index: so that processes sample different votes.
+    """
+
+    def __init__(
+        self,
+        policy: Any,
+        tokenizer: Any,
+        *,
+        decay_start: float,
+        decay_end: float,
+        temperature: float,
+        max_completion_length: int,
+        batch_size: int,
+        seed: int,
+        process_index: int,
+    ):
+        self._teacher = copy.deepcopy(policy).eval().requires_grad_(False)
+        self._tokenizer = tokenizer
+        self._decays = (decay_start, decay_end)
+        self._temperature = temperature
+        self._length = max_completion_length
+        self._batch_size = batch_size
+        self._seed = (seed, process_index)
+        self._step = 0
+        self._device = torch.device("cpu")
+
+    def decay(self, step: int, total_steps: int) -> float:
+        """Weight of the old teacher in the update after ``step`` of ``total_steps``."""
+        start, end = self._decays
+        done = (step - 1) / max(1, total_steps - 1)
+        return end - (end - start) * (math.cos(math.pi * done) + 1) / 2
+
+    def sample(self, prompt_ids: list[list[int]], votes: int) -> list[list[list[int]]]:
+        """(rows, votes) token ids of the teacher's completions."""
+        self._teacher.to(self._device)
+        seed, process = self._seed
+        groups = sample_completions(
+            self._teacher,
+            self._tokenizer,
+            prompt_ids,
+            samples=votes,
+            max_completion_length=self._length,
+            temperature=self._temperature,
+            batch_size=self._batch_size,
+            seed=(seed * 1_009 + process) * 100_003 + self._step,
+        )
+        return [[list(completion.token_ids) for completion in group] for group in groups]
+
+    def on_train_begin(
+        self, args: Any, state: Any, control: Any, model: Any = None, **_: Any
+    ) -> None:
+        """Note where the policy is and how far it is."""
+        self._device = next(model.parameters()).device
+        self._step = state.global_step
+
+    @torch.no_grad()
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        """Follow the policy."""
+        self._step = state.global_step
+        keep = self.decay(state.global_step, state.max_steps)
+        policy = model.module if hasattr(model, "module") else model
+        own = dict(self._teacher.named_parameters())
+        for name, parameter in policy.named_parameters():
+            value = parameter.detach().to(own[name].device, own[name].dtype)
+            own[name].lerp_(value, 1 - keep)
+
+    def save(self, checkpoint: str | Path) -> None:
+        """Put the teacher into a checkpoint folder."""
+        tensors = {name: p.cpu().contiguous() for name, p in self._teacher.named_parameters()}
+        save_file(tensors, Path(checkpoint) / _FILE)
+
+    def load(self, checkpoint: str | Path) -> None:
+        """Take the teacher from a checkpoint folder."""
+        saved = load_file(Path(checkpoint) / _FILE)
+        for name, parameter in self._teacher.named_parameters():
+            parameter.data.copy_(saved[name])

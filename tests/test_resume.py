@@ -1,0 +1,144 @@
+"""kill -9 at any moment, then the same command: the rollouts of an uninterrupted sweep."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from srtbench.rollouts import read_rollouts
+from srtbench.store import SweepStore
+from tests.conftest import FinishedSweep
+from tests.micro import srtbench
+
+
+def start(sweep: FinishedSweep, root: Path) -> subprocess.Popen[bytes]:
+    """Start the sweep as the leader of its own process group."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "srtbench.cli", "sweep", str(sweep.file), "--root", str(root)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def wait_for_checkpoint(store: SweepStore, run_ids: list[str], timeout: float = 120) -> None:
+    """Return as soon as any run has a checkpoint and is still under way."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        for run_id in run_ids:
+            status = store.run(run_id).read_status()
+            if status.state == "running" and status.checkpoint_step > 0:
+                return
+        time.sleep(0.01)
+    raise TimeoutError("no run reached a checkpoint")
+
+
+def workers_of(root: Path) -> list[int]:
+    """Live processes that have a file of ``root`` open."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            links = [os.readlink(link) for link in (entry / "fd").iterdir()]
+        except OSError:
+            continue
+        if any(link.startswith(str(root)) for link in links):
+            found.append(int(entry.name))
+    return found
+
+
+def assert_same_rollouts(sweep: FinishedSweep, root: Path) -> None:
+    """Same rows as the uninterrupted sweep; floats to 1e-5, everything else exactly."""
+    for run in sweep.plan.runs:
+        expected = read_rollouts(sweep.store.run(run.run_id).rollouts_path)
+        folder = SweepStore(root, sweep.plan.name).run(run.run_id)
+        actual = read_rollouts(folder.rollouts_path)
+        assert len(actual) == len(expected), run.run_id
+        for field in expected.schema:
+            one, other = expected[field.name].to_pylist(), actual[field.name].to_pylist()
+            if pa.types.is_floating(field.type):
+                assert one == pytest.approx(other, abs=1e-5, nan_ok=True), (run.run_id, field.name)
+            else:
+                assert one == other, (run.run_id, field.name)
+        assert folder.read_status().state == "done"
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_sweep_killed_at_random_moments_ends_as_if_it_was_not(
+    micro_sweep: FinishedSweep, tmp_path: Path, seed: int
+) -> None:
+    rng = random.Random(seed)
+    root = tmp_path / "runs"
+    store = SweepStore(root, micro_sweep.plan.name)
+    run_ids = [run.run_id for run in micro_sweep.plan.runs]
+    for attempt in range(3):
+        process = start(micro_sweep, root)
+        if attempt == 1:
+            wait_for_checkpoint(store, run_ids)
+        time.sleep(rng.uniform(0, 0.5) if attempt == 1 else rng.uniform(2, 6))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    result = srtbench("sweep", micro_sweep.file, "--root", root)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert_same_rollouts(micro_sweep, root)
+
+
+def test_workers_die_with_the_sweep_and_a_resumed_run_says_from_where(
+    micro_sweep: FinishedSweep, tmp_path: Path
+) -> None:
+    root = tmp_path / "runs"
+    shutil.copytree(micro_sweep.root / "_stages", root / "_stages")
+    store = SweepStore(root, micro_sweep.plan.name)
+    process = start(micro_sweep, root)
+    wait_for_checkpoint(store, [run.run_id for run in micro_sweep.plan.runs])
+    process.kill()  # the sweep alone, not its workers
+    process.wait()
+    deadline = time.monotonic() + 20
+    while workers_of(root) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not workers_of(root)
+    result = srtbench("sweep", micro_sweep.file, "--root", root)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "started, from step" in result.stdout
+    assert_same_rollouts(micro_sweep, root)
+
+
+def test_control_c_stops_the_workers_and_keeps_what_is_done(
+    micro_sweep: FinishedSweep, tmp_path: Path
+) -> None:
+    root = tmp_path / "runs"
+    shutil.copytree(micro_sweep.root / "_stages", root / "_stages")
+    store = SweepStore(root, micro_sweep.plan.name)
+    process = start(micro_sweep, root)
+    run_ids = [run.run_id for run in micro_sweep.plan.runs]
+    wait_for_checkpoint(store, run_ids)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 1
+    assert not workers_of(root)
+    states = [store.run(run_id).read_status().state for run_id in run_ids]
+    assert "interrupted" in states
+    assert "running" not in states
+    assert srtbench("sweep", micro_sweep.file, "--root", root).returncode == 0
+    assert_same_rollouts(micro_sweep, root)
+
+
+def test_a_sweep_that_is_being_executed_is_refused(
+    micro_sweep: FinishedSweep, tmp_path: Path
+) -> None:
+    import fcntl
+
+    store = SweepStore(tmp_path, micro_sweep.plan.name)
+    store.path.mkdir(parents=True)
+    with (store.path / ".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        result = srtbench("sweep", micro_sweep.file, "--root", tmp_path)
+    assert result.returncode == 2
+    assert "another process is executing this sweep" in result.stderr

@@ -1,0 +1,61 @@
+"""Run folders: status is atomic and tolerant, and one process at a time holds a folder."""
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from srtbench.store import Folder, Status, read_plan, write_json
+
+
+def test_a_folder_not_begun_is_waiting(tmp_path: Path) -> None:
+    assert Folder(tmp_path / "run").read_status() == Status()
+
+
+def test_status_survives_writing_and_reading(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.start(total_steps=10)
+    folder.update_status(step=3, progress={"train_reward": 0.5})
+    status = folder.read_status()
+    assert (status.state, status.step, status.total_steps, status.attempts) == ("running", 3, 10, 1)
+    assert status.progress == {"train_reward": 0.5}
+    assert folder.start(total_steps=10).attempts == 2
+
+
+def test_a_status_of_a_later_version_is_read(tmp_path: Path) -> None:
+    write_json(tmp_path / "status.json", {"state": "done", "new_field": 1})
+    assert Folder(tmp_path).read_status().state == "done"
+
+
+def test_writing_leaves_no_temporary_file(tmp_path: Path) -> None:
+    write_json(tmp_path / "deep" / "a.json", {"a": "ä"})
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.json"]
+    assert json.loads((tmp_path / "deep" / "a.json").read_text()) == {"a": "ä"}
+
+
+def _try_lock(path: Path, answer: "multiprocessing.Queue[bool]") -> None:
+    try:
+        with Folder(path).locked():
+            answer.put(True)
+    except BlockingIOError:
+        answer.put(False)
+
+
+def test_one_process_holds_a_folder(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    answer: multiprocessing.Queue[bool] = context.Queue()
+    with Folder(tmp_path).locked():
+        process = context.Process(target=_try_lock, args=(tmp_path, answer))
+        process.start()
+        assert answer.get(timeout=60) is False
+        process.join()
+    process = context.Process(target=_try_lock, args=(tmp_path, answer))
+    process.start()
+    assert answer.get(timeout=60) is True
+    process.join()
+
+
+def test_a_folder_without_a_plan_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no plan.json there"):
+        read_plan(tmp_path)
