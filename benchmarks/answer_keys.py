@@ -31,9 +31,9 @@ DATA = Path(
     os.environ.get("SRTBENCH_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
 )
 BUILT_IN = (
-    "42", "-7", "1250", "3.75", "6+9i", r"\frac{14}{3}", r"\frac{\sqrt{3}}{3}", r"2\sqrt{5}", r"12\pi",
+    "42", "-7", "1250", "3.75", r"\frac{14}{3}", r"\frac{\sqrt{3}}{3}", r"2\sqrt{5}", r"12\pi",
     "(8,-2)", r"\left(3, \frac{\pi}{2}\right)", r"(-\infty, 2) \cup (3, \infty)", r"\text{(B)}",
-    r"1 \pm \sqrt{19}", r"\text{Evelyn}", "6r^2-4r-24", "y = 2x + 3", "2516_8", r"90^\circ",
+    r"1 \pm \sqrt{19}", r"\text{Evelyn}", "6+9i", "6r^2-4r-24", "y = 2x + 3", "2516_8", r"90^\circ",
     r"\begin{pmatrix} -1 & 0 \\ 0 & -1 \end{pmatrix}", "3, 5, 7", r"\$18.90", r"15\text{ cm}^2",
 )  # fmt: skip
 

@@ -16,6 +16,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -74,6 +75,14 @@ def _numeric(answer: Any) -> float | None:
         return None
 
 
+def _is_rounding(answer: str, gold: str) -> bool:
+    """Numbers within 1% of each other: what a scorer with a tolerance may accept."""
+    first, second = _numeric(answer), _numeric(gold)
+    if first is None or second is None:
+        return False
+    return abs(first - second) <= 0.01 * abs(second)
+
+
 def _wrong_scores(items: Sequence[dict[str, Any]], score: Score) -> dict[str, Any]:
     """Scores of wrong answers: other items' gold answers, and near misses of the item's own."""
     partial: list[float] = []
@@ -93,9 +102,7 @@ def _wrong_scores(items: Sequence[dict[str, Any]], score: Score) -> dict[str, An
             elif 0 < value < 1:
                 partial.append(value)
             elif value >= 1:
-                close = (_numeric(answer), _numeric(gold))
-                rounding = None not in close and abs(close[0] - close[1]) <= 0.01 * abs(close[1])
-                if not rounding and answer in wrong:
+                if answer in wrong and not _is_rounding(answer, gold):
                     full.append(f"{answer!r:.60} for {gold!r:.60}")
     return {
         "partial": [min(partial), max(partial)] if partial else [],
@@ -133,7 +140,7 @@ def _sources(items: Sequence[dict[str, Any]], score: Score) -> dict[str, Any]:
         if score(gold, item) != 1:
             continue
         others = [
-            o for o in items[index + 1 :] + items[:index] if _plain(o["answer"]) != _plain(gold)
+            o for o in [*items[index + 1 :], *items[:index]] if _plain(o["answer"]) != _plain(gold)
         ]
         for other in others[:3]:
             changed = score(gold, item | {"answer": other["answer"]})
@@ -181,10 +188,8 @@ def contradictions(task: str, facts: dict[str, Any], review: TaskReview | None) 
         found.append(f"{task}: said to be lenient, but no wrong answer got full marks")
     if facts.get("gold", 1) < facts.get("items", 1) and review.unique:
         found.append(f"{task}: unique, but some items have no gold answer")
-    if facts.get("deterministic") is review.hash_dependent:
-        found.append(
-            f"{task}: hash_dependent is {str(review.hash_dependent).lower()}, but not seen so"
-        )
+    if facts.get("deterministic") is review.unstable:
+        found.append(f"{task}: unstable is {str(review.unstable).lower()}, but not seen so")
     return found
 
 
@@ -211,8 +216,8 @@ def row(task: str, facts: dict[str, Any], review: TaskReview) -> str:
         notes.append(
             f"gold itself gets full marks on {facts['gold_full_marks']} of {facts['items']}"
         )
-    if review.hash_dependent:
-        notes.append("items depend on string hashing")
+    if review.unstable:
+        notes.append("items differ between processes")
     if facts.get("scorer_failures"):
         notes.append("the scorer raises on some answers")
     level = "yes" if task in builtin_rules() else ""
@@ -221,7 +226,7 @@ def row(task: str, facts: dict[str, Any], review: TaskReview) -> str:
 
 
 def _span(values: Sequence[float]) -> str:
-    low, high = (f"{value:.2g}" for value in values)
+    low, high = (">0.99" if value > 0.99 else f"{value:.2g}" for value in values)
     return low if low == high else f"{low} to {high}"
 
 
@@ -238,18 +243,23 @@ def document(results: dict[str, dict[str, Any]]) -> str:
     ]
     graded = [task for task, facts in examined.items() if facts["partial"]]
     without_gold = [task for task, facts in examined.items() if facts["gold"] < facts["items"]]
-    dependent = [task for task, facts in examined.items() if not facts["deterministic"]]
+    unstable = [task for task, facts in examined.items() if not facts["deterministic"]]
     refused = [task for task in results if not reviews[task].unique]
+    summary = textwrap.fill(
+        f"Of {len(results)} tasks, {len(refused)} have several right answers (srtbench refuses "
+        f"majority variants on them), {len(without_gold)} have items without a gold answer (they "
+        f"cannot be datasets), {len(graded)} give partial credit, and the scorers of "
+        f"{len(rederived)} work out the gold answer from metadata, whatever the item's `answer` "
+        f"says. {len(unstable)} make other items in another process, by string hashing or global "
+        "random state: srtbench draws those in a process where both are fixed.",
+        width=100,
+    )
     head = f"""# Reasoning Gym tasks
 
-Written by `scripts/reasoning_gym_table.py` with reasoning-gym {version("reasoning-gym")}: {ITEMS}
-items per task, default options, seed 0. Do not edit by hand.
+Written by `scripts/reasoning_gym_table.py` with reasoning-gym {version("reasoning-gym")}.
+{ITEMS} items per task, default options, seed 0. Do not edit by hand.
 
-Of {len(results)} tasks, {len(refused)} have several right answers (srtbench refuses majority
-variants on them), {len(without_gold)} have items without a gold answer (they cannot be datasets),
-{len(graded)} give partial credit, and the scorers of {len(rederived)} work out the gold answer from
-metadata, whatever the item's `answer` says. {len(dependent)} make other items in a process with other
-string hashing (`PYTHONHASHSEED`): srtbench draws those in a process of fixed hashing.
+{summary}
 
 - **one right answer**: reviewed by hand in `srtbench/datasets/tasks.yaml`, and checked here: no
   answer to another item may get full marks. Votes for one answer add up; votes for many do not.
@@ -258,8 +268,8 @@ string hashing (`PYTHONHASHSEED`): srtbench draws those in a process of fixed ha
   word or digit changed) and a few fixed texts.
 - **score from**: what the score of the gold answer depends on when the item's `answer`, or its
   `metadata`, is replaced by another item's. *Re-derived*: `answer` does not matter, so a
-  pseudo-label put there would be ignored, and gold would leak. srtbench never calls
-  a task's scorer.
+  pseudo-label put there would be ignored, and gold would leak. srtbench never calls a task's
+  scorer.
 - **level**: there is a built-in level rule (`srtbench/datasets/levels.yaml`).
 
 | task | one right answer | binary | score from | level | why, and notes |

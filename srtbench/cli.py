@@ -214,6 +214,58 @@ def report(sweep_folder: Path, out: Path | None) -> None:
     click.echo(f"tables:  {page.parent / 'tables'}")
 
 
+@main.command(
+    epilog="""\b
+Examples:
+  srtbench audit runs/smoke
+"""
+)
+@_SWEEP_FOLDER
+def audit(sweep_folder: Path) -> None:
+    """Derive rewards, labels, votes and grades again from the logged text; report disagreements.
+
+    Exit code 1 if anything disagrees. Reads the sweep only; needs no model.
+    """
+    from srtbench.audit import audit_sweep, report_text
+
+    result = _checked(lambda: audit_sweep(sweep_folder))
+    click.echo(report_text(result))
+    if not result.ok:
+        sys.exit(FAILED)
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  srtbench revote runs/smoke --tie abstain
+  srtbench revote runs/smoke --min-share 0.5 --denominator samples --out /tmp/strict
+"""
+)
+@_SWEEP_FOLDER
+@click.option("--tie", type=click.Choice(["first", "random", "abstain", "split"]), default="first")
+@click.option("--unparsable", type=click.Choice(["exclude", "count"]), default="exclude")
+@click.option("--min-share", type=click.FloatRange(0, 1), default=0.0, help="A label needs this.")
+@click.option("--denominator", type=click.Choice(["votes", "samples"]), default="votes")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write [default: RUNS/SWEEP/revote-RULE].",
+)
+def revote(sweep_folder: Path, out: Path | None, **voting: Any) -> None:
+    """Vote again over a sweep's logged answers under another rule, without training.
+
+    Writes a folder that reads as a sweep: `srtbench report` and `srtbench audit` take it. The
+    sweep itself stays as it is.
+    """
+    from srtbench.config.variants import VotingConfig
+    from srtbench.revote import revote_sweep, revote_text
+
+    target, rows = _checked(lambda: revote_sweep(sweep_folder, VotingConfig(**voting), out))
+    click.echo(revote_text(rows))
+    click.echo(f"written: {target}")
+    click.echo(f"next: srtbench report {target}")
+
+
 def _load(path: Path) -> "tuple[SweepConfig, Plan]":
     from srtbench.config.sweep import load_sweep
     from srtbench.plan import plan_sweep

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from srtbench.config.train import ExecutionConfig
+from srtbench.launch_target import die_with_parent, forked
 from srtbench.plan import RunSpec, StageSpec
 from srtbench.store import Folder
 
@@ -115,8 +116,6 @@ class LocalLauncher:
             os.environ.update(self._environment)  # the server inherits it when it starts
             self._context = multiprocessing.get_context("forkserver")
             self._context.set_forkserver_preload([WORKER])
-        from srtbench.launch_target import forked
-
         arguments = (str(self._root), self._sweep, work_id, folder.log_path)
         process = self._context.Process(target=forked, args=arguments, name=work_id)
         process.start()
@@ -149,4 +148,5 @@ def start_process(
             stdout=log,
             stderr=subprocess.STDOUT,
             env=os.environ | environment,
+            preexec_fn=die_with_parent,
         )

@@ -5,9 +5,6 @@ that cannot (names, workers, log level) stay out of it. Stages are what several 
 is named by the hash of what it is computed from, so it is computed once and found again.
 """
 
-import functools
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +34,9 @@ from srtbench.config.variants import (
     trains_on_eval_prompts,
     vote_problems,
 )
+from srtbench.identity import content_hash, result_content
 
 StageKind = Literal["train_prompts", "eval_prompts", "warm_start", "teacher_labels", "base_eval"]
-
-_LABELS = {"name", "train", "eval"}  # overrides are already merged into a run's own sections
 
 
 class _Spec(BaseModel):
@@ -316,7 +312,7 @@ def _stages(
 
 def _stage(kind: StageKind, needs: dict[StageKind, str], **inputs: Any) -> StageSpec:
     spec = StageSpec(stage_id=kind, kind=kind, needs=needs, **inputs)
-    digest = content_hash(_content(spec.model_dump(mode="json", exclude={"stage_id"})))
+    digest = content_hash(result_content(spec.model_dump(mode="json", exclude={"stage_id"})))
     return spec.model_copy(update={"stage_id": f"{kind}-{digest}"})
 
 
@@ -347,57 +343,6 @@ def _run(
     )
     content = spec.model_dump(mode="json", include={"model", "dataset", "variant", "seed"})
     content |= spec.model_dump(mode="json", include={"train", "eval"})
-    digest = content_hash(_content(content))
+    digest = content_hash(result_content(content))
     readable = "-".join(slug(label)[:32] for label in labels)
     return spec.model_copy(update={"run_id": f"{readable}-s{seed}-{digest}"})
-
-
-def content_hash(content: Any) -> str:
-    """First 8 hexadecimal digits of the SHA-256 of canonical JSON."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def _content(dump: dict[str, Any]) -> dict[str, Any]:
-    """What counts of a dump: no labels or overrides; files by their content, not their place."""
-    content = dict(dump)
-    for axis in ("model", "dataset", "variant"):
-        if content.get(axis):
-            content[axis] = _section_content(content[axis])
-    return content
-
-
-def _section_content(section: dict[str, Any]) -> dict[str, Any]:
-    content = {k: v for k, v in section.items() if k not in _LABELS}
-    for key in ("path", "eval_path"):
-        if content.get(key):
-            content[key] = _fingerprint(content[key])
-    if content.get("parts"):
-        content["parts"] = [_section_content(part) for part in content["parts"]]
-    return content
-
-
-@functools.cache
-def _fingerprint(path: str) -> str:
-    """Content of a file; of a model folder its file names and sizes and its small files.
-
-    ``FILE.py:CLASS`` is the content of the file and the name of the class.
-    """
-    place = Path(path)
-    file, _, name = path.rpartition(":")
-    if file.endswith(".py"):
-        return f"{_fingerprint(file)}:{name}"
-    digest = hashlib.sha256()
-    if place.is_file():
-        with place.open("rb") as source:
-            while block := source.read(1 << 20):
-                digest.update(block)
-    elif place.is_dir():
-        for file in sorted(place.iterdir()):
-            if file.is_file():
-                digest.update(f"{file.name}:{file.stat().st_size};".encode())
-                if file.stat().st_size < 1 << 20:
-                    digest.update(file.read_bytes())
-    else:
-        return f"missing:{place.name}"
-    return digest.hexdigest()

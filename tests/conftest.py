@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from srtbench.config import SweepConfig, load_sweep
 from srtbench.plan import Plan, plan_sweep
 from srtbench.store import SweepStore
-from tests.micro import srtbench, write_sweep
+from tests.micro import CONTENT, srtbench, write_sweep
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,30 @@ def micro_sweep(tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
     """Four variants, eight steps, really trained. Tests must not change it: copy it first."""
     folder = tmp_path_factory.mktemp("micro")
     file = write_sweep(folder)
+    result = srtbench("sweep", file, "--root", folder / "runs")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return FinishedSweep(file, folder / "runs", result.stdout)
+
+
+VARIED: list[Any] = [
+    "srt",
+    "fixed_teacher",
+    "random",
+    "self_certainty",
+    {"type": "ttrl", "votes": 8},
+    {"type": "ema_teacher", "decay_start": 0.5, "decay_end": 0.9},
+    {"type": "all_of", "parts": ["soft_majority", "no_repetition"]},
+    {"type": "srt", "name": "srt-rloo", "train": {"algorithm": "rloo", "preset": "srt_math"}},
+]
+
+
+@pytest.fixture(scope="session")
+def varied_sweep(tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
+    """Variants with further votes, token statistics, parts; four steps. Copy before changing it."""
+    folder = tmp_path_factory.mktemp("varied")
+    train = CONTENT["train"] | {"steps": 4, "trl": {"bf16": False, "gradient_checkpointing": False}}
+    train |= {"algorithm": "grpo", "beta": 0.0, "micro_batch_size": 16, "temperature": 1.0}
+    file = write_sweep(folder, name="varied", variants=VARIED, train=train)
     result = srtbench("sweep", file, "--root", folder / "runs")
     assert result.returncode == 0, result.stdout + result.stderr
     return FinishedSweep(file, folder / "runs", result.stdout)

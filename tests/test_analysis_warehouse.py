@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from srtbench.analysis import open_sweep
 from srtbench.analysis.columns import columns_markdown
 from srtbench.analysis.tables import FRAMES, frame, query, view
-from srtbench.analysis.views import VIEWS, materialize, relation
+from srtbench.analysis.views import VIEWS, relation
 from srtbench.analysis.warehouse import CorruptFileWarning
 from srtbench.rollouts import read_rollouts
 from srtbench.stats import maj_at_k, modal_answer_share
@@ -155,7 +155,7 @@ def test_figures_recomputed_from_parquet_by_plain_sql() -> None:
 def test_materialized_views_hold_the_same(fake: Path) -> None:
     connection = open_sweep(fake)
     before = {name: view(connection, name) for name in ("run_summary", "variant_summary")}
-    materialize(connection)
+    connection = open_sweep(fake, snapshot=True)
     for name, rows in before.items():
         assert_frame_equal(view(connection, name), rows)
 
@@ -225,6 +225,13 @@ def test_a_plan_alone_is_enough(tmp_path: Path) -> None:
     connection = open_sweep(path)
     assert view(connection, "step_metrics")["step"].to_list() == [None]
     assert view(connection, "variant_summary")["unfinished"].to_list() == [1]
+
+
+def test_folders_with_marks_that_patterns_use(fake_root: Path, tmp_path: Path) -> None:
+    place = tmp_path / "we[ir]d *?"
+    shutil.copytree(fake_root, place)
+    odd, plain = open_sweep(place / "fake"), open_sweep(fake_root / "fake")
+    assert_frame_equal(view(odd, "eval_curves"), view(plain, "eval_curves"))
 
 
 def test_a_folder_without_a_plan(tmp_path: Path) -> None:

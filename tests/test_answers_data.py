@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from srtbench.answers import answer_key, answer_keys, extract
+from srtbench.answers import KINDS, STYLES, answer_key, answer_keys, extract
 
 DATA = Path(
     os.environ.get("SRTBENCH_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -163,6 +163,14 @@ def test_only_equal_math_golds_share_a_key() -> None:
         assert key is not None
         groups[key].add(gold)
     assert {key: golds for key, golds in groups.items() if len(golds) > 1} == EQUAL_GOLDS
+
+
+def test_the_documentation_lists_the_shared_keys_and_every_choice() -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / "answers.md").read_text("utf-8")
+    for key in EQUAL_GOLDS:
+        assert f"| `{key}` | " in text
+    for name in (*STYLES, *KINDS):
+        assert f"| `{name}` " in text
 
 
 @pytest.mark.parametrize(

@@ -62,11 +62,14 @@ def test_jsonl_csv_and_parquet_give_the_same_problems(tmp_path: Path) -> None:
     check_disjoint(**results[0])
 
 
-def test_order_is_that_of_the_file_and_prefixes_agree(tmp_path: Path) -> None:
+def test_order_does_not_follow_the_file_and_prefixes_agree(tmp_path: Path) -> None:
+    """A sorted file must not give its easiest rows to a short request."""
     dataset = _jsonl(tmp_path / "a.jsonl", _rows(60))
     everything = load_problems(dataset, "train")
     golds = [int(problem.gold) for problem in everything]
-    assert golds == sorted(golds)
+    assert golds != sorted(golds)
+    backwards = _jsonl(tmp_path / "b.jsonl", _rows(60)[::-1])
+    assert [p.prompt for p in load_problems(backwards, "train")] == [p.prompt for p in everything]
     for count in range(1, len(everything)):
         assert load_problems(dataset, "train", count) == everything[:count]
 
@@ -263,7 +266,7 @@ def test_explicit_eval_file(tmp_path: Path) -> None:
         path=str(tmp_path / "train.jsonl"), eval_path=str(tmp_path / "test.jsonl")
     )
     problems = {split: load_problems(dataset, split) for split in SPLITS}
-    assert [p.gold for p in problems["eval"]] == [str(n) for n in range(100, 120)]
+    assert {p.gold for p in problems["eval"]} == {str(n) for n in range(100, 120)}
     assert len(problems["train"]) + len(problems["warm_start"]) == 50
     assert all(problem.split == split for split, found in problems.items() for problem in found)
     check_disjoint(**problems)

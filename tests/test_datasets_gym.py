@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
 from itertools import islice
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from srtbench.config.datasets import ReasoningGymDataset
 from srtbench.datasets import DatasetError, check_disjoint, load_problems
 from srtbench.datasets.gym import CHUNK, stream_items, tasks
+from srtbench.datasets.gym_process import entries
 from srtbench.datasets.problems import Problem, Split
 from srtbench.datasets.splits import normalise
 
@@ -190,3 +192,38 @@ def test_importing_the_package_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_unstable_tasks_are_drawn_alike_in_every_process() -> None:
+    code = (
+        "from tests.test_datasets_gym import unstable_prompts; import json;"
+        "print(json.dumps(unstable_prompts(6)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONHASHSEED": "7"},
+    )
+    longer = unstable_prompts(9)
+    assert json.loads(done.stdout) == [prompts[:6] for prompts in longer]
+
+
+def unstable_prompts(count: int) -> list[list[str]]:
+    """Ids of the first problems of a task that walks through sets, and of one with global state."""
+    return [
+        [p.prompt_id for p in load_problems(ReasoningGymDataset(task=task), "train", count)]
+        for task in ("isomorphic_strings", "list_functions")
+    ]
+
+
+def test_a_process_that_draws_items_and_fails_is_an_error() -> None:
+    with pytest.raises(DatasetError, match="process that draws items failed: KeyError: 'nothing'"):
+        list(entries("nothing", {}, 0, 3))
+
+
+def test_an_item_that_fails_in_a_process_becomes_a_sentence() -> None:
+    options = {"min_word_len": 50, "max_word_len": 50}
+    found = list(entries("spell_backward", options, 0, 2))
+    assert found == ["IndexError: Cannot choose from an empty sequence"] * 2

@@ -1,5 +1,6 @@
 """kill -9 at any moment, then the same command: the rollouts of an uninterrupted sweep."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -46,13 +47,18 @@ def workers_of(root: Path) -> list[int]:
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
-        try:
-            links = [os.readlink(link) for link in (entry / "fd").iterdir()]
-        except OSError:
-            continue
-        if any(link.startswith(str(root)) for link in links):
-            found.append(int(entry.name))
+        with contextlib.suppress(OSError):  # the process ended meanwhile
+            if any(_target(link).startswith(str(root)) for link in (entry / "fd").iterdir()):
+                found.append(int(entry.name))
     return found
+
+
+def _target(link: Path) -> str:
+    """What a descriptor points to; nothing if it was closed meanwhile."""
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
 
 
 def assert_same_rollouts(sweep: FinishedSweep, root: Path) -> None:

@@ -1,9 +1,10 @@
 """Trains two steps on 3 prompts x 4 generations; writes what rank 0 saw. Run by a test.
 
-    python -m torch.distributed.run --nproc_per_node=N tests/two_processes_script.py OUT.json real
+    python -m torch.distributed.run --nproc_per_node=N tests/two_processes_script.py OUT.json
 
 Completions are a pure function of the step, the prompt and the row's place in the whole batch, so
-that any number of processes samples the same. ``identity`` removes the gather.
+that any number of processes samples the same. With several processes it then trains once more
+with the gather removed.
 """
 
 import json
@@ -22,7 +23,7 @@ from srtbench.config import TinyModel, VotingConfig
 from srtbench.config.variants import SRTConfig
 from srtbench.models.tiny import build_tiny
 from srtbench.train.grading import Grader
-from srtbench.train.reward import RewardAdapter, SplitGroupError
+from srtbench.train.reward import Gather, RewardAdapter, SplitGroupError
 from srtbench.train.trainer import SrtGRPOTrainer
 from srtbench.variants import VariantContext, build_variant
 
@@ -66,12 +67,14 @@ class Collect(TrainerCallback):
         self.steps.append({name: batch.columns[name] for name in LOGGED})
 
 
-def main(out: Path, gathering: str) -> None:
-    torch.set_num_threads(1)
-    process = PartialState(cpu=True)
+def train(process: PartialState, out: Path, gather: Gather) -> dict[str, Any]:
     model, tokenizer = build_tiny(
         TinyModel(
-            hidden_size=16, intermediate_size=32, num_layers=1, num_heads=2, alphabet="abcdefghijkl="
+            hidden_size=16,
+            intermediate_size=32,
+            num_layers=1,
+            num_heads=2,
+            alphabet="abcdefghijkl=",
         )
     )
     adapter = RewardAdapter(
@@ -80,7 +83,7 @@ def main(out: Path, gathering: str) -> None:
         dict.fromkeys(PROMPTS, "a"),
         num_generations=4,
         seed=0,
-        gather=gather_object if gathering == "real" else list,
+        gather=gather,
         process_index=lambda: process.process_index,
         end_tokens=frozenset({tokenizer.eos_token_id}),
     )
@@ -111,17 +114,26 @@ def main(out: Path, gathering: str) -> None:
     trainer.listen(adapter)
     collect = Collect(trainer)
     trainer.add_callback(collect)
-    result: dict[str, Any] = {"processes": process.num_processes}
-    try:
-        trainer.train()
-        result["steps"] = collect.steps
-        weights = torch.cat([p.detach().flatten() for p in model.parameters()])
-        result["weights"] = [float(weights.sum()), float(weights.square().sum())]
-    except SplitGroupError as error:
-        result["error"] = str(error)
+    trainer.train()
+    weights = torch.cat([p.detach().flatten() for p in model.parameters()])
+    return {
+        "steps": collect.steps,
+        "weights": [float(weights.sum()), float(weights.square().sum())],
+    }
+
+
+def main(out: Path) -> None:
+    torch.set_num_threads(1)
+    process = PartialState(cpu=True)
+    result = {"processes": process.num_processes, **train(process, out, gather_object)}
+    if process.num_processes > 1:
+        try:
+            result["without_gather"] = train(process, out, list)
+        except SplitGroupError as error:
+            result["without_gather"] = str(error)
     if process.is_main_process:
         out.write_text(json.dumps(result))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]))

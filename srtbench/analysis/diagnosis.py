@@ -1,5 +1,6 @@
 """Collapse diagnosis of every run, from the views; see :func:`srtbench.stats.diagnose_collapse`."""
 
+from dataclasses import asdict
 from typing import Any
 
 import duckdb
@@ -7,6 +8,9 @@ import polars as pl
 
 from srtbench.analysis.tables import Cell, frame
 from srtbench.stats import CollapseReport, diagnose_collapse
+
+NUM_LABELLED = 16
+"""Labelled prompts that the stopping rule "labelled_split" may look at: about 1% of 1,600."""
 
 _SIGNALS = {
     "vote_share": "majority_ratio",
@@ -20,7 +24,7 @@ _SIGNALS = {
 
 
 def diagnose_runs(
-    connection: duckdb.DuckDBPyConnection,
+    connection: duckdb.DuckDBPyConnection, num_labelled: int | None = None
 ) -> list[tuple[dict[str, Any], CollapseReport]]:
     """Labels and diagnosis of each run with at least two evaluations and train rollouts."""
     found = []
@@ -39,6 +43,7 @@ def diagnose_runs(
             part["gold_reward"].to_numpy(),
             part["train_reward"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
             values,
+            num_labelled=num_labelled,
         )
         labels = part.select("sweep", "run_id", "model", "dataset", "variant", "seed")
         found.append((labels.row(0, named=True), report))
@@ -53,6 +58,19 @@ def collapse_kinds(connection: duckdb.DuckDBPyConnection) -> dict[Cell, tuple[st
         if report.collapsed and report.kind != "none":
             kinds.setdefault(cell, (report.kind, report.reasons[0]))
     return kinds
+
+
+def stopping_table(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """One row per diagnosed run and stopping rule: where it stops, and what that costs.
+
+    ``regret`` is the best gold accuracy of the run minus that of the checkpoint kept.
+    """
+    rows = [
+        labels | asdict(outcome)
+        for labels, report in diagnose_runs(connection, num_labelled=NUM_LABELLED)
+        for outcome in report.stopping
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def diagnosis_table(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:

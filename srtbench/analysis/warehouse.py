@@ -6,7 +6,7 @@ is not looked at. The list of files is fixed when the sweep is opened; open it a
 
 import json
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,8 @@ from typing import Any, Literal
 import duckdb
 import pyarrow as pa
 
-from srtbench.analysis.views import create_views, literal
+from srtbench.analysis.planned import RUN_SCHEMA, planned_runs
+from srtbench.analysis.views import create_views, literal, materialize
 from srtbench.rollouts import METRIC_SCHEMA, PROMPT_SCHEMA, ROLLOUT_SCHEMA
 from srtbench.store import STAGES_FOLDER
 
@@ -39,6 +40,7 @@ class _Source:
 def open_sweep(
     *paths: str | Path,
     check: Check = "footer",
+    snapshot: bool = False,
     threads: int | None = None,
     memory_limit: str | None = None,
 ) -> duckdb.DuckDBPyConnection:
@@ -49,6 +51,8 @@ def open_sweep(
         check: how files are tested before they are used: their footers only, or every column
             except the long texts. A file that fails is skipped, with a warning and a row in
             ``problems``.
+        snapshot: compute the views that others build on once, and keep them as tables in memory:
+            for many queries over many rollouts.
         threads: threads of DuckDB; None: one per core.
         memory_limit: e.g. "4GB"; None: DuckDB's own.
 
@@ -70,6 +74,8 @@ def open_sweep(
         loader.add_sweep(str(path).rstrip("/"))
     loader.stage()
     create_views(connection)
+    if snapshot:
+        materialize(connection)
     return connection
 
 
@@ -87,7 +93,8 @@ class _Loader:
 
     def add_sweep(self, path: str) -> None:
         """Note the runs and files of one sweep."""
-        plan_text = self._texts([f"{path}/plan.json"])
+        place = _escape(path)
+        plan_text = self._texts(f"{place}/plan.json")
         if not plan_text:
             raise FileNotFoundError(
                 f"{path}: no plan.json there, so no sweep; give the folder that "
@@ -100,18 +107,18 @@ class _Loader:
             if sweep not in taken:
                 break
             sweep = f"{plan['sweep']} ({number})"
-        root = f"{path}/.." if "://" not in path else path.rsplit("/", 1)[0]
-        statuses = self._json(f"{path}/*/status.json", sweep)
-        configs = self._json(f"{path}/*/config.json", sweep)
-        self.runs += _planned_runs(plan, sweep, statuses, configs)
+        root = f"{place}/.." if "://" not in path else place.rsplit("/", 1)[0]
+        statuses = self._json(f"{place}/*/status.json", sweep)
+        configs = self._json(f"{place}/*/config.json", sweep)
+        self.runs += planned_runs(plan, sweep, statuses, configs)
         planned = {run["run_id"] for run in plan["runs"]}
         for kind, pattern in (
             (self.rollouts, "rollouts/*.parquet"),
             (self.prompts, "prompts.parquet"),
             (self.metrics, "metrics.parquet"),
         ):
-            for file in self._glob(f"{path}/*/{pattern}"):
-                owner = _below(file, path, pattern.count("/"))
+            for file in self._glob(f"{place}/*/{pattern}"):
+                owner = file.rsplit("/", pattern.count("/") + 2)[1]
                 if owner in planned:
                     kind.append(_Source(file, sweep, owner, f"{plan['sweep']}/{owner}"))
         for stage in plan.get("stages", []):
@@ -136,7 +143,7 @@ class _Loader:
         ).fetchall()
         for run in self.runs:
             run["has_own_start"] = (run["sweep"], run["run_id"]) in own
-        planned = pa.Table.from_pylist(self.runs, schema=_RUN_SCHEMA)
+        planned = pa.Table.from_pylist(self.runs, schema=RUN_SCHEMA)
         connection.register("planned_arrow", planned)
         connection.execute("CREATE TABLE planned_runs AS SELECT * FROM planned_arrow")
         connection.unregister("planned_arrow")
@@ -163,7 +170,7 @@ class _Loader:
             extra = f", {literal(owner)} AS stage_id" if stage_id else ""
             selects.append(
                 f"SELECT {literal(sweep)} AS sweep{extra}, {chosen} "
-                f"FROM read_parquet([{', '.join(map(literal, paths))}])"
+                f"FROM read_parquet([{', '.join(literal(_escape(path)) for path in paths)}])"
             )
         if not selects:
             empty = ", ".join(f'NULL::{_sql_type(f.type)} AS "{f.name}"' for f in schema)
@@ -190,12 +197,13 @@ class _Loader:
 
     def _probe(self, paths: list[str], schema: pa.Schema) -> dict[str, frozenset[str]]:
         rows = self.connection.execute(
-            "SELECT file_name, list(name) FROM parquet_schema(?) GROUP BY file_name", [paths]
+            "SELECT file_name, list(name) FROM parquet_schema(?) GROUP BY file_name",
+            [[_escape(path) for path in paths]],
         ).fetchall()
         found = {path: frozenset(names) & set(schema.names) for path, names in rows}
         if self.check == "data":
             for present in set(found.values()):
-                group = [path for path in paths if found[path] == present]
+                group = [_escape(path) for path in paths if found[path] == present]
                 light = [f'max("{name}")' for name in sorted(present - _TEXT)]
                 if light:
                     self.connection.execute(
@@ -213,22 +221,21 @@ class _Loader:
         rows = self.connection.execute("SELECT file FROM glob(?) ORDER BY file", [pattern])
         return [file for (file,) in rows.fetchall() if not file.rsplit("/", 1)[-1].startswith(".")]
 
-    def _texts(self, paths: Iterable[str]) -> dict[str, str]:
-        """Content of those files that exist."""
+    def _texts(self, pattern: str) -> dict[str, str]:
+        """Content of the files that match."""
         found = {}
-        for path in paths:
-            for file in self._glob(path):
-                try:
-                    rows = self.connection.execute("SELECT content FROM read_text(?)", [file])
-                    found[file] = str(rows.fetchall()[0][0])
-                except duckdb.Error as error:
-                    found[file] = f"unreadable: {error}"
+        for file in self._glob(pattern):
+            try:
+                rows = self.connection.execute("SELECT content FROM read_text(?)", [_escape(file)])
+                found[file] = str(rows.fetchall()[0][0])
+            except duckdb.Error as error:
+                found[file] = f"unreadable: {error}"
         return found
 
     def _json(self, pattern: str, sweep: str) -> dict[str, dict[str, Any]]:
         """Folder name -> content of its JSON file."""
         found: dict[str, dict[str, Any]] = {}
-        for file, text in self._texts([pattern]).items():
+        for file, text in self._texts(pattern).items():
             owner, name = file.rsplit("/", 2)[-2:]
             try:
                 content = json.loads(text)
@@ -240,86 +247,9 @@ class _Loader:
         return found
 
 
-def _below(file: str, path: str, depth: int) -> str:
-    """Name of the folder ``depth`` levels above the file's own."""
-    return file.rsplit("/", depth + 2)[1]
-
-
-_RUN_SCHEMA = pa.schema(
-    [
-        ("sweep", pa.string()),
-        ("run_order", pa.int32()),
-        ("run_id", pa.string()),
-        ("model", pa.string()),
-        ("dataset", pa.string()),
-        ("variant", pa.string()),
-        ("variant_type", pa.string()),
-        ("variant_order", pa.int32()),
-        ("variant_rank", pa.int32()),
-        ("seed", pa.int64()),
-        ("level", pa.int32()),
-        ("state", pa.string()),
-        ("step", pa.int32()),
-        ("total_steps", pa.int32()),
-        ("attempts", pa.int32()),
-        ("error", pa.string()),
-        ("wall_seconds", pa.float64()),
-        ("algorithm", pa.string()),
-        ("learning_rate", pa.float64()),
-        ("beta", pa.float64()),
-        ("prompts_per_step", pa.int32()),
-        ("num_generations", pa.int32()),
-        ("base_eval", pa.string()),
-        ("has_own_start", pa.bool_()),
-    ]
-)
-_TRAIN_KEYS = ("algorithm", "learning_rate", "beta", "prompts_per_step", "num_generations")
-
-
-def _planned_runs(
-    plan: dict[str, Any],
-    sweep: str,
-    statuses: dict[str, dict[str, Any]],
-    configs: dict[str, dict[str, Any]],
-) -> list[dict[str, Any]]:
-    """Every planned run with its state; a run without a status is waiting."""
-    ranks: dict[str, list[str]] = {}
-    order: list[str] = []
-    rows = []
-    for position, run in enumerate(plan["runs"]):
-        if run["variant"] not in order:
-            order.append(run["variant"])
-        same_type = ranks.setdefault(run["variant_type"], [])
-        if run["variant"] not in same_type:
-            same_type.append(run["variant"])
-        status = statuses.get(run["run_id"], {})
-        config = configs.get(run["run_id"], {})
-        train = config.get("spec", config).get("train") or {}
-        row = {
-            "sweep": sweep,
-            "run_order": position,
-            "variant_order": order.index(run["variant"]),
-            "variant_rank": same_type.index(run["variant"]),
-            "state": status.get("state", "waiting"),
-            "step": status.get("step", 0),
-            "attempts": status.get("attempts", 0),
-            "error": status.get("error"),
-            "wall_seconds": status.get("wall_seconds", 0.0),
-            "base_eval": run.get("stages", {}).get("base_eval"),
-        }
-        for key in (
-            "run_id",
-            "model",
-            "dataset",
-            "variant",
-            "variant_type",
-            "seed",
-            "level",
-            "total_steps",
-        ):
-            row[key] = run.get(key)
-        rows.append(row | {key: train.get(key) for key in _TRAIN_KEYS})
-    return rows
+def _escape(path: str) -> str:
+    """A path as a pattern that matches it alone."""
+    return "".join(f"[{mark}]" if mark in "*?[" else mark for mark in path)
 
 
 def _sql_type(kind: pa.DataType) -> str:

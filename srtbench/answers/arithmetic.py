@@ -205,7 +205,8 @@ class ScalarParser:
         if kind == "|":
             self.bars += 1
             inner = self.sum()
-            self.take("|")
+            if not self.skip("|"):
+                raise UnsupportedError("a bar without its partner")
             self.bars -= 1
             return ["fn", "abs", inner]
         if kind == "langle":

@@ -20,6 +20,8 @@ from srtbench.answers.structure import MAX_BITS, MAX_FACTORIAL, NeedsEngineError
 
 MAX_EXPANDED_POWER = 32
 MAX_LOG_BITS = 48
+MAX_RADICAND_BITS = 512
+MAX_SURDS = 5
 _CONSTANTS = {"pi": sp.pi, "e": sp.E, "i": sp.I}
 _plain_log = sp.Function("log")
 _FUNCTIONS: dict[str, Any] = {
@@ -83,6 +85,7 @@ def _power(base: Any, exponent: Any) -> Any:
             value = power(Fraction(base.p, base.q), Fraction(exponent.p, exponent.q))
             return sp.Rational(value.numerator, value.denominator)
         except NeedsEngineError:
+            _check_radicand(base)
             return sp.Pow(base, exponent)
     if exponent.is_Rational:
         size = max(abs(exponent.p), exponent.q)
@@ -93,10 +96,17 @@ def _power(base: Any, exponent: Any) -> Any:
     return sp.Pow(base, exponent)
 
 
+def _check_radicand(value: Any) -> None:
+    """Simplifying a root looks for factors; very large numbers keep their literal form."""
+    if value.is_Rational and max(abs(value.p), value.q).bit_length() > MAX_RADICAND_BITS:
+        raise UnsupportedError("radicand too large")
+
+
 def _root(radicand: Any, index: Any) -> Any:
     """The real root where there is one: the cube root of -8 is -2."""
     if not (index.is_Integer and 2 <= index <= MAX_EXPANDED_POWER):
         raise UnsupportedError("root index")
+    _check_radicand(radicand)
     if index % 2 and radicand.is_number and radicand.is_negative:
         return -sp.Pow(-radicand, 1 / index)
     return sp.Pow(radicand, 1 / index)
@@ -184,7 +194,8 @@ def _rationalise(expr: Any) -> Any:
     """
     top, bottom = sp.fraction(sp.together(expr))
     bottom = sp.expand(bottom)
-    if bottom.is_Add and all((term**2).is_Rational for term in bottom.args):
+    terms = bottom.args if bottom.is_Add else ()
+    if 0 < len(terms) <= MAX_SURDS and all((term**2).is_Rational for term in terms):
         top, bottom = rad_rationalize(top, bottom)
     return sp.expand(top / bottom)
 

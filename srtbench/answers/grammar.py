@@ -28,6 +28,8 @@ class _Parser(ScalarParser):
             if self.peek() in {"and", "or"}:
                 separators.add(self.take().kind)
             entries.append(self.item())
+        if closers == ("\\}",) and self.peek() == "|":
+            raise UnsupportedError("set-builder notation")
         if self.peek() not in closers:
             raise MalformedError(f"unexpected {self.peek()}")
         return entries, separators

@@ -97,7 +97,7 @@ def clean(answer: str) -> str:
     text = _DROPPED.sub(lambda match: match[0] if match[0] == "\\\\" else " ", text)
     text = _FRACTION_ALIAS.sub(r"\\frac", text)
     text = " ".join(text.split())
-    while text and text[-1] in ".,;:" and not text.endswith("..."):
+    while text and text[-1] in ".,;:\\" and not text.endswith("..."):
         text = text[:-1].rstrip()
     whole = _WHOLE_TEXT.match(text)
     if whole is not None:

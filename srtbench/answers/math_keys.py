@@ -24,7 +24,8 @@ _ORDINAL = re.compile(r"[0-9]+ ?(?:st|nd|rd|th)\Z", re.IGNORECASE)
 _FOLDABLE = re.compile(r"[\w\s.,;:'\"()/&!?%-]+\Z")
 _WORDS = re.compile(r"[^\W\d_]+")
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
-_PAIR_OF_LETTERS = re.compile(r"\\[a-z]+ ?\{ ?([A-Za-z]{2}) ?\}\Z")
+_PAIR_OF_LETTERS = re.compile(r"[A-Za-z]{2}\Z")
+_OPTION = re.compile(r"([A-Z])\)\Z")
 
 
 def screen(answer: str) -> None:
@@ -43,7 +44,7 @@ def screen(answer: str) -> None:
 
 
 def _special(text: str) -> str | None:
-    """Times, dates, ranges and ordinals, which would read as ratios or arithmetic."""
+    """Times, dates, ranges, ordinals, ``B)``: what would read as something else or nothing."""
     plain = " ".join(TEXT_COMMAND.sub(r" \1 ", text).split())
     clock = _CLOCK.match(plain)
     if clock is not None and (clock[2] or clock[3]):
@@ -51,14 +52,17 @@ def _special(text: str) -> str | None:
         return f"{int(clock[1])}:{clock[2] or '00'}{half}"
     if _ORDINAL.match(plain):
         return plain.replace(" ", "").lower()
+    option = _OPTION.match(plain)
+    if option is not None:
+        return option[1]
     return plain if _DATE.match(plain) else None
 
 
 def literal(text: str) -> str:
     r"""The key of an answer outside the grammar: its text, ``\text{}`` removed, prose folded."""
-    pair = _PAIR_OF_LETTERS.match(text)
-    if pair is not None:
-        return f"\\text{{{pair[1]}}}"
+    command = TEXT_COMMAND.fullmatch(text)
+    if command is not None and _PAIR_OF_LETTERS.match(command[1].strip()):
+        return f"\\text{{{command[1].strip()}}}"
     plain = " ".join(TEXT_COMMAND.sub(r"\1", text).split()).strip(" ,;:!?\"'`")
     if not plain.endswith("..."):
         plain = plain.strip(".")

@@ -28,6 +28,7 @@ def cross_checks(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
     yield from _check_exclude(content, labels)
     yield from _check_trl(content)
     yield from _check_files(content, folder)
+    yield from _check_python(content.get("variants"), folder, ("variants",))
 
 
 _AXES = {"models": "model", "datasets": "dataset", "variants": "variant"}
@@ -132,3 +133,16 @@ def _check_files(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
                 )
             elif not (folder / Path(path).expanduser()).is_file():
                 yield Problem(f"file '{path}' not found", ("datasets", position, key))
+
+
+def _check_python(entries: Any, folder: Path, place: KeyPath) -> Iterator[Problem]:
+    """The files of `python` variants, also of those that are parts."""
+    for position, entry in enumerate(entries if isinstance(entries, list) else []):
+        if not isinstance(entry, dict):
+            continue
+        path, here = entry.get("path"), (*place, position)
+        if entry.get("type") == "python" and isinstance(path, str) and ":" in path:
+            file = path.rpartition(":")[0]
+            if not (folder / Path(file).expanduser()).is_file():
+                yield Problem(f"file '{file}' not found", (*here, "path"))
+        yield from _check_python(entry.get("parts"), folder, (*here, "parts"))

@@ -16,6 +16,7 @@ from srtbench.config.errors import allowed
 from srtbench.datasets.levels import task_options
 from srtbench.datasets.problems import DatasetError, Item, Problem, Split
 from srtbench.datasets.splits import excerpt, split_of
+from srtbench.datasets.tasks import task_reviews
 from srtbench.datasets.templates import Templates
 
 CHUNK = 4096
@@ -44,26 +45,24 @@ def stream_items(dataset: ReasoningGymDataset, level: int | None) -> Iterator[It
             that keeps failing.
     """
     options = _checked_options(dataset, level)
+    review = task_reviews().get(dataset.task)
+    draw = _entries_elsewhere if review is not None and review.unstable else _entries
     failures = 0
-    chunk = 0
+    seed = dataset.seed
     while True:
-        seed = dataset.seed + chunk * CHUNK
-        generator = _generator(dataset.task, options, seed)
-        for index in range(CHUNK):
+        for index, entry in enumerate(draw(dataset.task, options, seed)):
             where = f"{dataset.task} item {index} of seed {seed}"
-            try:
-                entry = generator[index]
-            except Exception as error:  # whatever a task's generator may raise
-                failures += 1
-                reason = f"{where}: {type(error).__name__}: {error}"
-                _log.log(logging.WARNING if failures == 1 else logging.DEBUG, "%s", reason)
-                if failures > MAX_FAILURES:
-                    raise DatasetError(
-                        f"over {MAX_FAILURES} items failed with options {options}; last {reason}"
-                    ) from error
+            if isinstance(entry, dict):
+                yield _item(entry, where, level)
                 continue
-            yield _item(entry, where, level)
-        chunk += 1
+            failures += 1
+            _log.log(logging.WARNING if failures == 1 else logging.DEBUG, "%s: %s", where, entry)
+            if failures > MAX_FAILURES:
+                raise DatasetError(
+                    f"over {MAX_FAILURES} items failed with options {options}; "
+                    f"last {where}: {entry}"
+                )
+        seed += CHUNK
 
 
 def distinct_problems(
@@ -118,7 +117,32 @@ def _checked_options(dataset: ReasoningGymDataset, level: int | None) -> dict[st
     return options
 
 
-def _generator(task: str, options: dict[str, Any], seed: int) -> Any:
+def _entries(task: str, options: dict[str, Any], seed: int) -> Iterator[dict[str, Any] | str]:
+    """The items of one generator; a sentence in place of an item whose generation fails."""
+    generator = make_generator(task, options, seed)
+    for index in range(CHUNK):
+        try:
+            entry: dict[str, Any] | str = generator[index]
+        except Exception as error:  # whatever a task's generator may raise
+            entry = f"{type(error).__name__}: {error}"
+        yield entry
+
+
+def _entries_elsewhere(
+    task: str, options: dict[str, Any], seed: int
+) -> Iterator[dict[str, Any] | str]:
+    from srtbench.datasets.gym_process import entries
+
+    make_generator(task, options, seed)  # for its errors
+    return entries(task, options, seed, CHUNK)
+
+
+def make_generator(task: str, options: dict[str, Any], seed: int) -> Any:
+    """Reasoning Gym's dataset object.
+
+    Raises:
+        DatasetError: the task refuses the options.
+    """
     dataset_class, config_class = _registry()[task]
     try:
         return dataset_class(config_class(**options, seed=seed, size=CHUNK))

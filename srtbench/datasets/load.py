@@ -41,7 +41,8 @@ def load_problems(dataset: DatasetConfig, split: Split, count: int | None = None
     else:
         if levels != [None] and dataset.level_column is None:
             raise DatasetError(f"{dataset.label}: warm_start_levels needs a level_column")
-        found = list(table_problems(dataset, split))
+        # Files are often sorted, by topic or difficulty; the first few must stand for all.
+        found = sorted(table_problems(dataset, split), key=lambda problem: problem.prompt_id)
         if split == "warm_start" and dataset.warm_start_levels:
             problems = _take_turns(
                 [iter([p for p in found if p.level == level]) for level in levels], count

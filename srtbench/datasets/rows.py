@@ -82,7 +82,6 @@ def items_of(source: str, rows: Iterable[formats.Row], columns: Columns) -> list
     if len(broken) == 1:
         raise DatasetError(f"{source}: {broken[0]}")
     if broken:
-        # The reader may number a row twice, when both its question and its answer are broken.
         raise DatasetError("\n".join([f"{source}: {len(broken)} broken rows", *listing(broken)]))
     if not items:
         raise DatasetError(f"{source}: no rows")

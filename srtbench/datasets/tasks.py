@@ -16,8 +16,8 @@ class TaskReview:
     reason: str
     lenient: str | None = None
     """Why the task's own scorer gives full marks to wrong answers; None: it does not."""
-    hash_dependent: bool = False
-    """Its items depend on string hashing (PYTHONHASHSEED), as on the order of a set."""
+    unstable: bool = False
+    """Items also depend on string hashing (the order of a set) or on global random state."""
 
 
 @cache

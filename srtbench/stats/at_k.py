@@ -117,7 +117,8 @@ def maj_at_k(
     distinct vector of counts at worst, relative error about 1e-13 at n = 256.
 
     Args:
-        keys: integers (prompts, samples); equal keys are equal answers, -1 is unparsable.
+        keys: integers (prompts, samples); equal keys are equal answers, -1 is unparsable. Call once
+            per number of samples if prompts differ in it: padding with -1 would use up draws.
         gold: integers (prompts,); a negative key matches nothing, so that prompt scores 0.
         k: draws, one integer or several, each in 1..samples.
         tie: ``"split"`` shares the win evenly among the tied answers; ``"random"`` picks one of

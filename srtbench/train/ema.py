@@ -77,7 +77,7 @@ class EmaTeacher(TrainerCallback):  # type: ignore[misc]
         self._device = next(model.parameters()).device
         self._step = state.global_step
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Follow the policy."""
         self._step = state.global_step

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from srtbench.answers import answer_keys, extract
 
+TEACHER_SEED = 7_919
+"""Seed of a frozen teacher's samples and ties."""
+
 
 @dataclass(frozen=True)
 class Graded:

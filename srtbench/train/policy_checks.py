@@ -51,7 +51,7 @@ class PolicyChecks:
         if self._heard is not None:
             self._heard.append(hidden[:PROBE_ROWS, -1].detach())
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def end_sampling(
         self, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]]
     ) -> None:

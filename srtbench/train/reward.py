@@ -151,8 +151,10 @@ class RewardAdapter:
             )
         )
         local = [
-            _Row(*row[:2], row[2:], tuple(next(voted) for _ in cast))
-            for *row, cast in zip(prompt_id, graded, *statistics, votes, strict=True)
+            _Row(name, completion, known, tuple(next(voted) for _ in cast))
+            for name, completion, known, cast in zip(
+                prompt_id, graded, zip(*statistics, strict=True), votes, strict=True
+            )
         ]
         rewards = self._judge(self._gather(local), trainer_state.global_step + 1)
         start = self._process_index() * count

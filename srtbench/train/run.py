@@ -75,7 +75,7 @@ def execute_run(
         process_index=lambda: process.process_index,
         end_tokens=_end_tokens(policy, tokenizer),
     )
-    trainer = TRAINERS[spec.train.algorithm](
+    trainer: Any = TRAINERS[spec.train.algorithm](
         model=policy,
         reward_funcs=adapter,
         args=trainer_arguments(spec, folder.checkpoint_path),
@@ -100,8 +100,8 @@ def execute_run(
     )
     _only_our_callbacks(trainer, recorder)
     if resumed_step < spec.train.steps:
-        checkpoint = str(folder.checkpoint_path / status.checkpoint) if resumed_step else None  # type: ignore[operator]
-        trainer.train(resume_from_checkpoint=checkpoint)
+        checkpoint = folder.checkpoint_path / (status.checkpoint or "")
+        trainer.train(resume_from_checkpoint=str(checkpoint) if resumed_step else None)
     process.wait_for_everyone()
     if process.is_main_process:
         _keep_last_checkpoint(folder)

@@ -25,13 +25,12 @@ from srtbench.train.artifacts import (
     write_labels,
 )
 from srtbench.train.evaluate import Sampling, evaluation_table, sample_groups
+from srtbench.train.grading import TEACHER_SEED
 from srtbench.variants import TeacherLabel
 from srtbench.votes import VotingPolicy, vote
 
 WARM_START_PROMPTS = 2000
 """Warm-start prompts per level, at most."""
-
-_TEACHER_SEED = 7_919
 
 
 class WarmStartError(RuntimeError):
@@ -64,7 +63,9 @@ def _warm_start(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
     config = model_config.warm_start
     problems = load_problems(dataset, "warm_start", WARM_START_PROMPTS)
     level = getattr(dataset, "level", None)
-    weights = dict(dataset.warm_start_levels) or {level: 1.0}
+    weights: dict[int | None, float] = {level: 1.0}
+    if dataset.warm_start_levels:
+        weights = dict(dataset.warm_start_levels.items())
     checked = [problem for problem in problems if problem.level == level or level is None]
     checked = checked[-config.check_prompts :]
     held_out = {normalise(problem.prompt) for problem in checked}
@@ -86,7 +87,7 @@ def _warm_start(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
         tokenizer,
         config,
         [Example(problem.prompt, problem.target, problem.level) for problem in training],
-        dict(weights),
+        weights,
         [problem.prompt for problem in checked],
         is_right,
         max_completion_length=spec.max_completion_length,
@@ -167,7 +168,7 @@ def _teacher_labels(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
         spec.votes, spec.temperature, spec.max_completion_length, max(512, spec.votes)
     )
     groups = sample_groups(
-        model, tokenizer, prompts, format_, sampling, _TEACHER_SEED, _group_counter(folder, prompts)
+        model, tokenizer, prompts, format_, sampling, TEACHER_SEED, _group_counter(folder, prompts)
     )
     table = evaluation_table(spec.stage_id, 0, prompts, groups, grader_of(spec.dataset))
     writer = RolloutWriter(folder.rollouts_path)
@@ -183,7 +184,7 @@ def _vote_labels(table: pa.Table, spec: StageSpec) -> dict[str, TeacherLabel]:
     ids = table["prompt_id"].to_pylist()
     labels = {}
     for start in range(0, len(ids), spec.votes):
-        rng = np.random.default_rng([_TEACHER_SEED, start])
+        rng = np.random.default_rng([TEACHER_SEED, start])
         outcome = vote(keys[start : start + spec.votes], policy, rng)
         labels[ids[start]] = TeacherLabel(outcome.label, outcome.share)
     return labels

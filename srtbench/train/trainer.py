@@ -62,6 +62,9 @@ class RolloutMixin:
         for name, values in self._statistics.items():
             column = [value if value == value else None for value in values.tolist()]
             batch.columns[name] = gather_object(column)
+            known = [value for value in batch.columns[name] if value is not None]
+            if known:
+                batch.metrics[f"rollouts/{name}"] = sum(known) / len(known)
         return batch
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -138,7 +141,7 @@ class RolloutMixin:
             inputs, prompts, completions, completion_ids_list
         )
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def _measure(self, completion_ids: Sequence[Sequence[int]]) -> None:
         """Token statistics of completions, with one forward pass in the loss's micro-batches."""
         device = self.accelerator.device  # type: ignore[attr-defined]

@@ -6,7 +6,6 @@ The specification is read from the folder's config.json, which the sweep wrote. 
 1 failed (the reason is in status.json), 3 the folder is in use.
 """
 
-import ctypes
 import json
 import logging
 import os
@@ -15,7 +14,6 @@ import sys
 import time
 import traceback
 import warnings
-from pathlib import Path
 from typing import Any
 
 import datasets
@@ -23,6 +21,7 @@ import torch
 import transformers
 
 from srtbench.config.train import ExecutionConfig
+from srtbench.launch_target import die_with_parent
 from srtbench.plan import RunSpec, StageSpec
 from srtbench.store import Folder, SweepStore
 from srtbench.train.run import execute_run
@@ -31,7 +30,6 @@ from srtbench.train.stages import execute_stage
 logger = logging.getLogger("srtbench.worker")
 
 TRACEBACK_LINES = 30
-_PR_SET_PDEATHSIG = 1
 
 
 class Interrupted(BaseException):
@@ -118,23 +116,6 @@ def _set_up(execution: ExecutionConfig) -> None:
 
 def _interrupt(*_: Any) -> None:
     raise Interrupted
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent ends (Linux; elsewhere it lives on)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def forked_main(root: str, sweep: str, work_id: str, log_path: Path) -> None:
-    """Body of a process that a fork server started: output goes to the log."""
-    die_with_parent()
-    log_path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(descriptor, sys.stdout.fileno())
-    os.dup2(descriptor, sys.stderr.fileno())
-    os.close(descriptor)
-    sys.exit(work(root, sweep, work_id))
 
 
 if __name__ == "__main__":

@@ -104,8 +104,8 @@ def phase_portrait(frame: Any, ax: Any, *, labels: bool = True) -> Any:
     data = as_polars(frame)
     ax.plot([0, 1], [0, 1], color="#c4c8ce", linewidth=0.8, zorder=0)
     ax.text(
-        0.97, 0.985, "reward = truth", rotation=45, rotation_mode="anchor", color=MUTED,
-        fontsize=6.8, ha="right", va="bottom",
+        0.07, 0.085, "reward = truth", rotation=45, rotation_mode="anchor", color=MUTED,
+        fontsize=6.8, ha="left", va="bottom",
     )  # fmt: skip
     ends = []
     for variant, style in variants(data):

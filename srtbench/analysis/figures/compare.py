@@ -28,7 +28,7 @@ def difference_curve(frame: Any, ax: Any) -> Any:
     ax.set_ylim(-reach, reach)
     ax.yaxis.set_major_formatter(FuncFormatter(_points))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5, symmetric=True))
-    ax.set_xlim(0, max(x, default=1))
+    ax.set_xlim(0, max(1, *x))
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     ax.set_xlabel("train step")
     ax.set_ylabel("difference, points")
@@ -138,7 +138,7 @@ def length_curves(frame: Any, ax: Any, *, labels: bool = True) -> Any:
         ends.append((y[-1], variant, style.text_colour))
     top = max((float(v) for v in data["value"]), default=1.0) * 1.15
     ax.set_ylim(0, top)
-    ax.set_xlim(0, max((int(s) for s in data["step"]), default=1))
+    ax.set_xlim(0, max(1, *data["step"].to_list()))
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5))
     ax.set_xlabel("train step")

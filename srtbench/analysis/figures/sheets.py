@@ -9,9 +9,10 @@ from typing import Any
 
 import polars as pl
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from srtbench.analysis.figures.curves import TITLES, collapse_gap, curves
-from srtbench.analysis.figures.style import as_polars, styled, variants
+from srtbench.analysis.figures.style import INK, as_polars, styled, variants
 from srtbench.analysis.tables import Cell
 
 WIDTH = 7.2
@@ -64,26 +65,32 @@ def collapse_sheet(frame: Any, onsets: Mapping[Cell, tuple[int, int]]) -> Sheet:
     """train_reward against gold accuracy, one panel per variant; ``onsets`` per collapsed cell."""
     measures = ["train_reward", "gold_reward"]
     data = as_polars(frame).filter(pl.col("measure").is_in(measures))
-    panels = [
-        (title, name, part.filter(pl.col("variant") == name))
-        for title, part in settings(data)
-        for name, _ in variants(part)
-    ]
+    panels: list[tuple[str, str, pl.DataFrame] | None] = []
     columns = 3
-    rows = max(-(-len(panels) // columns), 1)
-    figure = new_figure(rows, 1.95)
+    for title, part in settings(data):  # each setting begins a new row
+        panels += [None] * (-len(panels) % columns)
+        panels += [
+            (title, name, part.filter(pl.col("variant") == name)) for name, _ in variants(part)
+        ]
     if not panels:
         return _empty("collapse", "What the optimiser saw against the truth", data)
+    rows = -(-len(panels) // columns)
+    figure = new_figure(rows, 1.95)
     axes = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
-    for number, ((title, name, part), ax) in enumerate(zip(panels, axes, strict=False)):
+    panels += [None] * (len(axes) - len(panels))
+    for number, (panel, ax) in enumerate(zip(panels, axes, strict=True)):
+        if panel is None:
+            ax.set_axis_off()
+            continue
+        title, name, part = panel
         key = (part["sweep"][0], part["model"][0], part["dataset"][0], name)
         collapse_gap(part, ax, onset=onsets.get(key), labels=False)
         ax.set_title(join(title, name), color=ax.title.get_color())
-        if number + columns < len(panels):
+        below = panels[number + columns : number + columns + 1]
+        if below and below[0] is not None:
             ax.set_xlabel("")
-    _key(axes[len(panels)] if len(panels) < len(axes) else None, figure, bool(panels))
-    for ax in axes[len(panels) + 1 :]:
-        ax.set_axis_off()
+    free = panels.index(None) if None in panels else None
+    _key(None if free is None else axes[free], figure)
     window = largest(data, "window_steps")
     return Sheet(
         "collapse",
@@ -176,26 +183,18 @@ def join(*parts: str) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _key(ax: Any, figure: Figure, drawn: bool) -> None:
+def _key(ax: Any, figure: Figure) -> None:
     """Explain the two lines once: in a free panel, or else above the figure."""
-    if not drawn:
-        return
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    from srtbench.analysis.figures.style import INK
-
-    handles: list[Any] = [
+    handles = [
         Line2D([], [], color=INK, linestyle=(0, (4, 1.6)), linewidth=1.4),
         Line2D([], [], color="#7A7F87", linewidth=1.9),
-        Patch(facecolor="#7A7F87", alpha=0.25),
     ]
     names = ["train_reward", "gold accuracy (variant's colour)"]
     if ax is None:
-        figure.legend(handles[:2], names, loc="outside upper left", ncols=2)
+        figure.legend(handles, names, loc="outside upper left", ncols=2)
     else:
         ax.set_axis_off()
-        ax.legend(handles[:2], names, loc="upper left", bbox_to_anchor=(0, 1))
+        ax.legend(handles, names, loc="upper left", bbox_to_anchor=(0, 1))
 
 
 def _empty(name: str, title: str, data: pl.DataFrame) -> Sheet:

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 import matplotlib as mpl
 import polars as pl
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 # Okabe and Ito's colour-blind safe palette.
 COLOURS = {
@@ -147,34 +148,26 @@ def direct_labels(
 
     ``ends``: where each line ends, in data coordinates; None: at the right edge.
     """
-    if ends is not None:
-        places_x = dict(zip([entry[:2] for entry in entries], ends, strict=True))
     low, high = ax.get_ylim()
-    ordered = sorted(entries)
-    places = spread([entry[0] for entry in ordered], gap, low, high)
-    for (y, text, colour), place in zip(ordered, places, strict=True):
-        ax.annotate(
-            text,
-            xy=(1.0, y) if ends is None else (places_x[y, text], y),
-            xycoords=("axes fraction", "data") if ends is None else "data",
-            xytext=(1.055, place),
-            textcoords=("axes fraction", "data"),
-            color=colour,
-            va="center",
-            ha="left",
-            fontsize=mpl.rcParams["legend.fontsize"],
+    order = sorted(range(len(entries)), key=lambda place: entries[place][:2])
+    places = spread([entries[place][0] for place in order], gap, low, high)
+    edge = ax.get_yaxis_transform()  # x in axes fractions, y in data
+    for index, place in zip(order, places, strict=True):
+        y, text, colour = entries[index]
+        size = mpl.rcParams["legend.fontsize"]
+        ax.text(
+            1.055, place, text, transform=edge, color=colour, va="center", fontsize=size,
             fontweight="bold",
-            annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": colour,
-                "linewidth": 0.6,
-                "shrinkA": 1,
-                "shrinkB": 3,
-                "relpos": (0, 0.5),
-                "alpha": 0.7,
-            },
-        )
+        )  # fmt: skip
+        if ends is None:
+            line = Line2D([1.015, 1.045], [y, place], transform=edge)
+        else:
+            right = ax.transAxes.transform((1.045, 0))[0]
+            line = Line2D(
+                [ends[index], ax.transData.inverted().transform((right, 0))[0]], [y, place]
+            )
+        line.set(color=colour, linewidth=0.6, alpha=0.7, clip_on=False, marker="")
+        ax.add_artist(line)
 
 
 def spread(values: Sequence[float], gap: float, low: float, high: float) -> list[float]:

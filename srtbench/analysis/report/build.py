@@ -10,8 +10,9 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from srtbench.analysis.diagnosis import diagnosis_table
+from srtbench.analysis.diagnosis import diagnosis_table, stopping_table
 from srtbench.analysis.estimates import majority_by_k, paired_curve
+from srtbench.analysis.export import latex_summary
 from srtbench.analysis.figures.more_sheets import (
     collapse_panel_sheet,
     heat_map_sheet,
@@ -35,7 +36,6 @@ from srtbench.analysis.report.facts import Fact, facts, headline, onsets
 from srtbench.analysis.report.render import render
 from srtbench.analysis.report.samples import Gallery, galleries
 from srtbench.analysis.tables import frame, query, view
-from srtbench.analysis.views import materialize
 from srtbench.analysis.warehouse import open_sweep
 
 PIXELS_PER_INCH = 134
@@ -65,9 +65,8 @@ def write_report(sweep_path: Path | str, out: Path | str | None = None) -> Path:
     """
     sweep_path = Path(sweep_path)
     folder = Path(out) if out is not None else sweep_path / "report"
-    connection = open_sweep(sweep_path, check="data")
+    connection = open_sweep(sweep_path, check="data", snapshot=True)
     try:
-        materialize(connection)
         found = facts(connection)
         pictures = _write_figures(folder, _sheets(connection, found))
         _write_tables(connection, folder / "tables")
@@ -142,7 +141,9 @@ def _write_figures(folder: Path, sheets: Iterable[Sheet]) -> list[Picture]:
 def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     for name in ("runs", "run_summary", "variant_summary"):
         view(connection, name).write_csv(folder / f"{name}.csv")
+    (folder / "summary.tex").write_text(latex_summary(connection), encoding="utf-8")
     diagnosis_table(connection).write_csv(folder / "diagnosis.csv")
+    stopping_table(connection).write_csv(folder / "stopping.csv")
 
 
 def _content(

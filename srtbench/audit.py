@@ -1,0 +1,162 @@
+"""`srtbench audit`: derive again, from the logged text, everything a sweep's numbers rest on.
+
+A breach is a logged value that the logged text, the configuration and the hidden answers do not
+give. What no log can give again is checked against its second record in metrics.parquet: token
+counts, truncation, token statistics. Every check names the column it guards.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from srtbench.audit_checks import check_eval, check_metrics, check_train
+from srtbench.audit_prompts import check_labels, check_prompts
+from srtbench.replay import LoggedRun, open_runs
+
+SHOWN = 3
+"""Breaches of one kind that the text shows."""
+
+
+@dataclass(frozen=True)
+class Breach:
+    """One disagreement.
+
+    Attributes:
+        column: what is wrong, a column of the rollouts, or ``structure``, ``prompts``, ``labels``.
+        where: where it stands, e.g. ``train step 3 group 3-1 sample 2``.
+    """
+
+    run_id: str
+    column: str
+    where: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """Verifier statuses of the rollouts of one dataset, phase and step, and truncations."""
+
+    dataset: str
+    phase: str
+    step: int
+    rollouts: int
+    ok: int
+    unparsable: int
+    timeout: int
+    error: int
+    truncated: int
+
+
+@dataclass
+class AuditReport:
+    """What an audit found.
+
+    Attributes:
+        notes: facts to know that are no breach: exceptions, runs not done, what was not derivable.
+        checked: values that were derived again, by column.
+    """
+
+    sweep: str
+    runs: int = 0
+    breaches: list[Breach] = field(default_factory=list)
+    health: list[Health] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    checked: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.breaches
+
+
+def audit_sweep(path: str | Path) -> AuditReport:
+    """Audit every run of a sweep that has begun.
+
+    Raises:
+        FileNotFoundError: the folder holds no sweep.
+    """
+    plan, runs = open_runs(Path(path))
+    report = AuditReport(plan["sweep"], len(runs))
+    begun = {run.spec.run_id for run in runs}
+    missing = [row["run_id"] for row in plan["runs"] if row["run_id"] not in begun]
+    if plan.get("revote"):
+        report.notes.append(f"voted again under {plan['revote']['voting']}: not as it was trained")
+    report.notes += [f"{run_id}: not begun, nothing to audit" for run_id in missing]
+    for run in runs:
+        _audit_run(run, report)
+    return report
+
+
+def _audit_run(run: LoggedRun, report: AuditReport) -> None:
+    run_id, status = run.spec.run_id, run.folder.read_status()
+    if status.state != "done":
+        report.notes.append(f"{run_id}: {status.state} at step {status.step}, audited as far as it")
+    if run.spec.trains_on_eval_prompts:
+        report.notes.append(f"{run_id}: trains on its evaluation prompts, as its variant does")
+    train, evaluated = run.columns("train"), run.columns("eval")
+    try:
+        for found in _found(run, train, evaluated, done=status.state == "done", report=report):
+            report.breaches.append(Breach(run_id, *found))
+    except (KeyError, ValueError, FileNotFoundError) as error:
+        message = f"cannot be derived again: {type(error).__name__}: {error}"
+        report.breaches.append(Breach(run_id, "structure", "run", message))
+    report.health += _health(run, train) + _health(run, evaluated)
+
+
+def _found(
+    run: LoggedRun, train: Any, evaluated: Any, *, done: bool, report: AuditReport
+) -> Iterator[tuple[str, str, str]]:
+    yield from check_prompts(run)
+    yield from check_labels(run, report.notes)
+    yield from check_train(run, train, report.checked, report.notes, done=done)
+    yield from check_eval(run, evaluated, report.checked, done=done)
+    yield from check_metrics(run, train, report.checked)
+
+
+def _health(run: LoggedRun, columns: Any) -> list[Health]:
+    found: dict[tuple[str, int], Counter[str]] = {}
+    names = ("phase", "step", "verifier_status", "truncated")
+    for phase, step, status, truncated in zip(*(columns[name] for name in names), strict=True):
+        counts = found.setdefault((phase, step), Counter())
+        counts.update([status, "rollouts"])
+        counts["truncated"] += bool(truncated)
+    numbers = ("rollouts", "ok", "unparsable", "timeout", "error", "truncated")
+    return [
+        Health(run.spec.dataset_label, phase, step, *(counts[name] for name in numbers))
+        for (phase, step), counts in sorted(found.items())
+    ]
+
+
+def report_text(report: AuditReport) -> str:
+    """The report as plain text."""
+    lines = [f"audit of {report.sweep}: {report.runs} runs"]
+    values = ", ".join(f"{count:,} {name}" for name, count in sorted(report.checked.items()))
+    lines.append(f"derived again: {values or 'nothing'}")
+    lines += ["", "verifier health (share of rollouts)", *_health_lines(report.health)]
+    if report.notes:
+        lines += ["", "notes", *(f"  {note}" for note in dict.fromkeys(report.notes))]
+    kinds = Counter((breach.run_id, breach.column) for breach in report.breaches)
+    lines.append("")
+    for (run_id, column), count in kinds.items():
+        lines.append(f"BREACH {run_id}: {column}, {count} times")
+        same = [b for b in report.breaches if (b.run_id, b.column) == (run_id, column)]
+        lines += [f"  {breach.where}: {breach.message}" for breach in same[:SHOWN]]
+    lines.append("clean" if report.ok else f"{len(report.breaches)} breaches")
+    return "\n".join(lines)
+
+
+def _health_lines(health: list[Health]) -> Iterator[str]:
+    """One line per dataset and phase, with the step at which the verifier failed most."""
+    for dataset, phase in sorted({(row.dataset, row.phase) for row in health}):
+        rows = [row for row in health if (row.dataset, row.phase) == (dataset, phase)]
+        total = sum(row.rollouts for row in rows)
+        shares = ", ".join(
+            f"{name} {sum(getattr(row, name) for row in rows) / total:.2%}"
+            for name in ("ok", "unparsable", "timeout", "error", "truncated")
+        )
+        worst = max(rows, key=lambda row: (row.timeout + row.error) / row.rollouts)
+        failed = worst.timeout + worst.error
+        where = f"; most failures at step {worst.step}: {failed}" if failed else ""
+        yield f"  {dataset} {phase}: {total:,} rollouts, {shares}{where}"

@@ -1,0 +1,60 @@
+"""What makes two runs the same run: the hash of every value that can change their results."""
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+_LABELS = {"name", "train", "eval"}  # overrides are already merged into a run's own sections
+
+
+def content_hash(content: Any) -> str:
+    """First 8 hexadecimal digits of the SHA-256 of canonical JSON."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def result_content(dump: dict[str, Any]) -> dict[str, Any]:
+    """What counts of a dump: no labels or overrides; files by their content, not their place."""
+    content = dict(dump)
+    for axis in ("model", "dataset", "variant"):
+        if content.get(axis):
+            content[axis] = _section_content(content[axis])
+    return content
+
+
+def _section_content(section: dict[str, Any]) -> dict[str, Any]:
+    content = {k: v for k, v in section.items() if k not in _LABELS}
+    for key in ("path", "eval_path"):
+        if content.get(key):
+            content[key] = _fingerprint(content[key])
+    if content.get("parts"):
+        content["parts"] = [_section_content(part) for part in content["parts"]]
+    return content
+
+
+@functools.cache
+def _fingerprint(path: str) -> str:
+    """Content of a file; of a model folder its file names and sizes and its small files.
+
+    ``FILE.py:CLASS`` is the content of the file and the name of the class.
+    """
+    place = Path(path)
+    source_file, _, class_name = path.rpartition(":")
+    if source_file.endswith(".py"):
+        return f"{_fingerprint(source_file)}:{class_name}"
+    digest = hashlib.sha256()
+    if place.is_file():
+        with place.open("rb") as source:
+            while block := source.read(1 << 20):
+                digest.update(block)
+    elif place.is_dir():
+        for entry in sorted(place.iterdir()):
+            if entry.is_file():
+                digest.update(f"{entry.name}:{entry.stat().st_size};".encode())
+                if entry.stat().st_size < 1 << 20:
+                    digest.update(entry.read_bytes())
+    else:
+        return f"missing:{place.name}"
+    return digest.hexdigest()
