@@ -101,9 +101,8 @@ def _wrong_scores(items: Sequence[dict[str, Any]], score: Score) -> dict[str, An
                 failures += 1
             elif 0 < value < 1:
                 partial.append(value)
-            elif value >= 1:
-                if answer in wrong and not _is_rounding(answer, gold):
-                    full.append(f"{answer!r:.60} for {gold!r:.60}")
+            elif value >= 1 and answer in wrong and not _is_rounding(answer, gold):
+                full.append(f"{answer!r:.60} for {gold!r:.60}")
     return {
         "partial": [min(partial), max(partial)] if partial else [],
         "other_full_marks": full[:3],
@@ -171,7 +170,7 @@ def run_examination(task: str) -> dict[str, Any]:
             return {"error": (done.stderr.strip().splitlines() or ["failed"])[-1][:200]}
         results.append(json.loads(done.stdout.splitlines()[-1]))
     same = results[0].pop("digest") == results[1].pop("digest")
-    return results[0] | {"deterministic": same}
+    return {**results[0], "deterministic": same}
 
 
 def contradictions(task: str, facts: dict[str, Any], review: TaskReview | None) -> list[str]:

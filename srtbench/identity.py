@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-_LABELS = {"name", "train", "eval"}  # overrides are already merged into a run's own sections
+# Overrides are already merged into a run's own sections; a permission changes no result.
+_LABELS = {"name", "train", "eval", "allow_many_answers"}
 
 
 def content_hash(content: Any) -> str:

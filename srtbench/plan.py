@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from srtbench.config.base import deep_merge, slug
-from srtbench.config.datasets import DatasetConfig
+from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
 from srtbench.config.errors import ConfigError, Problem
 from srtbench.config.models import ModelConfig, TinyModel
 from srtbench.config.sweep import SweepConfig
@@ -33,7 +33,9 @@ from srtbench.config.variants import (
     teacher_of,
     trains_on_eval_prompts,
     vote_problems,
+    votes_on_answers,
 )
+from srtbench.datasets.tasks import majority_allowed
 from srtbench.identity import content_hash, result_content
 
 StageKind = Literal["train_prompts", "eval_prompts", "warm_start", "teacher_labels", "base_eval"]
@@ -204,6 +206,7 @@ def _merge(
         for key in layer.get("trl", {})
         if key not in trl_options(train.algorithm)
     ]
+    problems += _many_answers(dataset, variant)
     per_process, rest = divmod(train.completions_per_step, train.num_processes)
     if rest:
         problems.append(
@@ -219,6 +222,19 @@ def _merge(
         problems.append("a tiny model needs warm-start prompts: set split.warm_start above 0")
     problems += vote_problems(variant, train.num_generations)
     return train, evaluation, problems
+
+
+def _many_answers(dataset: DatasetConfig, variant: VariantConfig) -> list[str]:
+    """Why a vote over the answers of a task makes no sense; nothing if it does, or is wanted."""
+    if not isinstance(dataset, ReasoningGymDataset) or dataset.allow_many_answers:
+        return []
+    unique, reason = majority_allowed(dataset.task)
+    if unique or not votes_on_answers(variant):
+        return []
+    return [
+        f"{variant.type} votes over answers, but {dataset.task} has many right ones ({reason}); "
+        "set allow_many_answers: true on the dataset to do it all the same"
+    ]
 
 
 def _preset_for(preset: PresetName, layers: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -164,7 +164,9 @@ def _revote_run(
         table = pq.read_table(path)
         write_parquet(_replace(table, _eval_votes(table, policy)), folder.rollouts_path / path.name)
     _copy(run, folder, config, votes)
-    after = _summary(run, LoggedRun(run.spec, folder, run.store).columns("train"))
+    columns = LoggedRun(run.spec, folder, run.store).columns("train")
+    _write_votes(run, folder, columns)
+    after = _summary(run, columns)
     labels_before, labels_after = before.pop("labels"), after.pop("labels")
     groups = len(labels_before)
     changed = sum(a != b for a, b in zip(labels_before, labels_after, strict=True))
@@ -251,8 +253,6 @@ def _copy(run: LoggedRun, folder: Folder, config: Any, votes: bool) -> None:
     for name in ("status.json", "prompts.parquet"):
         if (run.folder.path / name).is_file():
             shutil.copyfile(run.folder.path / name, folder.path / name)
-    if run.folder.votes_path.is_dir():
-        shutil.copytree(run.folder.votes_path, folder.votes_path)
     if run.folder.metrics_path.is_file():
         rows = pq.read_table(run.folder.metrics_path).to_pylist()
         kept = [
@@ -262,6 +262,20 @@ def _copy(run: LoggedRun, folder: Folder, config: Any, votes: bool) -> None:
             or (row["metric"] not in _REWARD_METRICS and not row["metric"].startswith("rewards/"))
         ]
         write_parquet(pa.Table.from_pylist(kept, METRIC_SCHEMA), folder.metrics_path)
+
+
+def _write_votes(run: LoggedRun, folder: Folder, columns: Columns) -> None:
+    """The further votes, with the outcomes of their groups."""
+    outcome = {
+        columns["group_id"][start]: (columns["pseudo_label"][start], columns["vote_share"][start])
+        for start, _ in runs_of(columns["group_id"])
+    }
+    for path in part_files(run.folder.votes_path):
+        table = pq.read_table(path)
+        found = [outcome[group_id] for group_id in table["group_id"].to_pylist()]
+        labels, shares = [label for label, _ in found], [share for _, share in found]
+        table = _replace(table, {"pseudo_label": labels, "vote_share": shares})
+        write_parquet(table, folder.votes_path / path.name)
 
 
 def _summary(run: LoggedRun, columns: Columns) -> dict[str, Any]:

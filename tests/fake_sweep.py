@@ -213,7 +213,7 @@ def _write_run(folder: Folder, run: RunSpec, shape: Shape, state: State) -> None
         share = step / run.train.steps
         variant = run.variant_label
         chance = accuracy(variant, share, run.seed)
-        constant = max(0.0, (share - 0.4) / 0.3) if variant == "srt-high-lr" else 0.0
+        constant = min(max(0.0, (share - 0.4) / 0.3), 1.0) if variant == "srt-high-lr" else 0.0
         first = (step - 1) * shape.prompts_per_step
         ids = [f"train-{first + i}" for i in range(shape.prompts_per_step)]
         kind = variant if variant in ("gold", "random") else "srt"

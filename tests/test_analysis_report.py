@@ -244,15 +244,12 @@ def _dump(page: Path, *options: str) -> str:
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("width", [1400, 500])
 def test_the_page_in_a_browser(report: Path, tmp_path: Path, width: int) -> None:
-    """The scripts ran, the filter is quick, and a screenshot is kept beside the test's files."""
+    """The scripts ran, and a screenshot is kept beside the test's files."""
     page = Path(shutil.copy(report / "report.html", tmp_path))
     picture = tmp_path / f"report-{width}.png"
     seen = _dump(page, f"--window-size={width},4000", f"--screenshot={picture}")
     assert re.search(r"[\d,]+ groups with [\d,]+ matching rollouts", seen)
     assert seen.count('class="what"') == 40
-    milliseconds = re.search(r'data-filter-milliseconds="([\d.]+)"', seen)
-    assert milliseconds is not None
-    assert float(milliseconds[1]) < 1000
     assert picture.stat().st_size > 50_000
 
 

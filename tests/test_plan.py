@@ -132,7 +132,7 @@ def test_the_last_step_is_evaluated_whatever_the_interval(tmp_path: Path) -> Non
 
 
 def test_sizes_that_do_not_divide_are_refused_with_the_cell(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="tiny/swap/srt: .* do not divide by num_processes = 3"):
+    with pytest.raises(ConfigError, match=r"tiny/swap/srt: .* do not divide by num_processes = 3"):
         plan_of(tmp_path, train=CONTENT["train"] | {"num_processes": 3})
     with pytest.raises(ConfigError, match="micro_batch_size = 5"):
         plan_of(tmp_path, train=CONTENT["train"] | {"micro_batch_size": 5})
@@ -152,3 +152,11 @@ def test_planning_imports_neither_torch_nor_trl() -> None:
     )
     root = Path(__file__).parent.parent
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root)
+
+
+def test_votes_are_refused_on_a_task_with_many_right_answers_unless_wanted(tmp_path: Path) -> None:
+    task = {"type": "reasoning_gym", "task": "n_queens"}
+    with pytest.raises(ConfigError, match="srt votes over answers, but n_queens has many right"):
+        plan_of(tmp_path, datasets=[task], variants=["srt"])
+    assert plan_of(tmp_path, datasets=[task], variants=["gold", "random"]).runs
+    assert plan_of(tmp_path, datasets=[task | {"allow_many_answers": True}], variants=["srt"]).runs

@@ -107,6 +107,9 @@ class ReasoningGymDataset(DatasetBase):
     )
     config: dict[str, Any] = Field(default_factory=dict, description="further task options")
     seed: int = Field(0, ge=0, description="seed of the generator")
+    allow_many_answers: bool = Field(
+        False, description="let answers vote although the task has many right ones"
+    )
 
     @property
     def label(self) -> str:

@@ -267,6 +267,18 @@ def teacher_of(variant: Any) -> TeacherBase | None:
     return next((part for part in flat_parts(variant) if isinstance(part, TeacherBase)), None)
 
 
+VOTING_TYPES = frozenset(
+    {"srt", "fixed_teacher", "incorrect", "soft_majority", "ttrl", "ema_teacher"}
+    | {"min_entropy_cluster"}
+)
+"""Variants that take agreement of answers for a sign of rightness."""
+
+
+def votes_on_answers(variant: Any) -> bool:
+    """Whether the variant, or a part of it, needs prompts with one right answer."""
+    return any(part.type in VOTING_TYPES for part in flat_parts(variant))
+
+
 def trains_on_eval_prompts(variant: Any) -> bool:
     """Whether the method trains on the very prompts that it is evaluated on."""
     return any(getattr(part, "trains_on_eval_prompts", False) for part in flat_parts(variant))

@@ -16,6 +16,7 @@ from trl import GRPOTrainer, RLOOTrainer
 from srtbench.train.ema import EmaTeacher
 from srtbench.train.policy_checks import PolicyChecks
 from srtbench.train.reward import RewardAdapter, RolloutBatch
+from srtbench.train.sampler import ResumableSampler
 from srtbench.train.token_statistics import head_of, masked_mean, padded, self_certainty
 from srtbench.variants import TOKEN_STATISTICS
 
@@ -74,6 +75,10 @@ class RolloutMixin:
             logs |= batch.metrics if batch is not None else {}
             logs |= self._checks.take(gather_object)
         super().log(logs, start_time)  # type: ignore[misc]
+
+    def _get_train_sampler(self, dataset: Any = None) -> Any:
+        sampler = super()._get_train_sampler(dataset)  # type: ignore[misc]
+        return ResumableSampler(sampler, lambda: self.state.epoch or 0.0)  # type: ignore[attr-defined]
 
     @property
     def _is_training(self) -> bool:

@@ -65,6 +65,14 @@ def write_report(sweep_path: Path | str, out: Path | str | None = None) -> Path:
     """
     sweep_path = Path(sweep_path)
     folder = Path(out) if out is not None else sweep_path / "report"
+    try:
+        _write(sweep_path, folder)
+    except duckdb.IOException:  # a resumed run drops parts after its checkpoint: look again
+        _write(sweep_path, folder)
+    return folder
+
+
+def _write(sweep_path: Path, folder: Path) -> None:
     connection = open_sweep(sweep_path, check="data", snapshot=True)
     try:
         found = facts(connection)
@@ -75,7 +83,6 @@ def write_report(sweep_path: Path | str, out: Path | str | None = None) -> Path:
             (folder / name).write_text(render(f"{name}.j2", content), encoding="utf-8")
     finally:
         connection.close()
-    return folder
 
 
 def _sheets(connection: duckdb.DuckDBPyConnection, found: list[Fact]) -> Iterable[Sheet]:
@@ -124,6 +131,8 @@ ORDER BY sweep, model, dataset, variant_order
 def _write_figures(folder: Path, sheets: Iterable[Sheet]) -> list[Picture]:
     figures, tables = folder / "figures", folder / "tables"
     figures.mkdir(parents=True, exist_ok=True)
+    for old in (*figures.glob("*.png"), *figures.glob("*.svg")):
+        old.unlink()  # of an earlier report, which may have had other figures
     tables.mkdir(parents=True, exist_ok=True)
     pictures = []
     for sheet in sheets:

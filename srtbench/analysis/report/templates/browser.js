@@ -159,7 +159,7 @@
     }
     const table = element("table", "completions"), body = element("tbody");
     const heads = element("tr");
-    ["", "completion", "answer", "reward", "tokens"].forEach(function (name, i) {
+    ["", "completion", "answer", "train_reward", "tokens"].forEach(function (name, i) {
       heads.append(element("th", i > 2 ? "number" : "", name));
     });
     const top = element("thead");
@@ -197,9 +197,7 @@
   unpack(holder.textContent).then(function (found) {
     data = found;
     prepare();
-    const began = performance.now();
     filter();
-    document.getElementById("browser").dataset.filterMilliseconds = (performance.now() - began).toFixed(1);
   }).catch(function (error) {
     count.textContent = "This browser cannot unpack the rollouts (" + error.message + ").";
   });
