@@ -7,7 +7,7 @@ counts, truncation, token statistics. Every check names the column it guards.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -95,14 +95,14 @@ def _audit_run(run: LoggedRun, report: AuditReport) -> None:
         report.notes.append(f"{run_id}: {status.state} at step {status.step}, audited as far as it")
     if run.spec.trains_on_eval_prompts:
         report.notes.append(f"{run_id}: trains on its evaluation prompts, as its variant does")
-    train, evaluated = run.columns("train"), run.columns("eval")
     try:
+        train, evaluated = run.columns("train"), run.columns("eval")
         for found in _found(run, train, evaluated, done=status.state == "done", report=report):
             report.breaches.append(Breach(run_id, *found))
-    except (KeyError, ValueError, FileNotFoundError) as error:
+        report.health += _health(run, train) + _health(run, evaluated)
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
         message = f"cannot be derived again: {type(error).__name__}: {error}"
         report.breaches.append(Breach(run_id, "structure", "run", message))
-    report.health += _health(run, train) + _health(run, evaluated)
 
 
 def _found(
@@ -127,6 +127,11 @@ def _health(run: LoggedRun, columns: Any) -> list[Health]:
         Health(run.spec.dataset_label, phase, step, *(counts[name] for name in numbers))
         for (phase, step), counts in sorted(found.items())
     ]
+
+
+def report_dict(report: AuditReport) -> dict[str, Any]:
+    """The whole report as JSON values: every breach, and verifier health of every step."""
+    return {**asdict(report), "ok": report.ok}
 
 
 def report_text(report: AuditReport) -> str:

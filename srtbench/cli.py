@@ -218,17 +218,27 @@ def report(sweep_folder: Path, out: Path | None) -> None:
     epilog="""\b
 Examples:
   srtbench audit runs/smoke
+  srtbench audit runs/smoke --json audit.json
 """
 )
 @_SWEEP_FOLDER
-def audit(sweep_folder: Path) -> None:
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write every breach, and the verifier's health at every step, to this file.",
+)
+def audit(sweep_folder: Path, json_file: Path | None) -> None:
     """Derive rewards, labels, votes and grades again from the logged text; report disagreements.
 
     Exit code 1 if anything disagrees. Reads the sweep only; needs no model.
     """
-    from srtbench.audit import audit_sweep, report_text
+    from srtbench.audit import audit_sweep, report_dict, report_text
+    from srtbench.store import write_json
 
     result = _checked(lambda: audit_sweep(sweep_folder))
+    if json_file is not None:
+        write_json(json_file, report_dict(result))
     click.echo(report_text(result))
     if not result.ok:
         sys.exit(FAILED)

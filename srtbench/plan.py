@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from srtbench.config.base import deep_merge, slug
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
 from srtbench.config.errors import ConfigError, Problem
-from srtbench.config.models import ModelConfig, TinyModel
+from srtbench.config.models import LocalModel, ModelConfig, TinyModel
 from srtbench.config.sweep import SweepConfig
 from srtbench.config.train import (
     EVAL_PRESETS,
@@ -29,6 +29,7 @@ from srtbench.config.trl_options import trl_options
 from srtbench.config.variants import (
     VariantConfig,
     VotingConfig,
+    extra_votes,
     resolve_variant,
     teacher_of,
     trains_on_eval_prompts,
@@ -38,7 +39,9 @@ from srtbench.config.variants import (
 from srtbench.datasets.tasks import majority_allowed
 from srtbench.identity import content_hash, result_content
 
-StageKind = Literal["train_prompts", "eval_prompts", "warm_start", "teacher_labels", "base_eval"]
+StageKind = Literal[
+    "train_prompts", "eval_prompts", "warm_start", "converted_model", "teacher_labels", "base_eval"
+]
 
 
 class _Spec(BaseModel):
@@ -174,6 +177,8 @@ def estimate(spec: RunSpec | StageSpec) -> Estimate:
     if isinstance(spec, RunSpec):
         evaluations = len(spec.eval_steps) - 1  # the start model's is a shared stage
         rollouts = spec.train.steps * spec.train.completions_per_step
+        votes = extra_votes(spec.variant, spec.train.num_generations)
+        rollouts += spec.train.steps * spec.train.prompts_per_step * votes
         rollouts += evaluations * spec.eval.prompts * spec.eval.samples
         return Estimate(rollouts, rollouts * spec.train.max_completion_length)
     rollouts = 0
@@ -221,6 +226,11 @@ def _merge(
     if isinstance(model, TinyModel) and dataset.split.warm_start == 0:
         problems.append("a tiny model needs warm-start prompts: set split.warm_start above 0")
     problems += vote_problems(variant, train.num_generations)
+    if trains_on_eval_prompts(variant) and evaluation.prompts < train.prompts_per_step:
+        problems.append(
+            f"it trains on the {evaluation.prompts} evaluation prompts (eval.prompts), fewer than "
+            f"prompts_per_step = {train.prompts_per_step}"
+        )
     return train, evaluation, problems
 
 
@@ -301,6 +311,10 @@ def _stages(
         warm = _stage("warm_start", {}, model=model, dataset=dataset, max_completion_length=length)
         yield warm
         start["warm_start"] = warm.stage_id
+    elif isinstance(model, LocalModel) and model.gguf_file:
+        converted = _stage("converted_model", {}, model=model)
+        yield converted
+        start["converted_model"] = converted.stage_id
     yield _stage(
         "base_eval",
         start | {"eval_prompts": eval_prompts.stage_id},

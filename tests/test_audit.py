@@ -167,12 +167,27 @@ def test_teacher_labels_are_voted_again(copied: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_file_that_cannot_be_read_is_a_breach(copied: Path) -> None:
+    first_part(run_folder(copied, "srt")).write_bytes(b"PAR1 no more")
+    nulls = first_part(run_folder(copied, "random"))
+    table = pq.read_table(nulls).drop_columns(["answer_key"])
+    pq.write_table(table, nulls)
+    report = audit_sweep(copied)
+    assert {breach.column for breach in report.breaches} == {"structure"}
+    assert len(report.breaches) == 2
+
+
+@pytest.mark.slow
 def test_command_line(varied_sweep: FinishedSweep, copied: Path, tmp_path: Path) -> None:
     clean = srtbench("audit", varied_sweep.store.path)
     assert clean.returncode == 0, clean.stdout + clean.stderr
     assert "verifier health" in clean.stdout
     tamper(first_part(run_folder(copied, "srt")), "train_reward", CHANGES["train_reward"])
-    broken = srtbench("audit", copied)
+    broken = srtbench("audit", copied, "--json", tmp_path / "audit.json")
     assert broken.returncode == 1
     assert "BREACH" in broken.stdout
+    written = json.loads((tmp_path / "audit.json").read_text())
+    assert not written["ok"]
+    assert written["breaches"][0]["column"] == "train_reward"
+    assert {row["step"] for row in written["health"] if row["phase"] == "train"} == {1, 2, 3, 4}
     assert srtbench("audit", tmp_path / "nowhere").returncode == 2

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from srtbench.audit import audit_sweep
 from srtbench.launch import worker_environment
+from tests.micro import CONTENT, srtbench, write_sweep
 
 SCRIPT = Path(__file__).with_name("two_processes_script.py")
 
@@ -53,3 +55,22 @@ def test_two_processes_vote_like_one(tmp_path: Path) -> None:
     error = two["without_gather"]
     assert "6 rollouts do not divide into groups of 4" in error
     assert "rows of another process are missing" in error
+
+
+@pytest.mark.slow
+def test_a_sweep_of_two_processes_is_clean(tmp_path: Path) -> None:
+    """Through the command line, with further votes and token statistics; then audited."""
+    parts = [{"type": "ttrl", "votes": 8}, "self_certainty"]
+    train = CONTENT["train"] | {"steps": 3, "prompts_per_step": 3, "num_processes": 2}
+    file = write_sweep(
+        tmp_path,
+        name="two",
+        variants=[{"type": "weighted", "parts": parts, "weights": [1.0, 0.1]}],
+        train=train,
+        eval={"every": 3, "prompts": 7, "samples": 4},
+    )
+    result = srtbench("sweep", file, "--root", tmp_path / "runs")
+    assert result.returncode == 0, result.stdout + result.stderr
+    report = audit_sweep(tmp_path / "runs" / "two")
+    assert report.breaches == []
+    assert report.checked["train_reward"] == 3 * 12

@@ -81,10 +81,10 @@ def create_views(connection: duckdb.DuckDBPyConnection) -> None:
 def materialize(connection: duckdb.DuckDBPyConnection) -> None:
     """Turn the views that others build on into tables of this connection: a fixed snapshot."""
     for name in GRAINS:
-        connection.execute(f"CREATE TEMP TABLE snapshot AS SELECT * FROM {name}")
+        connection.execute(f"CREATE TABLE snapshot AS SELECT * FROM {name}")
         connection.execute(f"DROP VIEW {name}")
-        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM snapshot")
-        connection.execute("DROP TABLE snapshot")
+        connection.execute(f"ALTER TABLE snapshot RENAME TO {name}")
+        _comment(connection, relation(name), "TABLE")
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, view: Relation, kind: str) -> None:

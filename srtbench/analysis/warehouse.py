@@ -67,7 +67,9 @@ def open_sweep(
     if memory_limit is not None:
         settings["memory_limit"] = memory_limit
     connection = duckdb.connect(config=settings)
-    connection.execute("SET enable_progress_bar = false")
+    # Setting it at all fails in Jupyter without ipywidgets, where it is off anyway.
+    if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (True,):
+        connection.execute("SET enable_progress_bar = false")
     connection.execute("CREATE TABLE problems(sweep TEXT, run_id TEXT, file TEXT, problem TEXT)")
     loader = _Loader(connection, check)
     for path in paths:

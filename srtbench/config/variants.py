@@ -284,6 +284,17 @@ def trains_on_eval_prompts(variant: Any) -> bool:
     return any(getattr(part, "trains_on_eval_prompts", False) for part in flat_parts(variant))
 
 
+def extra_votes(variant: Any, num_generations: int) -> int:
+    """Completions per group that vote and are not trained on."""
+    total = 0
+    for part in flat_parts(variant):
+        if isinstance(part, TTRLConfig):
+            total += part.votes - num_generations
+        elif isinstance(part, EmaTeacherConfig):
+            total += part.votes or num_generations
+    return total
+
+
 def vote_problems(variant: Any, num_generations: int) -> Iterator[str]:
     """What is wrong with the numbers of votes for groups of that size."""
     for part in flat_parts(variant):

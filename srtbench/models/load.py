@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from srtbench.config.models import HubModel, LocalModel, ModelConfig, TinyModel
 
@@ -13,18 +13,19 @@ class ModelError(RuntimeError):
     """A model cannot be loaded; the message names it."""
 
 
-def load_policy(model: ModelConfig, warm_start: Path | None = None) -> tuple[Any, Any]:
+def load_policy(model: ModelConfig, start: Path | None = None) -> tuple[Any, Any]:
     """The start model and its tokenizer.
 
     Args:
         model: entry of `models:`.
-        warm_start: folder of the warm-started weights of a tiny model.
+        start: folder of the weights that a shared stage made: a tiny model's warm start, or a
+            GGUF file's weights in the transformers format.
 
     Raises:
         ModelError: the model does not exist or cannot be read.
     """
-    place, options = _source(model, warm_start)
-    loading = {key: options[key] for key in ("revision", "gguf_file") if key in options}
+    place, options = _source(model, start)
+    loading = {"revision": options["revision"]} if "revision" in options else {}
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, **loading)
         policy = AutoModelForCausalLM.from_pretrained(place, **options)
@@ -52,11 +53,39 @@ def uses_chat(model: ModelConfig, tokenizer: Any) -> bool:
     return has_template
 
 
-def _source(model: ModelConfig, warm_start: Path | None) -> tuple[str, dict[str, Any]]:
+def convert_gguf(model: LocalModel, target: Path) -> None:
+    """Write the weights of a GGUF file, dequantized, and its tokenizer into ``target``.
+
+    A quantized model cannot be trained, and a trainer loads its reference model from a folder.
+
+    Raises:
+        ModelError: the file does not exist or cannot be read.
+    """
+    if not Path(model.path, model.gguf_file or "").is_file():
+        raise ModelError(f"model file '{Path(model.path, model.gguf_file or '')}' does not exist")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model.path, gguf_file=model.gguf_file)
+        policy = AutoModelForCausalLM.from_pretrained(
+            model.path,
+            gguf_file=model.gguf_file,
+            dtype=getattr(torch, model.dtype),
+            quantization_config=GgufConfig(dequantize=True),
+        )
+    except ImportError as error:
+        raise ModelError(
+            f"reading GGUF files needs: pip install 'srtbench[gguf]' ({error})"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"model '{model.label}' cannot be loaded: {error}") from error
+    policy.save_pretrained(target)
+    tokenizer.save_pretrained(target)
+
+
+def _source(model: ModelConfig, start: Path | None) -> tuple[str, dict[str, Any]]:
     if isinstance(model, TinyModel):
-        if warm_start is None:
+        if start is None:
             raise ModelError("a tiny model needs its warm start")
-        return str(warm_start), {"dtype": torch.float32}
+        return str(start), {"dtype": torch.float32}
     options: dict[str, Any] = {"dtype": getattr(torch, model.dtype)}
     if model.attn_implementation:
         options["attn_implementation"] = model.attn_implementation
@@ -64,9 +93,8 @@ def _source(model: ModelConfig, warm_start: Path | None) -> tuple[str, dict[str,
         if model.revision:
             options["revision"] = model.revision
         return model.id, options
-    assert isinstance(model, LocalModel)
+    if start is not None:
+        return str(start), options
     if not Path(model.path).is_dir():
         raise ModelError(f"model folder '{model.path}' does not exist")
-    if model.gguf_file:
-        options["gguf_file"] = model.gguf_file
     return model.path, options

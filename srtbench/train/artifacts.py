@@ -92,9 +92,9 @@ def _check_disjoint(table: pa.Table) -> None:
 
 
 def start_model_path(spec: RunSpec | StageSpec, store: SweepStore) -> Path | None:
-    """Folder of the warm-started model; None if the model is loaded from elsewhere."""
-    warm = spec.needs.get("warm_start")
-    return store.stage(warm).model_path if warm else None
+    """Folder of the warm-started or converted model; None if it is loaded from elsewhere."""
+    stage = spec.needs.get("warm_start") or spec.needs.get("converted_model")
+    return store.stage(stage).model_path if stage else None
 
 
 def write_labels(path: Path, labels: dict[str, TeacherLabel]) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from srtbench.config.models import TinyModel
+from srtbench.config.models import LocalModel, TinyModel
 from srtbench.datasets import Problem, load_problems
 from srtbench.datasets.splits import normalise
-from srtbench.models.load import load_policy, uses_chat
+from srtbench.models.load import convert_gguf, load_policy, uses_chat
 from srtbench.models.sampling import Completion, PromptFormat
 from srtbench.models.tiny import build_tiny
 from srtbench.models.warm_start import Example, warm_start
@@ -132,6 +132,11 @@ def _progress(folder: Folder, step: int, accuracy: float) -> None:
     folder.update_status(step=step, progress={"eval_accuracy": accuracy})
 
 
+def _converted_model(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
+    assert isinstance(spec.model, LocalModel)
+    convert_gguf(spec.model, folder.model_path)
+
+
 def _base_eval(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
     assert spec.model is not None
     assert spec.dataset is not None
@@ -205,6 +210,7 @@ _STAGES = {
     "train_prompts": _train_prompts,
     "eval_prompts": _eval_prompts,
     "warm_start": _warm_start,
+    "converted_model": _converted_model,
     "base_eval": _base_eval,
     "teacher_labels": _teacher_labels,
 }
