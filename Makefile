@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 demo: $(STAMP)  ## train five tiny runs and draw the figures
 	$(BIN)/srtbench sweep sweeps/smoke.yaml
 	$(BIN)/srtbench report runs/smoke
-	@echo "Open $(CURDIR)/runs/smoke/report/report.html"
+	@echo "open $(CURDIR)/runs/smoke/report/report.html"
 
 test: $(STAMP)  ## lint, types and all tests
 	$(BIN)/ruff check .
@@ -26,8 +26,8 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 $(STAMP): pyproject.toml constraints/cpu.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "srtbench needs Python 3.11 or newer; name one with: make PYTHON=python3.11")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "srtbench needs Python 3.11 or newer; name one with: make PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install $(PIP_ARGS) --quiet --disable-pip-version-check -c constraints/cpu.txt torch
 	$(BIN)/python -m pip install $(PIP_ARGS) --quiet --disable-pip-version-check -c constraints/cpu.txt -e '.[$(EXTRAS)]'
 	touch $(STAMP)

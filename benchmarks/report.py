@@ -1,4 +1,4 @@
-"""Time of `srtbench report` on a small sweep, against only importing its plotting library, in one run.
+"""Time of `srtbench report` on a small sweep, against importing its plotting library, in one run.
 
     python benchmarks/report.py [runs/smoke] [--rounds 5]
 

@@ -131,7 +131,15 @@ def _health(run: LoggedRun, columns: Any) -> list[Health]:
 
 def report_dict(report: AuditReport) -> dict[str, Any]:
     """The whole report as JSON values: every breach, and verifier health of every step."""
-    return {**asdict(report), "ok": report.ok}
+    return {
+        "sweep": report.sweep,
+        "ok": report.ok,
+        "runs": report.runs,
+        "checked": dict(report.checked),
+        "notes": report.notes,
+        "breaches": [asdict(breach) for breach in report.breaches],
+        "health": [asdict(row) for row in report.health],
+    }
 
 
 def report_text(report: AuditReport) -> str:

@@ -12,6 +12,7 @@ from srtbench.replay import (
     Columns,
     GenerationShape,
     LoggedRun,
+    advantage_tolerance,
     advantages,
     eval_vote,
     judge_again,
@@ -214,7 +215,10 @@ def _check_advantages(
         )
         return
     where = f"train step {columns['step'][start]}"
-    yield from _compare(columns, slice(start, stop), "advantage", derived.ravel().tolist(), where)
+    logged = np.array(columns["advantage"][start:stop], dtype=np.float64)
+    again, near = derived.ravel(), advantage_tolerance(np.array(rewards), run.spec).ravel()
+    for row in np.flatnonzero(~(np.abs(logged - again) <= near + 1e-4 * np.abs(again))):
+        yield "advantage", f"{where} row {row}", f"{logged[row]:g}, derived again {again[row]:g}"
     checked["advantage"] += stop - start
 
 
@@ -236,11 +240,13 @@ def check_metrics(run: LoggedRun, columns: Columns, checked: Counter[str]) -> Fo
     logged = dict(
         zip(zip(table["step"], table["metric"], strict=True), table["value"], strict=True)
     )
+    every = GenerationShape.of(run.spec).every
     for start, stop in runs_of(columns["step"]):
         step = columns["step"][start]
         for column, metric in _SECOND_RECORDS.items():
             known = [float(v) for v in columns[column][start:stop] if v is not None]
-            value = logged.get((step, metric))
+            own = metric.startswith("rollouts/")  # logged once the generation is used up
+            value = logged.get((step + every - 1 if own else step, metric))
             if value is None:
                 continue
             mean = sum(known) / len(known) if known else math.nan

@@ -208,10 +208,10 @@ def report(sweep_folder: Path, out: Path | None) -> None:
     _checked(lambda: read_plan(sweep_folder))
     from srtbench.analysis.report import write_report
 
-    page = write_report(sweep_folder, out)
-    click.echo(f"report:  {page}")
-    click.echo(f"figures: {page.parent / 'figures'}")
-    click.echo(f"tables:  {page.parent / 'tables'}")
+    folder = write_report(sweep_folder, out)
+    click.echo(f"figures: {folder / 'figures'}")
+    click.echo(f"tables:  {folder / 'tables'}")
+    click.echo(f"report:  {folder / 'report.html'}")
 
 
 @main.command(

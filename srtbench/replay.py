@@ -230,6 +230,21 @@ def advantages(rewards: FloatArray, spec: RunSpec) -> FloatArray | None:
     return np.asarray(centred / (spread + 1e-4))
 
 
+def advantage_tolerance(rewards: FloatArray, spec: RunSpec) -> FloatArray:
+    """How far rounding may take an advantage, (groups, samples).
+
+    TRL computes in float32; where rewards are scaled, a group of equal rewards divides its rounding
+    error by 1e-4, so that 5.9 leaves advantages of up to about 0.01.
+    """
+    error = 4 * np.finfo(np.float32).eps * (1 + np.abs(rewards).max(axis=1, keepdims=True))
+    if spec.train.algorithm == "grpo" and spec.train.trl.get("scale_rewards", True) not in (
+        "none",
+        False,
+    ):
+        error = error / (rewards.std(axis=1, ddof=1, keepdims=True) + 1e-4)
+    return np.asarray(np.broadcast_to(error + 1e-5, rewards.shape))
+
+
 def teacher_votes(
     stage: StageSpec, folder: Folder, policy: VotingPolicy
 ) -> dict[str, TeacherLabel]:

@@ -99,6 +99,8 @@ def test_status_and_report_of_a_finished_sweep(micro_sweep: FinishedSweep, tmp_p
     assert status.stdout.count("done") == 4
     report = srtbench("report", folder)
     assert report.returncode == 0, report.stderr
+    for line in report.stdout.splitlines():
+        assert Path(line.split(maxsplit=1)[1]).exists(), "what is printed is there"
     assert (folder / "report" / "report.html").is_file()
 
 

@@ -57,5 +57,5 @@ def test_one_process_holds_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_plan_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no plan.json there"):
+    with pytest.raises(FileNotFoundError, match=r"no plan\.json there"):
         read_plan(tmp_path)

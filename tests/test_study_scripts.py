@@ -50,6 +50,12 @@ def test_each_draws_one_figure(script: str, levels: Path, tmp_path: Path) -> Non
     assert pl.read_csv(files[2]).height > 0
 
 
+def test_the_collapse_csv_holds_every_panel(tmp_path: Path) -> None:
+    assert run("collapse", SMOKE, "--out", tmp_path).returncode == 0
+    measures = set(pl.read_csv(tmp_path / "collapse.csv")["measure"])
+    assert measures >= {"train_reward", "gold_reward", "avg_at_k", "maj_at_k", "modal_share"}
+
+
 @pytest.mark.parametrize(
     ("script", "missing"),
     [

@@ -111,3 +111,23 @@ def test_a_trainer_that_is_not_the_sampler_is_noticed() -> None:
     assert found["on_policy/sampler_logprob_difference_max"] == pytest.approx(0.5)
     assert found["on_policy/updates_since_sampling"] == 2
     assert checks.take(list) == {}
+
+
+def test_a_large_vocabulary_is_looked_at_for_the_first_tokens_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from srtbench.train import policy_checks
+
+    monkeypatch.setattr(policy_checks, "PROBE_LOGITS", policy_checks.PROBE_ROWS * 3 * 2)
+    checks = PolicyChecks(_Model(), 1.0, needs_start_model=False)
+    checks.start_sampling(0)
+    states = [torch.randn(1, 1, 3) for _ in range(4)]
+    for state in states:
+        checks.hear(state)
+    checks.end_sampling([[0]], [[0, 1, 2, 0]])
+    first = torch.cat([torch.log_softmax(state[0, -1:], dim=-1) for state in states])
+    exact = first[range(4), [0, 1, 2, 0]][None]
+    off = exact + torch.tensor([[0.0, 0.0, 9.0, 9.0]])
+    checks.compare(torch.tensor([0]), off, torch.ones(1, 4), 0)
+    found = checks.take(list)
+    assert found["on_policy/sampler_logprob_difference_max"] == pytest.approx(0, abs=1e-6)

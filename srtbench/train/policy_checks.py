@@ -1,6 +1,6 @@
 """On-policy checks of a step: is the policy that is trained the one that sampled?
 
-All of them look at the first rows of each process only, so that they cost little:
+All of them look at the first rows and tokens of each process only, so that they cost little:
 
 on_policy/sampler_logprob_difference  mean |log-probability of a sampled token when it was sampled
                                       - when it was trained|, in nats; 0 up to rounding on policy
@@ -21,6 +21,9 @@ from srtbench.train.token_statistics import head_of, padded
 PROBE_ROWS = 16
 """Rows of each process that are looked at."""
 
+PROBE_LOGITS = 1 << 26
+"""Logits that a check computes at most: with a large vocabulary, those of the first tokens."""
+
 START_MODEL_PARAMETERS = 50_000_000
 """A frozen copy of the start model is kept up to this size; above it, train with beta > 0."""
 
@@ -37,6 +40,9 @@ class PolicyChecks:
         if needs_start_model and count <= START_MODEL_PARAMETERS:
             self._start = copy.deepcopy(model).eval().requires_grad_(False)
         self._heard: list[torch.Tensor] | None = None
+        self._passes = 0
+        head = head_of(model)
+        self._tokens = PROBE_LOGITS // (PROBE_ROWS * len(head[0])) if head is not None else 0
         self._sampled: torch.Tensor | None = None
         self._prompts: list[list[int]] = []
         self._sampled_at = 0
@@ -45,11 +51,14 @@ class PolicyChecks:
     def start_sampling(self, step: int) -> None:
         """Generation begins, after ``step`` optimiser steps."""
         self._heard, self._sampled, self._sampled_at = [], None, step
+        self._passes = 0
 
     def hear(self, hidden: torch.Tensor) -> None:
         """One forward pass of the decoder; hidden: (rows, tokens, width)."""
         if self._heard is not None:
-            self._heard.append(hidden[:PROBE_ROWS, -1].detach())
+            self._passes += 1
+            if len(self._heard) < self._tokens:
+                self._heard.append(hidden[:PROBE_ROWS, -1].detach().clone())
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def end_sampling(
@@ -58,9 +67,9 @@ class PolicyChecks:
         """Generation has ended; both: (rows,) token ids."""
         heard, self._heard = self._heard, None
         head = head_of(self._model)
-        rows = completion_ids[:PROBE_ROWS]
+        rows = [ids[: self._tokens] for ids in completion_ids[:PROBE_ROWS]]
         longest = max((len(ids) for ids in completion_ids), default=0)
-        if head is None or not heard or len(heard) != longest or len(heard[0]) != len(rows):
+        if head is None or not heard or self._passes != longest or len(heard[0]) != len(rows):
             return
         ids, _ = padded(rows, 0, heard[0].device, left=False)
         if ids.shape[1] == 0:

@@ -6,7 +6,7 @@ For variants that ask for it, it measures those before the rewards, or samples f
 TRL's private methods are overridden by name; a test holds them against the installed version.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,9 +19,6 @@ from srtbench.train.reward import RewardAdapter, RolloutBatch
 from srtbench.train.sampler import ResumableSampler
 from srtbench.train.token_statistics import head_of, masked_mean, padded, self_certainty
 from srtbench.variants import TOKEN_STATISTICS
-
-VoteSampler = Callable[[list[list[int]], int], list[list[list[int]]]]
-"""Prompts' token ids, votes per prompt -> (prompts, votes) completions' token ids."""
 
 
 class RolloutMixin:

@@ -17,6 +17,9 @@ from srtbench.analysis.figures.style import as_polars, styled, variants
 from srtbench.analysis.figures.votes import majority_by_k_curves, vote_flow
 from srtbench.analysis.tables import Cell
 
+_HELD_OUT = ("avg_at_k", "maj_at_k", "modal_share", "answer_entropy_nats")
+"""Measures of the collapse panel that are of held-out prompts; the others are of training."""
+
 
 @styled
 def majority_by_k_sheet(frame: Any) -> Sheet | None:
@@ -128,7 +131,12 @@ def collapse_panel_sheet(
         )
         title = " · ".join([*(cell[place] for place in varying), cell[3]])
         axes[0].set_title(f"{title}\n", color=axes[0].title.get_color())
-    shown = pl.concat([_of(training, cell) for cell in cells], how="diagonal")
+    from_training = pl.col("measure").is_in(["train_reward", "gold_reward", "kl"])
+    shown = pl.concat(
+        [_of(training, cell).filter(from_training) for cell in cells]
+        + [_of(evaluated, cell).filter(pl.col("measure").is_in(_HELD_OUT)) for cell in cells],
+        how="diagonal",
+    )
     return Sheet(
         "collapse_panel",
         "Anatomy of a collapse",
