@@ -1,13 +1,14 @@
 """Cost of answer keys: one training step, and bulk canonicalisation against math-verify.
 
-    python benchmarks/answer_keys.py [--generation-seconds S] [--answers N] [--all-pairs]
+    python benchmarks/answer_keys.py [--model FOLDER --tokens 64] [--answers N] [--all-pairs]
     python benchmarks/answer_keys.py --shared-golds
 
 Part 1 times extraction, keys and votes for a step of 16 prompts x 32 completions with a cold
-cache. Part 2 keys N answers in groups of 32 and sorts the same groups into classes with
-math-verify: parse each answer, then `verify` against one member of every class found so far (the
-cheap pairwise route; `--all-pairs` compares all 496 pairs of a group and counts intransitive
-triples). Both sides run in this process, one after the other, on the same answers.
+cache, as a share of the time that the model in FOLDER takes to generate such a step. Part 2 keys
+N answers in groups of 32 and sorts the same groups into classes with math-verify: parse each
+answer, then `verify` against one member of every class found so far (the cheap pairwise route;
+`--all-pairs` compares all 496 pairs of a group and counts intransitive triples). Both sides run
+in this process, one after the other, on the same answers.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from itertools import combinations
 from pathlib import Path
 
 from srtbench.answers import answer_keys, extract, keys
+from srtbench.votes import VotingPolicy, vote
 
 GROUP = 32
 DATA = Path(
@@ -80,16 +82,36 @@ def group(gold: str, rng: random.Random, size: int = GROUP) -> list[str]:
 
 
 def vote_share(found: list[str | None]) -> float:
-    """Majority share, by the library's own rule when it is there."""
-    try:
-        from srtbench.votes import VotingPolicy, vote
-    except ImportError:
-        counts = Counter(key for key in found if key is not None)
-        return max(counts.values(), default=0) / len(found)
-    return float(vote(found, VotingPolicy()).share)
+    """Majority share, by the library's own rule."""
+    return vote(found, VotingPolicy()).share
 
 
-def step(answers: list[list[str]], generation_seconds: float | None) -> None:
+def generation_seconds(model: str, tokens: int) -> float:
+    """Time to sample the step with a model folder: 16 prompts x 32 completions, float32."""
+    from srtbench.config.models import LocalModel
+    from srtbench.models.load import load_policy
+    from srtbench.models.sampling import sample_completions
+
+    policy, tokenizer = load_policy(LocalModel(path=model))
+    prompts = [tokenizer(f"Compute {n} * {n + 7} step by step.")["input_ids"] for n in range(16)]
+    started = time.perf_counter()
+    sampled = sample_completions(
+        policy,
+        tokenizer,
+        prompts,
+        samples=GROUP,
+        max_completion_length=tokens,
+        temperature=1.0,
+        batch_size=256,
+        seed=0,
+    )
+    count = sum(len(completion.token_ids) for row in sampled for completion in row)
+    seconds = time.perf_counter() - started
+    print(f"generation: {seconds:.0f} s for {count} tokens in 512 completions of <= {tokens}")
+    return seconds
+
+
+def step(answers: list[list[str]], generation: float | None) -> None:
     """Part 1: completions to votes for one step."""
     filler = "We compute step by step and simplify the expression carefully. " * 8
     texts = [[f"{filler}\nThe answer is $\\boxed{{{a}}}$." for a in row] for row in answers]
@@ -107,8 +129,8 @@ def step(answers: list[list[str]], generation_seconds: float | None) -> None:
         ]
         seconds = time.perf_counter() - started
         line = f"  {label}: {seconds * 1000:.0f} ms for {len(found)} answers"
-        if generation_seconds:
-            line += f", {100 * seconds / generation_seconds:.2f}% of generation"
+        if generation:
+            line += f", {100 * seconds / generation:.2f}% of generation"
         print(f"{line} (mean vote share {sum(shares) / len(shares):.2f})")
     print(f"  statuses: {dict(Counter(status for _, status in found))}")
 
@@ -204,7 +226,8 @@ def shared_golds() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--generation-seconds", type=float, help="of the step of part 1")
+    parser.add_argument("--model", help="folder of a model that generates the step of part 1")
+    parser.add_argument("--tokens", type=int, default=64, help="completion length of that step")
     parser.add_argument("--answers", type=int, default=10_000, help="number of answers in part 2")
     parser.add_argument("--all-pairs", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
@@ -219,7 +242,8 @@ def main() -> None:
     rng = random.Random(args.seed)
     pool = golds()
     print(f"one step: 16 prompts x {GROUP}")
-    step([group(gold, rng) for gold in rng.choices(pool, k=16)], args.generation_seconds)
+    generation = generation_seconds(args.model, args.tokens) if args.model else None
+    step([group(gold, rng) for gold in rng.choices(pool, k=16)], generation)
     print(f"bulk: {args.answers} answers in groups of {GROUP}")
     sizes = [GROUP] * (args.answers // GROUP) + [args.answers % GROUP] * bool(args.answers % GROUP)
     bulk([group(rng.choice(pool), rng, size) for size in sizes], args.all_pairs, args.show)

@@ -20,6 +20,7 @@ RUN_SCHEMA = pa.schema(
         ("state", pa.string()),
         ("step", pa.int32()),
         ("total_steps", pa.int32()),
+        ("trains_on_eval_prompts", pa.bool_()),
         ("attempts", pa.int32()),
         ("error", pa.string()),
         ("wall_seconds", pa.float64()),
@@ -64,6 +65,7 @@ def planned_runs(
             "attempts": status.get("attempts", 0),
             "error": status.get("error"),
             "wall_seconds": status.get("wall_seconds", 0.0),
+            "trains_on_eval_prompts": run.get("trains_on_eval_prompts", False),
             "base_eval": run.get("stages", {}).get("base_eval"),
         }
         for key in (

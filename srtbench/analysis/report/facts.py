@@ -40,10 +40,14 @@ def facts(connection: duckdb.DuckDBPyConnection) -> list[Fact]:
     changes = dict(_changes(frame(connection, "change")))
     kinds = collapse_kinds(connection)
     varying = [name for name in ("sweep", "model", "dataset") if summary[name].n_unique() > 1]
+    runs = view(connection, "runs").filter(pl.col("trains_on_eval_prompts"))
+    on_eval = set(runs.select("sweep", "model", "dataset", "variant").iter_rows())
     found = []
     for row in summary.iter_rows(named=True):
         cell = (row["sweep"], row["model"], row["dataset"], row["variant"])
         verdict, sentence = _sentence(row, changes.get(cell), kinds.get(cell))
+        if cell in on_eval:
+            sentence += " It trained on these very prompts, without their answers."
         style = variant_style(row["variant_type"], row["variant_rank"])
         setting = " · ".join(str(row[name]) for name in varying)
         found.append(Fact(cell, setting, style, verdict, sentence, row))

@@ -13,6 +13,7 @@
 -- state: waiting, running, done, failed or interrupted
 -- step: optimiser steps done
 -- total_steps: optimiser steps planned
+-- trains_on_eval_prompts: whether the run trains, label-free, on the prompts it is evaluated on
 -- attempts: how often the run was started
 -- error: last lines of the traceback of a failure
 -- wall_seconds: time the run took so far
@@ -23,7 +24,8 @@
 -- num_generations: completions per group; null before the run has begun
 SELECT
     sweep, run_order, run_id, model, dataset, variant, variant_type, variant_order, variant_rank,
-    seed, level, state, step, total_steps, attempts, error, wall_seconds,
+    seed, level, state, step, total_steps,
+    trains_on_eval_prompts, attempts, error, wall_seconds,
     algorithm, learning_rate, beta, prompts_per_step, num_generations
 FROM planned_runs
 ORDER BY sweep, run_order
