@@ -42,10 +42,11 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         from srtbench.config.errors import ConfigError
+        from srtbench.store import StoreError
 
         try:
             return super().invoke(ctx)
-        except (ConfigError, _InputError) as error:
+        except (ConfigError, StoreError, _InputError) as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(WRONG_INPUT)
         except KeyboardInterrupt:
@@ -101,6 +102,7 @@ def sweep(
     """
     from rich.console import Console
 
+    from srtbench.launch import LaunchError
     from srtbench.progress import Progress, status_table
     from srtbench.store import SweepStore
     from srtbench.sweep import SweepBusyError, run_sweep, select
@@ -128,8 +130,11 @@ def sweep(
                 on_event=progress.event,
                 on_tick=progress.tick,
             )
-    except SweepBusyError as error:
+    except (SweepBusyError, LaunchError) as error:
         raise _InputError(str(error)) from error
+    except ModuleNotFoundError as error:
+        message = f"{error}; install it with: pip install 'srtbench[{error.name}]'"
+        raise _InputError(message) from error
     if not console.is_terminal:
         Console(width=110).print(status_table(plan, store, stages=False))
     for run_id in result.failed:
@@ -208,7 +213,10 @@ def report(sweep_folder: Path, out: Path | None) -> None:
     _checked(lambda: read_plan(sweep_folder))
     from srtbench.analysis.report import write_report
 
-    folder = write_report(sweep_folder, out)
+    try:
+        folder = write_report(sweep_folder, out)
+    except PermissionError as error:
+        raise _InputError(f"{error.filename}: cannot be written: {error.strerror}") from error
     click.echo(f"figures: {folder / 'figures'}")
     click.echo(f"tables:  {folder / 'tables'}")
     click.echo(f"report:  {folder / 'report.html'}")

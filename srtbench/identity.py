@@ -37,7 +37,7 @@ def _section_content(section: dict[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def _fingerprint(path: str) -> str:
-    """Content of a file; of a model folder its file names and sizes and its small files.
+    """Hash of the content of a file, or of every file of a folder (weights take a few seconds).
 
     ``FILE.py:CLASS`` is the content of the file and the name of the class.
     """
@@ -53,9 +53,7 @@ def _fingerprint(path: str) -> str:
     elif place.is_dir():
         for entry in sorted(place.iterdir()):
             if entry.is_file():
-                digest.update(f"{entry.name}:{entry.stat().st_size};".encode())
-                if entry.stat().st_size < 1 << 20:
-                    digest.update(entry.read_bytes())
+                digest.update(f"{entry.name}:{_fingerprint(str(entry))};".encode())
     else:
         return f"missing:{place.name}"
     return digest.hexdigest()

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,10 @@ from srtbench.plan import RunSpec, StageSpec
 from srtbench.store import Folder
 
 WORKER = "srtbench.train.worker"
+
+
+class LaunchError(RuntimeError):
+    """This machine cannot start a run at all."""
 
 
 class Handle(Protocol):
@@ -37,6 +42,10 @@ class Launcher(Protocol):
 
     def start(self, spec: RunSpec | StageSpec, work_id: str, folder: Folder) -> Handle:
         """Start the work whose config.json stands in ``folder``."""
+        ...
+
+    def can_start(self, spec: RunSpec | StageSpec) -> bool:
+        """Whether there is room for ``spec`` now."""
         ...
 
     def close(self) -> None:
@@ -73,11 +82,15 @@ class _ForkedHandle:
 
 
 class _ProcessHandle:
-    def __init__(self, process: subprocess.Popen[bytes]):
+    def __init__(self, process: subprocess.Popen[bytes], release: Callable[[], None]):
         self._process = process
+        self._release = release
 
     def poll(self) -> int | None:
-        return self._process.poll()
+        code = self._process.poll()
+        if code is not None:
+            self._release()
+        return code
 
     def stop(self) -> None:
         self._process.terminate()
@@ -91,8 +104,9 @@ class LocalLauncher:
 
     Importing torch and TRL takes seconds, so a fork server imports them once and every worker is
     forked from it. A forked process cannot use CUDA after its parent has touched it, so on a
-    machine with NVIDIA devices, and for runs of several processes, workers are fresh processes.
-    The fork server and its workers end when the sweep ends, however it ends.
+    machine with NVIDIA devices, and for runs of several processes, workers are fresh processes;
+    each process gets a GPU of its own. The fork server and its workers end when the sweep ends,
+    however it ends.
     """
 
     def __init__(self, root: Path, sweep: str, execution: ExecutionConfig):
@@ -100,13 +114,28 @@ class LocalLauncher:
         self._sweep = sweep
         self._environment = worker_environment(execution.threads)
         self._context: ForkServerContext | None = None
+        self._gpus = visible_gpus()
+        self._free_gpus = list(self._gpus)
 
     def start(self, spec: RunSpec | StageSpec, work_id: str, folder: Folder) -> Handle:
         """Fork, or start a process, for ``spec``."""
-        processes = spec.train.num_processes if isinstance(spec, RunSpec) else 1
-        if processes > 1 or Path("/dev/nvidiactl").exists():
+        processes = _processes(spec)
+        if processes > 1 or self._gpus:
             return self._fresh(processes, work_id, folder)
         return self._forked(work_id, folder)
+
+    def can_start(self, spec: RunSpec | StageSpec) -> bool:
+        """Whether enough GPUs are free; always, on a machine without.
+
+        Raises:
+            LaunchError: the machine has fewer GPUs than the run has processes.
+        """
+        processes = _processes(spec)
+        if self._gpus and processes > len(self._gpus):
+            raise LaunchError(
+                f"num_processes = {processes}, but {len(self._gpus)} GPUs are visible"
+            )
+        return not self._gpus or len(self._free_gpus) >= processes
 
     def close(self) -> None:
         """Nothing to do: the fork server ends with this process."""
@@ -122,9 +151,30 @@ class LocalLauncher:
         return _ForkedHandle(process)
 
     def _fresh(self, processes: int, work_id: str, folder: Folder) -> Handle:
-        return _ProcessHandle(
-            start_process(self._root, self._sweep, work_id, folder, processes, self._environment)
-        )
+        taken, environment = [], dict(self._environment)
+        if self._gpus:
+            taken = [self._free_gpus.pop(0) for _ in range(processes)]
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(taken)
+
+        def release() -> None:
+            self._free_gpus += taken
+            taken.clear()
+
+        process = start_process(self._root, self._sweep, work_id, folder, processes, environment)
+        return _ProcessHandle(process, release)
+
+
+def visible_gpus() -> list[str]:
+    """Ids of the NVIDIA devices that this process may use, without loading CUDA."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [gpu.strip() for gpu in named.split(",") if gpu.strip() not in ("", "-1")]
+    devices = Path("/dev").glob("nvidia[0-9]*")
+    return sorted((path.name.removeprefix("nvidia") for path in devices), key=int)
+
+
+def _processes(spec: RunSpec | StageSpec) -> int:
+    return spec.train.num_processes if isinstance(spec, RunSpec) else 1
 
 
 def start_process(
@@ -139,7 +189,7 @@ def start_process(
     command = [sys.executable, "-m"]
     if processes > 1:
         command += ["torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", "-m"]
-    command += [WORKER, str(root), sweep, work_id]
+    command += ["srtbench.launch_target", str(root), sweep, work_id]
     folder.path.mkdir(parents=True, exist_ok=True)
     with folder.log_path.open("ab") as log:
         return subprocess.Popen(

@@ -14,7 +14,7 @@ class RayLauncher:
     """Starts each worker as a process of its own inside a Ray task.
 
     The folder of sweeps must be on storage that every node of the cluster sees. Ray reserves
-    ``threads`` CPUs and ``gpus_per_run`` GPUs for each process of a run.
+    ``threads`` CPUs for each process, and ``gpus_per_run`` GPUs for each run and stage.
 
     Raises:
         ModuleNotFoundError: Ray is not installed.
@@ -40,6 +40,10 @@ class RayLauncher:
         )
         arguments = (self._root, self._sweep, work_id, folder.path.resolve(), processes)
         return _RayHandle(self._ray, task.remote(*arguments, self._execution.threads))
+
+    def can_start(self, spec: RunSpec | StageSpec) -> bool:
+        """Always: Ray keeps the queue."""
+        return True
 
     def close(self) -> None:
         """Leave the cluster."""

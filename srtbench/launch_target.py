@@ -1,4 +1,4 @@
-"""Target of forked workers.
+"""Where worker processes begin, forked or fresh, before anything heavy is imported.
 
 The fork server imports `srtbench.train.worker` ahead of time. The sweep itself only needs the name
 of the target, and must not import torch for it, so the target is a module of its own.
@@ -11,6 +11,9 @@ import signal
 import sys
 import threading
 from pathlib import Path
+
+FOLDER_IN_USE, INTERRUPTED = 3, 4
+"""Exit codes of a worker besides 0, done, and 1, failed."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -45,3 +48,10 @@ def forked(root: str, sweep: str, work_id: str, log_path: Path) -> None:
     from srtbench.train.worker import work
 
     sys.exit(work(root, sweep, work_id))
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    from srtbench.train.worker import work
+
+    sys.exit(work(*sys.argv[1:]))

@@ -5,27 +5,23 @@ that cannot (names, workers, log level) stay out of it. Stages are what several 
 is named by the hash of what it is computed from, so it is computed once and found again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from srtbench.config.base import deep_merge, slug
-from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
+from srtbench.config.base import slug
+from srtbench.config.datasets import DatasetConfig
 from srtbench.config.errors import ConfigError, Problem
 from srtbench.config.models import LocalModel, ModelConfig, TinyModel
 from srtbench.config.sweep import SweepConfig
 from srtbench.config.train import (
-    EVAL_PRESETS,
-    TRAIN_PRESETS,
     EvalConfig,
     ExecutionConfig,
-    PresetName,
     TrainConfig,
 )
-from srtbench.config.trl_options import trl_options
 from srtbench.config.variants import (
     VariantConfig,
     VotingConfig,
@@ -33,11 +29,9 @@ from srtbench.config.variants import (
     resolve_variant,
     teacher_of,
     trains_on_eval_prompts,
-    vote_problems,
-    votes_on_answers,
 )
-from srtbench.datasets.tasks import majority_allowed
 from srtbench.identity import content_hash, result_content
+from srtbench.merge import merge_sections
 
 StageKind = Literal[
     "train_prompts", "eval_prompts", "warm_start", "converted_model", "teacher_labels", "base_eval"
@@ -61,6 +55,7 @@ class StageSpec(_Spec):
     votes: int = 0
     temperature: float = 1.0
     voting: VotingConfig | None = None
+    batch_size: int = 0
     max_completion_length: int = 0
 
 
@@ -138,8 +133,15 @@ def plan_sweep(config: SweepConfig) -> Plan:
     for model in config.models:
         for dataset in config.datasets:
             for variant in config.variants:
+                seeds = [
+                    seed
+                    for seed in config.seeds
+                    if not _excluded(config, model, dataset, variant, seed)
+                ]
+                if not seeds:
+                    continue
                 cell = f"{model.label}/{dataset.label}/{variant.label}"
-                train, evaluation, found = _merge(config, model, dataset, variant)
+                train, evaluation, found = merge_sections(config, model, dataset, variant)
                 problems += [Problem(f"{cell}: {message}") for message in found]
                 if found:
                     continue
@@ -151,22 +153,14 @@ def plan_sweep(config: SweepConfig) -> Plan:
                     needs[stage.kind] = stage.stage_id
                 if trains_on_eval_prompts(variant):
                     needs["train_prompts"] = needs["eval_prompts"]
-                for seed in config.seeds:
-                    if not _excluded(config, model, dataset, variant, seed):
-                        runs.append(
-                            _run(
-                                config.name,
-                                model_,
-                                dataset_,
-                                variant_,
-                                seed,
-                                train,
-                                evaluation,
-                                needs,
-                            )
-                        )
+                settings = (train, evaluation, needs)
+                runs += [
+                    _run(config.name, model_, dataset_, variant_, seed, *settings) for seed in seeds
+                ]
     if problems:
-        raise ConfigError(config.folder / config.name, problems)
+        raise ConfigError(config.source, problems)
+    if not runs:
+        raise ConfigError(config.source, [Problem("every run is excluded")])
     used = {stage_id for run in runs for stage_id in run.needs.values()}
     kept = tuple(stage for stage in stages.values() if stage.stage_id in used)
     return Plan(config.name, tuple(runs), kept, config.execution)
@@ -187,82 +181,6 @@ def estimate(spec: RunSpec | StageSpec) -> Estimate:
     elif spec.kind == "teacher_labels":
         rollouts = spec.prompts * spec.votes
     return Estimate(rollouts, rollouts * spec.max_completion_length)
-
-
-def _merge(
-    config: SweepConfig, model: ModelConfig, dataset: DatasetConfig, variant: VariantConfig
-) -> tuple[TrainConfig, EvalConfig, list[str]]:
-    """Preset < sweep < model < dataset < variant."""
-    layers = [
-        section.train.model_dump(exclude_none=True) for section in (config, model, dataset, variant)
-    ]
-    named = [layer.pop("preset") for layer in layers if "preset" in layer]
-    preset: PresetName = named[-1] if named else _preset(model, dataset)
-    train = TrainConfig(**deep_merge(_preset_for(preset, layers), *layers))
-    evaluation = EvalConfig(
-        **deep_merge(
-            EVAL_PRESETS[preset],
-            *(s.eval.model_dump(exclude_none=True) for s in (config, model, dataset, variant)),
-        )
-    )
-    problems = [
-        f"train.trl.{key} is no option of TRL's {train.algorithm.upper()}Config"
-        for layer in layers
-        for key in layer.get("trl", {})
-        if key not in trl_options(train.algorithm)
-    ]
-    problems += _many_answers(dataset, variant)
-    per_process, rest = divmod(train.completions_per_step, train.num_processes)
-    if rest:
-        problems.append(
-            f"prompts_per_step x num_generations = {train.completions_per_step} completions do "
-            f"not divide by num_processes = {train.num_processes}"
-        )
-    elif train.micro_batch_size and per_process % train.micro_batch_size:
-        problems.append(
-            f"{per_process} completions per process and step do not divide by "
-            f"micro_batch_size = {train.micro_batch_size}"
-        )
-    if isinstance(model, TinyModel) and dataset.split.warm_start == 0:
-        problems.append("a tiny model needs warm-start prompts: set split.warm_start above 0")
-    problems += vote_problems(variant, train.num_generations)
-    if trains_on_eval_prompts(variant) and evaluation.prompts < train.prompts_per_step:
-        problems.append(
-            f"it trains on the {evaluation.prompts} evaluation prompts (eval.prompts), fewer than "
-            f"prompts_per_step = {train.prompts_per_step}"
-        )
-    return train, evaluation, problems
-
-
-def _many_answers(dataset: DatasetConfig, variant: VariantConfig) -> list[str]:
-    """Why a vote over the answers of a task makes no sense; nothing if it does, or is wanted."""
-    if not isinstance(dataset, ReasoningGymDataset) or dataset.allow_many_answers:
-        return []
-    unique, reason = majority_allowed(dataset.task)
-    if unique or not votes_on_answers(variant):
-        return []
-    return [
-        f"{variant.type} votes over answers, but {dataset.task} has many right ones ({reason}); "
-        "set allow_many_answers: true on the dataset to do it all the same"
-    ]
-
-
-def _preset_for(preset: PresetName, layers: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """A preset, less the TRL options that another algorithm does not have."""
-    values = TRAIN_PRESETS[preset]
-    algorithm = next(
-        (layer["algorithm"] for layer in reversed(layers) if "algorithm" in layer), None
-    )
-    if algorithm in (None, values["algorithm"]):
-        return values
-    known = trl_options(algorithm)
-    return values | {"trl": {key: v for key, v in values["trl"].items() if key in known}}
-
-
-def _preset(model: ModelConfig, dataset: DatasetConfig) -> PresetName:
-    if isinstance(model, TinyModel):
-        return "tiny"
-    return "srt_reasoning_gym" if dataset.type == "reasoning_gym" else "srt_math"
 
 
 def _resolved(section: Any, config: SweepConfig) -> Any:
@@ -320,7 +238,7 @@ def _stages(
         start | {"eval_prompts": eval_prompts.stage_id},
         model=model,
         dataset=dataset,
-        eval=evaluation,
+        eval=evaluation.model_copy(update={"every": 1}),  # how often later is no matter here
         max_completion_length=length,
     )
     teacher = teacher_of(variant)
@@ -336,6 +254,7 @@ def _stages(
             votes=teacher.votes or train.num_generations,
             temperature=teacher.temperature,
             voting=teacher.voting,
+            batch_size=evaluation.batch_size,
             max_completion_length=length,
         )
 

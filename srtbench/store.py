@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from srtbench.plan import Plan, RunSpec, StageSpec
 
@@ -59,6 +59,25 @@ def write_json(path: Path, content: Any) -> None:
         sink.flush()
         os.fsync(sink.fileno())
     temporary.replace(path)
+
+
+class StoreError(ValueError):
+    """A file that srtbench wrote is damaged; the message names it."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        FileNotFoundError: there is no file. StoreError: it holds no JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StoreError(f"{path}: not valid JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise StoreError(f"{path}: not a JSON object")
+    return content
 
 
 class Folder:
@@ -113,11 +132,17 @@ class Folder:
         return self.path / "model"
 
     def read_status(self) -> Status:
-        """The status; that of work not begun where there is no file."""
+        """The status; that of work not begun where there is no file.
+
+        Raises:
+            StoreError: the file is damaged.
+        """
         try:
-            content = json.loads(self.status_path.read_text(encoding="utf-8"))
+            content = read_json(self.status_path)
         except FileNotFoundError:
             return Status()
+        if content.get("state", "waiting") not in get_args(State):
+            raise StoreError(f"{self.status_path}: unknown state {content['state']!r}")
         known = {name: content[name] for name in Status.__dataclass_fields__ if name in content}
         return Status(**known)
 
@@ -217,10 +242,13 @@ def read_plan(sweep_path: Path) -> dict[str, Any]:
         FileNotFoundError: the folder holds no sweep.
     """
     try:
-        content: dict[str, Any] = json.loads((sweep_path / "plan.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        content = read_json(sweep_path / "plan.json")
+    except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(
             f"{sweep_path}: no plan.json there, so no sweep; give the folder that "
             "`srtbench sweep` wrote, e.g. runs/smoke"
         ) from None
+    missing = [key for key in ("sweep", "runs", "stages") if key not in content]
+    if missing:
+        raise StoreError(f"{sweep_path / 'plan.json'}: has no {' and no '.join(missing)}")
     return content

@@ -13,11 +13,13 @@ from pathlib import Path
 
 from srtbench.config.sweep import SweepConfig
 from srtbench.launch import Handle, Launcher, LocalLauncher
+from srtbench.launch_target import FOLDER_IN_USE, INTERRUPTED
 from srtbench.plan import Plan, RunSpec, StageSpec, plan_sweep
 from srtbench.store import Folder, State, SweepStore, write_json
 
 POLL_SECONDS = 0.1
 _STOP_SECONDS = 20.0
+_RETRY_SECONDS = 2.0
 _VERSIONED = (
     "srtbench",
     "torch",
@@ -94,7 +96,8 @@ def run_sweep(
     with _only_sweep(store):
         store.write_plan(plan)
         execution = config.execution
-        count = workers or execution.workers or os.cpu_count() or 1
+        at_once = len(plan.runs) if execution.backend == "ray" else os.cpu_count() or 1
+        count = workers or execution.workers or at_once
         executor = _Executor(plan, runs, store, count, retry_failed, on_event, on_tick)
         launcher = make_launcher(config, store)
         try:
@@ -159,6 +162,7 @@ class _Executor:
         self._running: dict[str, tuple[Work, Handle]] = {}
         self._todo: dict[str, Work] = {}
         self._ended: dict[str, State] = {}
+        self._not_before: dict[str, float] = {}
         for run in runs:
             state = store.folder(run).read_status().state
             if state == "done" or (state == "failed" and not retry_failed):
@@ -194,13 +198,23 @@ class _Executor:
     def _start_ready(self, launcher: Launcher) -> None:
         for work_id, work in list(self._todo.items()):
             states = {need: self._ended.get(need) for need in work.needs.values()}
-            failed = [need for need, state in states.items() if state not in (None, "done")]
+            failed = [need for need, state in states.items() if state == "failed"]
             if failed:
                 del self._todo[work_id]
                 self._fail(work_id, work, failed[0])
-            elif len(self._running) < self._workers and all(states.values()):
+            elif "interrupted" in states.values():
+                del self._todo[work_id]
+                self._ended[work_id] = "interrupted"
+            elif self._has_room(work_id, work, launcher) and all(states.values()):
                 del self._todo[work_id]
                 self._start(work_id, work, launcher)
+
+    def _has_room(self, work_id: str, work: Work, launcher: Launcher) -> bool:
+        return (
+            len(self._running) < self._workers
+            and time.monotonic() >= self._not_before.get(work_id, 0.0)
+            and launcher.can_start(work)
+        )
 
     def _start(self, work_id: str, work: Work, launcher: Launcher) -> None:
         folder = self._store.folder(work)
@@ -225,9 +239,12 @@ class _Executor:
             if code is None:
                 continue
             del self._running[work_id]
+            if code == FOLDER_IN_USE:
+                self._wait_for_folder(work_id, work)
+                continue
             folder = self._store.folder(work)
             status = folder.read_status()
-            if status.state not in ("done", "failed"):
+            if status.state not in ("done", "failed") and code != INTERRUPTED:
                 reason = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
                 tail = _log_tail(folder)
                 error = f"worker ended without a result: {reason}\n{tail}".strip()
@@ -236,6 +253,16 @@ class _Executor:
             last = (status.error or "").strip().splitlines()
             message = f"failed: {last[-1]}" if status.state == "failed" and last else status.state
             self._on_event(SweepEvent(status.state, work_id, message))
+
+    def _wait_for_folder(self, work_id: str, work: Work) -> None:
+        """Another process works in the folder: another sweep on a shared stage, or a dying worker.
+
+        Its status stays as it is. The work is tried again later.
+        """
+        if work_id not in self._not_before:
+            self._on_event(SweepEvent("waiting", work_id, "in use by another process; waiting"))
+        self._todo[work_id] = work
+        self._not_before[work_id] = time.monotonic() + _RETRY_SECONDS
 
     def _fail(self, work_id: str, work: Work, stage_id: str) -> None:
         """Work whose stage failed fails with the stage's reason."""

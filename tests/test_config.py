@@ -96,6 +96,11 @@ train:
         ("train: {steps: 0}", "greater than or equal to 1 (given: 0)"),
         ("name: twice", "key is given twice"),
         ("nonsense: 1", "unknown key 'nonsense'"),
+        ("exclude: [{}]", "names no axis, and would exclude every run"),
+        ("train: {learning_rate: .inf}", "finite number"),
+        ("train: {steps: 100000000000000000}", "less than or equal to 10000000"),
+        ("train: fast", "a mapping is wanted"),
+        ("seeds: [true]", "valid integer"),
     ],
 )
 def test_mistakes_across_sections(tmp_path: Path, addition: str, message: str) -> None:
@@ -115,7 +120,40 @@ def test_a_missing_data_file_is_named(tmp_path: Path) -> None:
     assert "file 'nowhere.jsonl' not found" in problems[0]
 
 
-@pytest.mark.parametrize("text", ["", "- a list", "a: [1", "\tb: 1"])
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ("datasets: [spell_backwards]", "did you mean 'spell_backward'?"),
+        (
+            "datasets: [{type: reasoning_gym, task: spel_backward}]",
+            "did you mean 'spell_backward'?",
+        ),
+        ("variants: srt", "a list is wanted, e.g. [srt]"),
+        ("variants: [{type: all_of, parts: []}]", "the list is empty"),
+        ("variants: []", "the list is empty"),
+        ("variants: [{type: srt, name: A}, {type: srt, name: a}]", "two entries are called 'a'"),
+        ("datasets: [{type: file, path: x.txt}]", "unknown ending"),
+        ("models:", "a list is wanted, e.g. [srt] (the key has no value"),
+    ],
+)
+def test_mistakes_in_the_axes(tmp_path: Path, entries: str, message: str) -> None:
+    axis = entries.split(":")[0]
+    lines = [line for line in VALID.splitlines() if not line.startswith(axis)]
+    problems = problems_of(tmp_path, "\n".join([*lines, entries]) + "\n")
+    assert any(message in problem for problem in problems), problems
+
+
+def test_a_sweep_of_which_every_run_is_excluded_is_refused(tmp_path: Path) -> None:
+    config = load_text(tmp_path, VALID + "exclude: [{variant: srt}]\n")
+    with pytest.raises(ConfigError, match=r"sweep\.yaml: 1 problem\n  every run is excluded"):
+        plan_sweep(config)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "- a list", "a: [1", "\tb: 1", "train: &a {steps: 10, trl: *a}", "a: " + "[" * 3000],
+    ids=["empty", "list", "open", "tab", "anchor", "deep"],
+)
 def test_what_is_no_sweep_file_is_refused(tmp_path: Path, text: str) -> None:
     assert problems_of(tmp_path, text)
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
+from srtbench.config.datasets import DatasetBase, DatasetConfig, ReasoningGymDataset
 from srtbench.datasets import load_problems
 
 PAGE = (Path(__file__).parent.parent / "docs" / "datasets.md").read_text(encoding="utf-8")
@@ -34,5 +34,5 @@ def test_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_key_of_an_entry_is_explained() -> None:
-    for key in ("name", "prompt_template", "target_template", "answer_style", "answer_kind"):
+    for key in DatasetBase.model_fields.keys() - {"system_prompt", "train", "eval"}:
         assert f"`{key}`" in PAGE

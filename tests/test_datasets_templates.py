@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from srtbench.config.datasets import FileDataset, ReasoningGymDataset
+from srtbench.config.datasets import FileDataset, HubDataset, ReasoningGymDataset
 from srtbench.datasets import DatasetError
 from srtbench.datasets.problems import Item, prompt_id
 from srtbench.datasets.templates import Templates
@@ -47,6 +47,9 @@ def test_default_templates_ask_for_a_box_and_give_one() -> None:
         ("\\boxed{", "write a literal brace twice"),
         ("{answer}", "must not see the gold answer"),
         ("{question:{answer}}", "must not see the gold answer"),
+        ("{metadata}", "name the key, all of it may show the answer"),
+        ("{metadata!r}", "name the key"),
+        ("{question:{metadata}}", "name the key"),
     ],
 )
 def test_bad_prompt_templates_are_refused_in_the_sweep_file(template: str, message: str) -> None:
@@ -80,3 +83,31 @@ def test_level_of_an_item_that_has_one_can_be_formatted() -> None:
 def test_a_format_that_does_not_fit_names_the_row() -> None:
     with pytest.raises(DatasetError, match="prompt_template: row 1: Unknown format code 'd'"):
         _templates("{question:d}").prompt_of(ITEM)
+
+
+@pytest.mark.parametrize("kind", ["file", "hub"])
+def test_a_prompt_cannot_show_the_answer_column(kind: str) -> None:
+    template = "{question} {metadata[solution]}"
+    dataset = (
+        FileDataset(path="x.jsonl", answer_column="solution", prompt_template=template)
+        if kind == "file"
+        else HubDataset(id="a/b", answer_column="solution", prompt_template=template)
+    )
+    item = Item("row 1", "q", "2", None, {"solution": "1 + 1 = 2", "hint": "add"})
+    with pytest.raises(DatasetError, match="the policy must not see the gold answer"):
+        Templates(dataset).prompt_of(item)
+    changed = Templates(dataset.model_copy(update={"prompt_template": "{metadata[solutoin]}"}))
+    with pytest.raises(DatasetError, match=r"has no metadata 'solutoin'\. Allowed: hint$"):
+        changed.prompt_of(item)
+
+
+def test_targets_may_show_everything() -> None:
+    item = Item("row 1", "q", "2", None, {"answer": "1 + 1 = 2"})
+    templates = _templates("{question}", "{metadata[answer]} #### {answer}")
+    assert templates.problem(item, "q", "train").target == "1 + 1 = 2 #### 2"
+    assert "1 + 1" in _templates("{question}", "{metadata}").problem(item, "q", "train").target
+
+
+def test_metadata_of_reasoning_gym_is_shown_as_it_is() -> None:
+    dataset = ReasoningGymDataset(task="gcd", prompt_template="{metadata[answer]}")
+    assert Templates(dataset).prompt_of(Item("item 1", "q", "2", 1, {"answer": "x"})) == "x"

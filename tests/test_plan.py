@@ -160,3 +160,47 @@ def test_votes_are_refused_on_a_task_with_many_right_answers_unless_wanted(tmp_p
         plan_of(tmp_path, datasets=[task], variants=["srt"])
     assert plan_of(tmp_path, datasets=[task], variants=["gold", "random"]).runs
     assert plan_of(tmp_path, datasets=[task | {"allow_many_answers": True}], variants=["srt"]).runs
+
+
+def test_models_of_equal_size_and_other_weights_are_other_runs(tmp_path: Path) -> None:
+    for name, byte in (("a", b"a"), ("b", b"b")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(byte * (2 << 20))
+    models = [{"type": "local", "path": f"./{name}"} for name in "ab"]
+    first, second = plan_of(tmp_path, models=models, variants=["srt"]).runs
+    assert first.run_id.rsplit("-", 1)[1] != second.run_id.rsplit("-", 1)[1]
+    assert first.needs["base_eval"] != second.needs["base_eval"]
+
+
+def test_an_excluded_cell_need_not_fit_together(tmp_path: Path) -> None:
+    task = {"type": "reasoning_gym", "task": "n_queens"}
+    exclude = [{"dataset": "n_queens", "variant": "srt"}]
+    plan = plan_of(tmp_path, datasets=[task], variants=["srt", "gold"], exclude=exclude)
+    assert [run.variant_label for run in plan.runs] == ["gold"]
+
+
+def test_generations_that_end_inside_a_step_are_refused(tmp_path: Path) -> None:
+    train = CONTENT["train"] | {"micro_batch_size": 4, "trl": {"steps_per_generation": 1}}
+    with pytest.raises(ConfigError, match="must be a multiple of 4"):
+        plan_of(tmp_path, train=train)
+
+
+def test_sixteen_bit_weights_need_a_rate_that_moves_them(tmp_path: Path) -> None:
+    model = {"type": "hub", "id": "a/b", "dtype": "bfloat16"}
+    train = CONTENT["train"] | {"learning_rate": 1e-6}
+    with pytest.raises(ConfigError, match="16-bit weights hardly move"):
+        plan_of(tmp_path, models=[model], train=train, variants=["srt"])
+
+
+def test_an_explicit_null_overrides_a_preset(tmp_path: Path) -> None:
+    train = {"steps": 2, "micro_batch_size": None}
+    run = plan_of(tmp_path, models=["a/b"], train=train, variants=["srt"]).runs[0]
+    assert run.train.micro_batch_size is None
+
+
+def test_how_often_a_run_is_evaluated_does_not_repeat_the_base_evaluation(tmp_path: Path) -> None:
+    plans = [
+        plan_of(tmp_path, eval=CONTENT["eval"] | {"every": every}).runs[0] for every in (5, 10)
+    ]
+    assert plans[0].needs == plans[1].needs
+    assert plans[0].run_id != plans[1].run_id

@@ -148,3 +148,20 @@ def test_a_sweep_that_is_being_executed_is_refused(
         result = srtbench("sweep", micro_sweep.file, "--root", tmp_path)
     assert result.returncode == 2
     assert "another process is executing this sweep" in result.stderr
+
+
+def test_a_worker_that_is_asked_to_stop_is_interrupted_not_failed(
+    micro_sweep: FinishedSweep, tmp_path: Path
+) -> None:
+    root = tmp_path / "runs"
+    shutil.copytree(micro_sweep.root / "_stages", root / "_stages")
+    store = SweepStore(root, micro_sweep.plan.name)
+    run_ids = [run.run_id for run in micro_sweep.plan.runs]
+    process = start(micro_sweep, root)
+    wait_for_checkpoint(store, run_ids)
+    stopped = next(r for r in run_ids if store.run(r).read_status().state == "running")
+    os.kill(store.run(stopped).read_status().pid or 0, signal.SIGTERM)
+    assert process.wait(timeout=120) == 1
+    assert store.run(stopped).read_status().state == "interrupted"
+    assert srtbench("sweep", micro_sweep.file, "--root", root).returncode == 0
+    assert_same_rollouts(micro_sweep, root)

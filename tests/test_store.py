@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from srtbench.store import Folder, Status, read_plan, write_json
+from srtbench.store import Folder, Status, StoreError, read_plan, write_json
 
 
 def test_a_folder_not_begun_is_waiting(tmp_path: Path) -> None:
@@ -54,6 +54,20 @@ def test_one_process_holds_a_folder(tmp_path: Path) -> None:
     process.start()
     assert answer.get(timeout=60) is True
     process.join()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"state": "banana"}'])
+def test_a_damaged_status_is_named_and_not_taken_for_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "status.json").write_text(text)
+    with pytest.raises(StoreError, match=r"status\.json"):
+        Folder(tmp_path).read_status()
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "{}"])
+def test_a_damaged_plan_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(StoreError, match=r"plan\.json"):
+        read_plan(tmp_path)
 
 
 def test_a_folder_without_a_plan_is_named(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 import json
 import shutil
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 
 from srtbench.config import load_sweep
 from srtbench.plan import estimate, plan_sweep
@@ -162,15 +165,16 @@ def test_a_model_that_does_not_exist_fails_that_run_only(
     assert "started" in retried.stdout, "... unless asked for"
 
 
-def test_a_value_that_trl_refuses_fails_the_run_with_trls_reason(
-    micro_sweep: FinishedSweep, tmp_path: Path
+@pytest.mark.parametrize(("option", "value"), [("scale_rewards", "sometimes"), ("epsilon", "hi")])
+def test_a_value_that_trl_cannot_use_fails_the_run_with_the_reason(
+    micro_sweep: FinishedSweep, tmp_path: Path, option: str, value: str
 ) -> None:
-    train = CONTENT["train"] | {"trl": {"scale_rewards": "sometimes"}}
+    train = CONTENT["train"] | {"trl": {option: value}}
     file = write_sweep(tmp_path, variants=["srt"], train=train)
     shutil.copytree(micro_sweep.root / "_stages", tmp_path / "runs" / "_stages")
     result = srtbench("sweep", file, "--root", tmp_path / "runs")
     assert result.returncode == 1
-    assert "sometimes" in result.stderr
+    assert str(value) in result.stderr
 
 
 def test_rloo_with_kl_and_small_batches_logs_the_same(tmp_path: Path) -> None:
@@ -190,3 +194,36 @@ def test_rloo_with_kl_and_small_batches_logs_the_same(tmp_path: Path) -> None:
             assert isinstance(frame, pl.DataFrame)
             rewarded = frame.filter(pl.col("train_reward") == 1)
             assert rewarded["gold_reward"].sum() == 0, "a rewarded answer is a wrong one"
+
+
+def test_every_generation_is_logged_when_it_serves_several_steps(tmp_path: Path) -> None:
+    train = CONTENT["train"] | {"steps": 7, "trl": {"num_iterations": 3}}
+    file = write_sweep(tmp_path, variants=["srt"], train=train)
+    result = srtbench("sweep", file, "--root", tmp_path / "runs")
+    assert result.returncode == 0, result.stdout + result.stderr
+    (run,) = plan_sweep(load_sweep(file)).runs
+    folder = SweepStore(tmp_path / "runs", "micro").run(run.run_id)
+    steps = read_rollouts(folder.rollouts_path, "train")["step"].to_pylist()
+    assert {step: steps.count(step) for step in set(steps)} == {1: 16, 4: 16, 7: 16}
+
+
+def test_a_stage_that_another_sweep_computes_is_waited_for(
+    micro_sweep: FinishedSweep, tmp_path: Path
+) -> None:
+    root = tmp_path / "runs"
+    shutil.copytree(micro_sweep.root / "_stages", root / "_stages")
+    run = next(run for run in micro_sweep.plan.runs if run.variant_label == "srt")
+    stage = SweepStore(root, "micro").stage(run.needs["base_eval"])
+    stage.update_status(state="running")
+
+    def hold() -> None:
+        with stage.locked():
+            time.sleep(8)
+            stage.update_status(state="done")
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    result = srtbench("sweep", micro_sweep.file, "--root", root, "--only", "variant=srt")
+    holder.join()
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "in use by another process; waiting" in result.stdout

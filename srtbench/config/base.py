@@ -27,7 +27,9 @@ Name = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_check_
 class Section(BaseModel):
     """A section of a sweep file: unknown keys are errors, values are fixed once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
 
 
 def deep_merge(*layers: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from srtbench.config.errors import Problem, allowed
 from srtbench.config.train import OWN_TRL_OPTIONS
 from srtbench.config.trl_options import trl_options
 from srtbench.config.yaml_source import KeyPath
+from srtbench.datasets.tasks import task_reviews
 
 
 def cross_checks(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
@@ -19,7 +20,8 @@ def cross_checks(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
     labels = {axis: list(_labels(content.get(axis), axis)) for axis in _AXES}
     for axis, names in labels.items():
         for position, name in enumerate(names):
-            if name is not None and name in names[:position]:
+            before = [other.casefold() for other in names[:position] if other is not None]
+            if name is not None and name.casefold() in before:
                 yield Problem(
                     f"two entries are called '{name}'; give one of them another `name`",
                     (axis, position),
@@ -28,6 +30,7 @@ def cross_checks(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
     yield from _check_exclude(content, labels)
     yield from _check_trl(content)
     yield from _check_files(content, folder)
+    yield from _check_tasks(content)
     yield from _check_python(content.get("variants"), folder, ("variants",))
 
 
@@ -65,6 +68,8 @@ def _check_exclude(
     for position, entry in enumerate(exclude if isinstance(exclude, list) else []):
         if not isinstance(entry, dict):
             continue
+        if not entry:
+            yield Problem("names no axis, and would exclude every run", ("exclude", position))
         for axis, key in _AXES.items():
             given = entry.get(key, [])
             known = [name for name in labels[axis] if name is not None]
@@ -113,6 +118,21 @@ def _check_trl(content: dict[str, Any]) -> Iterator[Problem]:
                 yield Problem(
                     f"'{key}' is no option of TRL's {classes}; {allowed(key, known)}", here
                 )
+
+
+def _check_tasks(content: dict[str, Any]) -> Iterator[Problem]:
+    entries = content.get("datasets")
+    for position, entry in enumerate(entries if isinstance(entries, list) else []):
+        here: KeyPath = ("datasets", position)
+        if isinstance(entry, dict) and entry.get("type") == "reasoning_gym":
+            task, here = entry.get("task"), (*here, "task")
+        elif isinstance(entry, str) and "/" not in entry and not entry.endswith(FILE_SUFFIXES):
+            task = entry
+        else:
+            continue
+        known = task_reviews()
+        if isinstance(task, str) and task not in known:
+            yield Problem(f"unknown Reasoning Gym task '{task}'; {allowed(task, known)}", here)
 
 
 def _check_files(content: dict[str, Any], folder: Path) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ SRT_SUFFIX = "{question}\n\nThink step by step, and put your final answer within
 """Default prompt template, in the words of SRT's prompt suffix (arXiv 2505.21444)."""
 
 AnswerStyle = Literal["boxed", "hash", "the_answer_is", "tag", "line", "text"]
+AnswerKind = Literal["math", "text", "word", "choice", "integer", "number"]
 
 PROMPT_FIELDS = ("question", "level", "metadata")
 TARGET_FIELDS = ("question", "answer", "level", "metadata")
@@ -21,6 +22,9 @@ _PLACEHOLDER = re.compile(r"(?P<name>\w*)(\[[^\]]*\])*")
 
 def check_template(template: str, fields: tuple[str, ...]) -> str:
     """The template itself, if it is ``str.format`` text over ``fields``, without attribute access.
+
+    Where ``answer`` is not among the fields, metadata must be named key by key: all of it at once
+    could show the gold answer.
 
     Raises:
         ValueError: what is wrong with it, with the placeholders that are allowed.
@@ -41,6 +45,10 @@ def check_template(template: str, fields: tuple[str, ...]) -> str:
             leak = match["name"] == "answer"
             why = "the policy must not see the gold answer" if leak else "unknown placeholder"
             raise ValueError(f"{{{placeholder}}}: {why}; {allowed}")
+        if placeholder == "metadata" and "answer" not in fields:
+            raise ValueError(
+                f"{{metadata}}: name the key, all of it may show the answer; {allowed}"
+            )
         check_template(spec or "", fields)
     return template
 
@@ -73,10 +81,16 @@ class DatasetBase(Section):
         description="supervised completion for a warm start; may use {answer}",
     )
     answer_style: AnswerStyle = Field("boxed", description="where a completion holds its answer")
-    answer_kind: str = Field("math", description="how answers are compared")
+    answer_kind: AnswerKind = Field("math", description="how answers are compared")
+    gold_style: AnswerStyle | None = Field(
+        None, description="where the answer column holds the answer; null: the whole cell"
+    )
     split: SplitShares = Field(default_factory=SplitShares)
     train_prompts: int | None = Field(
-        None, ge=1, description="size of the training pool; null: 4096 generated, or all of a file"
+        None,
+        ge=1,
+        description="size of the training pool; null: as many fresh prompts as the run consumes "
+        "(steps x prompts_per_step), or all there are",
     )
     warm_start_levels: dict[int, float] = Field(
         default_factory=dict, description="level -> weight in the warm-start mixture"

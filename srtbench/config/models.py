@@ -57,13 +57,17 @@ class TinyModel(ModelBase):
         return self.name or "tiny"
 
 
+Dtype = Literal["float32", "bfloat16", "float16"]
+_DTYPE = "type of the trained weights; mixed precision is trl.bf16, on by default where it works"
+
+
 class HubModel(ModelBase):
     """A model of the Hugging Face hub, or of its local cache."""
 
     type: Literal["hub"] = "hub"
     id: str = Field(min_length=1, description="repository id, e.g. Qwen/Qwen2.5-Math-7B")
     revision: str | None = Field(None, description="branch, tag or commit")
-    dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
+    dtype: Dtype = Field("float32", description=_DTYPE)
     attn_implementation: str | None = None
     prompt_format: Literal["auto", "chat", "plain"] = Field(
         "auto", description="auto: the chat template if the tokenizer has one"
@@ -81,7 +85,7 @@ class LocalModel(ModelBase):
     type: Literal["local"] = "local"
     path: str = Field(min_length=1, description="folder, relative to the sweep file")
     gguf_file: str | None = Field(None, description="GGUF file name inside `path`")
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Dtype = Field("float32", description=_DTYPE)
     attn_implementation: str | None = None
     prompt_format: Literal["auto", "chat", "plain"] = "auto"
 

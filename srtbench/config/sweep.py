@@ -20,6 +20,7 @@ def _as_tuple(value: Any) -> Any:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 Seeds = Annotated[tuple[int, ...], BeforeValidator(_as_tuple)]
 
 
@@ -40,18 +41,24 @@ class SweepConfig(Section):
     models: tuple[ModelConfig, ...] = Field(min_length=1)
     datasets: tuple[DatasetConfig, ...] = Field(min_length=1)
     variants: tuple[VariantConfig, ...] = Field(min_length=1)
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_as_tuple)] = (0,)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), BeforeValidator(_as_tuple)] = (0,)
     train: TrainOverride = Field(default_factory=TrainOverride)
     eval: EvalOverride = Field(default_factory=EvalOverride)
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
     exclude: tuple[Exclusion, ...] = ()
 
     _folder: Path = PrivateAttr(default_factory=Path)
+    _source: Path | None = PrivateAttr(None)
 
     @property
     def folder(self) -> Path:
         """Folder that relative paths in the file start from."""
         return self._folder
+
+    @property
+    def source(self) -> Path:
+        """The file, or the sweep's name where it was made in code."""
+        return self._source or Path(self.name)
 
 
 def load_sweep(path: str | Path) -> SweepConfig:
@@ -76,7 +83,7 @@ def load_sweep(path: str | Path) -> SweepConfig:
         problems += [
             _to_problem(item, source)
             for item in found
-            if item["type"] != "too_short" or item["loc"][0] not in nested
+            if item["type"] != "too_short" or len(item["loc"]) > 1 or item["loc"][0] not in nested
         ]
     problems += [
         Problem(problem.message, problem.key_path, source.line(problem.key_path))
@@ -85,8 +92,17 @@ def load_sweep(path: str | Path) -> SweepConfig:
     if problems or config is None:
         problems.sort(key=lambda problem: problem.line or 0)
         raise ConfigError(path, problems)
-    config._folder = path.parent.resolve()
+    config._folder, config._source = path.parent.resolve(), path
     return config
+
+
+_WANTED = {
+    "tuple_type": "a list is wanted, e.g. [srt]",
+    "too_short": "the list is empty; give at least one entry",
+    "model_type": "a mapping is wanted, e.g. {steps: 10}",
+    "dict_type": "a mapping is wanted, e.g. {steps: 10}",
+    "model_attributes_type": "a mapping or a short name is wanted",
+}
 
 
 def _to_problem(item: Any, source: YamlSource) -> Problem:
@@ -106,6 +122,9 @@ def _to_problem(item: Any, source: YamlSource) -> Problem:
         message = f"{given!r} is not allowed; {allowed(given, expected)}"
     elif kind == "missing":
         message = f"key '{key_path[-1]}' is missing"
+    elif kind in _WANTED:
+        empty = " (the key has no value: fill it in or remove it)" if given is None else ""
+        message = f"{_WANTED[kind]}{empty}"
     else:
         text = item["msg"].removeprefix("Value error, ")
         message = f"{text[0].lower()}{text[1:]}"

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from srtbench.config.base import Section
 
+MAX_STEPS = 10_000_000
+
 Algorithm = Literal["grpo", "rloo"]
 PresetName = Literal["tiny", "srt_math", "srt_reasoning_gym"]
 
@@ -14,7 +16,7 @@ class TrainConfig(Section):
     """How a policy is trained. Every value changes results and enters the run id."""
 
     algorithm: Algorithm
-    steps: int = Field(ge=1, description="optimiser steps")
+    steps: int = Field(ge=1, le=MAX_STEPS, description="optimiser steps")
     prompts_per_step: int = Field(ge=1, description="groups per step")
     num_generations: int = Field(ge=2, description="completions per group")
     max_completion_length: int = Field(ge=1, description="tokens")
@@ -40,7 +42,7 @@ class TrainOverride(Section):
 
     preset: PresetName | None = Field(None, description="null: chosen by model and dataset type")
     algorithm: Algorithm | None = None
-    steps: int | None = Field(None, ge=1)
+    steps: int | None = Field(None, ge=1, le=MAX_STEPS)
     prompts_per_step: int | None = Field(None, ge=1)
     num_generations: int | None = Field(None, ge=2)
     max_completion_length: int | None = Field(None, ge=1)
@@ -167,6 +169,13 @@ OWN_TRL_OPTIONS: dict[str, str] = {
     "num_generations_eval": "eval.samples",
     "save_strategy": "execution.checkpoint_every",
     "save_steps": "execution.checkpoint_every",
+    "save_total_limit": "nothing: the last two are kept, and at the end the last",
+    "save_only_model": "nothing: a run must be able to continue",
+    "load_best_model_at_end": "`srtbench report`, which names best and last",
+    "ignore_data_skip": "nothing: a run must continue where it stopped",
+    "logging_steps": "nothing: every step is logged",
+    "logging_strategy": "nothing: every step is logged",
+    "use_cpu": "the environment: CUDA_VISIBLE_DEVICES",
     "resume_from_checkpoint": "repeat `srtbench sweep`",
     "remove_unused_columns": "nothing: rewards need the prompt ids",
     "disable_tqdm": "nothing: the sweep shows progress",

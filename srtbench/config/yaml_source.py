@@ -20,6 +20,9 @@ _FLOAT = re.compile(
 )
 
 
+_TOO_DEEP = "nested too deeply, or an anchor that contains itself"
+
+
 class _Loader(yaml.SafeLoader):
     """SafeLoader that reads ``1e-4`` as a number, as YAML 1.2 does (PyYAML: a string)."""
 
@@ -60,6 +63,8 @@ def read_yaml(path: Path) -> YamlSource:
     try:
         node = loader.get_single_node()
         content = loader.construct_document(node) if node is not None else None
+    except RecursionError:
+        raise ConfigError(path, [Problem(_TOO_DEEP)]) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or str(error)
@@ -68,8 +73,11 @@ def read_yaml(path: Path) -> YamlSource:
     finally:
         loader.dispose()
     source = YamlSource(path, content, {})
-    if node is not None:
-        _index(node, (), source)
+    try:
+        if node is not None:
+            _index(node, (), source)
+    except RecursionError:
+        raise ConfigError(path, [Problem(_TOO_DEEP)]) from None
     return source
 
 

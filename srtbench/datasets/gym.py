@@ -11,7 +11,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from srtbench.config.datasets import ReasoningGymDataset
+from srtbench.answers import extract
+from srtbench.config.datasets import AnswerStyle, ReasoningGymDataset
 from srtbench.config.errors import allowed
 from srtbench.datasets.levels import task_options
 from srtbench.datasets.problems import DatasetError, Item, Problem, Split
@@ -53,7 +54,7 @@ def stream_items(dataset: ReasoningGymDataset, level: int | None) -> Iterator[It
         for index, entry in enumerate(draw(dataset.task, options, seed)):
             where = f"{dataset.task} item {index} of seed {seed}"
             if isinstance(entry, dict):
-                yield _item(entry, where, level)
+                yield _item(entry, where, level, dataset.gold_style)
                 continue
             failures += 1
             _log.log(logging.WARNING if failures == 1 else logging.DEBUG, "%s: %s", where, entry)
@@ -152,10 +153,16 @@ def make_generator(task: str, options: dict[str, Any], seed: int) -> Any:
         raise DatasetError(f"{task}: options refused ({given}): {reason}") from error
 
 
-def _item(entry: dict[str, Any], where: str, level: int | None) -> Item:
+def _item(
+    entry: dict[str, Any], where: str, level: int | None, gold_style: AnswerStyle | None
+) -> Item:
     question, answer = entry["question"], entry["answer"]
     if answer is None or not str(answer).strip():
         raise DatasetError(f"{where}: the task gives no gold answer, so it cannot be a dataset")
+    if gold_style is not None:
+        text, answer = str(answer), extract(str(answer), gold_style)
+        if answer is None:
+            raise DatasetError(f"{where}: no answer in gold_style {gold_style}: {excerpt(text)}")
     return Item(where, str(question), str(answer), level, entry["metadata"])
 
 

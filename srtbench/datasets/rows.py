@@ -8,11 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from srtbench.config.datasets import FileDataset, HubDataset
+from srtbench.answers import extract
+from srtbench.config.datasets import AnswerStyle, FileDataset, HubDataset
 from srtbench.config.errors import allowed
 from srtbench.datasets import formats
 from srtbench.datasets.problems import DatasetError, Item
-from srtbench.datasets.splits import listing
+from srtbench.datasets.splits import excerpt, listing
 
 _LEVEL = re.compile(r"(?:level\s*)?(-?\d{1,9})(?:\.0+)?", re.IGNORECASE)  # "Level 5" as in MATH
 _READERS = {
@@ -24,16 +25,22 @@ _READERS = {
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns hold what."""
+    """Which columns hold what, and where in its cell the answer is."""
 
     question: str
     answer: str
     level: str | None
+    gold_style: AnswerStyle | None = None
 
     @classmethod
     def of(cls, dataset: FileDataset | HubDataset) -> "Columns":
         """The columns that a dataset entry names."""
-        return cls(dataset.question_column, dataset.answer_column, dataset.level_column)
+        return cls(
+            dataset.question_column,
+            dataset.answer_column,
+            dataset.level_column,
+            dataset.gold_style,
+        )
 
     @property
     def wanted(self) -> list[str]:
@@ -105,7 +112,7 @@ def _item(where: str, values: Mapping[str, Any], columns: Columns) -> tuple[list
     """What is wrong with a row, and the item if nothing is."""
     problems: list[str] = []
     question = _text(values, columns.question, problems)
-    answer = _text(values, columns.answer, problems)
+    answer = _gold(_text(values, columns.answer, problems), columns, problems)
     level = _level(values, columns.level, problems)
     if problems:
         return ["; ".join(problems)], None
@@ -130,6 +137,18 @@ def _text(values: Mapping[str, Any], column: str, problems: list[str]) -> str:
     else:
         problems.append(f"'{column}' is a {type(value).__name__}, not a text or number")
     return text
+
+
+def _gold(text: str, columns: Columns, problems: list[str]) -> str:
+    if columns.gold_style is None or not text:
+        return text
+    found = extract(text, columns.gold_style)
+    if found is None:
+        problems.append(
+            f"'{columns.answer}' holds no answer in gold_style {columns.gold_style}: "
+            f"{excerpt(text)}"
+        )
+    return found or ""
 
 
 def _level(values: Mapping[str, Any], column: str | None, problems: list[str]) -> int | None:

@@ -3,7 +3,14 @@
 from typing import Any
 
 from srtbench.config.base import Section
-from srtbench.config.datasets import PROMPT_FIELDS, TARGET_FIELDS, DatasetBase, check_template
+from srtbench.config.datasets import (
+    PROMPT_FIELDS,
+    TARGET_FIELDS,
+    DatasetBase,
+    FileDataset,
+    HubDataset,
+    check_template,
+)
 from srtbench.config.errors import allowed
 from srtbench.datasets.problems import DatasetError, Item, Problem, Split, prompt_id
 
@@ -14,14 +21,18 @@ class Templates:
     def __init__(self, dataset: DatasetBase):
         self.prompt = _checked(dataset, "prompt_template", PROMPT_FIELDS)
         self.target = _checked(dataset, "target_template", TARGET_FIELDS)
+        self.hidden = (
+            dataset.answer_column if isinstance(dataset, FileDataset | HubDataset) else None
+        )
+        """The column that no prompt may show."""
 
     def prompt_of(self, item: Item) -> str:
         """The text given to the policy.
 
         Raises:
-            DatasetError: the template asks for metadata that the item has not.
+            DatasetError: the template asks for metadata that the item has not, or for the answer.
         """
-        return _render("prompt_template", self.prompt, item)
+        return _render("prompt_template", self.prompt, item, self.hidden)
 
     def problem(self, item: Item, prompt: str, split: Split) -> Problem:
         """The finished problem.
@@ -47,16 +58,23 @@ class _Missing(dict[str, Any]):
         raise LookupError("the dataset has no level: set `level` or `level_column`")
 
 
-def _render(name: str, template: str, item: Item) -> str:
+def _render(name: str, template: str, item: Item, hidden: str | None = None) -> str:
     level = _Missing() if item.level is None else item.level
+    metadata = item.metadata
+    if hidden is not None:
+        metadata = {key: value for key, value in metadata.items() if key != hidden}
     try:
         return template.format(
-            question=item.question, answer=item.answer, level=level, metadata=item.metadata
+            question=item.question, answer=item.answer, level=level, metadata=metadata
         )
     except KeyError as error:
         key = str(error.args[0])
+        if key == hidden:
+            raise DatasetError(
+                f"{name}: {{metadata[{key}]}}: the policy must not see the gold answer"
+            ) from None
         raise DatasetError(
-            f"{name}: {item.where} has no metadata '{key}'. {allowed(key, map(str, item.metadata))}"
+            f"{name}: {item.where} has no metadata '{key}'. {allowed(key, map(str, metadata))}"
         ) from None
     except (LookupError, TypeError, ValueError) as error:
         raise DatasetError(f"{name}: {item.where}: {error}") from None

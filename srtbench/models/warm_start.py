@@ -33,6 +33,11 @@ class WarmStartResult:
     reached: bool
 
 
+def check_count(available: int, wanted: int) -> int:
+    """How many of ``available`` prompts to hold out for checks: a quarter at most, at least one."""
+    return max(1, min(wanted, available // 4))
+
+
 def warm_start(
     model: Any,
     tokenizer: Any,

@@ -1,9 +1,11 @@
 """A run's `train:` section as TRL's own config object."""
 
+import typing
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 from trl import GRPOConfig, RLOOConfig
 
 from srtbench.plan import RunSpec
@@ -39,6 +41,8 @@ def trainer_arguments(spec: RunSpec, output_dir: Path) -> Any:
         "top_k": 0,
         "use_cpu": not torch.cuda.is_available(),
     }
+    config_class = GRPOConfig if train.algorithm == "grpo" else RLOOConfig
+    _check_values(config_class, spec)
     values |= train.trl
     values |= {
         "output_dir": str(output_dir),
@@ -49,8 +53,22 @@ def trainer_arguments(spec: RunSpec, output_dir: Path) -> Any:
         "disable_tqdm": True,
         "remove_unused_columns": False,
     }
-    config_class = GRPOConfig if train.algorithm == "grpo" else RLOOConfig
     try:
         return config_class(**values)
     except (TypeError, ValueError) as error:
         raise TrainerConfigError(f"train section of {spec.cell}: {error}") from error
+
+
+def _check_values(config_class: Any, spec: RunSpec) -> None:
+    """Hold `train.trl` against the types of TRL's own dataclass, which does not check them."""
+    hints = typing.get_type_hints(config_class)
+    for key, value in spec.train.trl.items():
+        try:
+            TypeAdapter(hints[key]).validate_python(value)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise TrainerConfigError(
+                f"train section of {spec.cell}: trl.{key} = {value!r}: {reason}"
+            ) from error
+        except PydanticSchemaGenerationError:
+            continue  # a type that only TRL knows: its own checks must do

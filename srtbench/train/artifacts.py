@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srtbench.config.datasets import DatasetConfig
-from srtbench.datasets import Problem
-from srtbench.datasets.splits import normalise
+from srtbench.datasets import DatasetError, Problem
+from srtbench.datasets.splits import excerpt, normalise
 from srtbench.plan import RunSpec, StageSpec
 from srtbench.rollouts import PROMPT_SCHEMA, write_parquet
 from srtbench.store import Folder, SweepStore
@@ -31,8 +31,13 @@ def grader_of(dataset: DatasetConfig) -> Grader:
 
 
 def prompt_table(dataset: DatasetConfig, problems: Sequence[Problem]) -> pa.Table:
-    """Problems as PROMPT_SCHEMA, gold keys included."""
-    keys = grader_of(dataset).gold_keys([problem.gold for problem in problems])
+    """Problems as PROMPT_SCHEMA, gold keys included.
+
+    Raises:
+        DatasetError: a gold answer has no key, so that no completion could ever be right.
+    """
+    outcomes = grader_of(dataset).gold_outcomes([problem.gold for problem in problems])
+    _check_keys(dataset, problems, [status for _, status in outcomes])
     return pa.Table.from_pylist(
         [
             {
@@ -44,10 +49,27 @@ def prompt_table(dataset: DatasetConfig, problems: Sequence[Problem]) -> pa.Tabl
                 "gold_answer": problem.gold,
                 "gold_key": key,
             }
-            for problem, key in zip(problems, keys, strict=True)
+            for problem, (key, _) in zip(problems, outcomes, strict=True)
         ],
         PROMPT_SCHEMA,
     )
+
+
+def _check_keys(
+    dataset: DatasetConfig, problems: Sequence[Problem], statuses: Sequence[str]
+) -> None:
+    bad = [
+        f"{excerpt(problem.gold)} ({status})"
+        for problem, status in zip(problems, statuses, strict=True)
+        if status != "ok"
+    ]
+    if bad:
+        raise DatasetError(
+            f"{dataset.label}: {len(bad)} of {len(problems)} {problems[0].split} gold answers have "
+            f"no key as answer_kind {dataset.answer_kind}: {', '.join(bad[:3])}"
+            f"{', ...' if len(bad) > 3 else ''}; choose another answer_kind, set gold_style if the "
+            "answer column holds more than the answer, or correct the answers"
+        )
 
 
 def read_prompts(path: Path) -> list[Prompt]:

@@ -40,7 +40,11 @@ class Grader:
 
     def gold_keys(self, golds: Sequence[str]) -> list[str | None]:
         """Keys of gold answers."""
-        return [key for key, _ in answer_keys(list(golds), self.answer_kind)]
+        return [key for key, _ in self.gold_outcomes(golds)]
+
+    def gold_outcomes(self, golds: Sequence[str]) -> list[tuple[str | None, str]]:
+        """Keys of gold answers, each with its verifier status."""
+        return [*answer_keys(list(golds), self.answer_kind)]
 
 
 def gold_reward(key: str | None, gold_key: str | None) -> float:

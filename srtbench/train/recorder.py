@@ -63,7 +63,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self,
         spec: RunSpec,
         folder: Folder,
-        take_batch: Callable[[], RolloutBatch | None],
+        take_batch: Callable[[bool], RolloutBatch | None],
         evaluate: Callable[[int], pa.Table],
         *,
         is_main: bool,
@@ -82,6 +82,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self._votes = RolloutWriter(folder.votes_path)
         self._metrics = MetricLog(folder.metrics_path, spec.run_id, resumed_step)
         self._progress = dict(folder.read_status().progress) if resumed_step else {}
+        self._due = False
         self._status_at = 0.0
         self._started = time.monotonic()
         self._seconds_before = folder.read_status().wall_seconds if resumed_step else 0.0
@@ -89,10 +90,10 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         """Collect the step's rollouts; evaluate, flush and ask for a checkpoint when due."""
         step = state.global_step
-        batch = self._take_batch()
+        last = step == self._spec.train.steps
+        batch = self._take_batch(last)
         if batch is not None:
             self._keep(batch)
-        last = step == self._spec.train.steps
         if step in self._spec.eval_steps:
             table = self._evaluate(step)
             if self._is_main:
@@ -101,13 +102,15 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
                 logger.info("step %d: eval accuracy %.3f", step, self._progress["eval_accuracy"])
         # Between two generations only: a checkpoint inside a generation buffer resumes elsewhere.
         whole = batch is not None
-        due = step % self._checkpoint_every == 0 or last
+        self._due = self._due or step % self._checkpoint_every == 0 or last
+        due = self._due and (whole or last)
         if self._is_main and (
             due or step % self._flush_every == 0 or step in self._spec.eval_steps
         ):
             self._writer.flush()
             self._votes.flush()
-        control.should_save = due and (whole or last)
+        control.should_save = due
+        self._due = self._due and not due
         return control
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:

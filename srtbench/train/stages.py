@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from srtbench.config.models import LocalModel, TinyModel
 from srtbench.datasets import Problem, load_problems
@@ -13,7 +14,7 @@ from srtbench.datasets.splits import normalise
 from srtbench.models.load import convert_gguf, load_policy, uses_chat
 from srtbench.models.sampling import Completion, PromptFormat
 from srtbench.models.tiny import build_tiny
-from srtbench.models.warm_start import Example, warm_start
+from srtbench.models.warm_start import Example, check_count, warm_start
 from srtbench.plan import StageSpec
 from srtbench.rollouts import RolloutWriter, write_parquet
 from srtbench.store import Folder, SweepStore, write_json
@@ -67,9 +68,19 @@ def _warm_start(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
     if dataset.warm_start_levels:
         weights = dict(dataset.warm_start_levels.items())
     checked = [problem for problem in problems if problem.level == level or level is None]
-    checked = checked[-config.check_prompts :]
+    if not checked:
+        raise WarmStartError(
+            f"{dataset.label}: level {level} will be trained, but warm_start_levels has none of "
+            "it, so its accuracy cannot be checked: give it a weight there"
+        )
+    checked = checked[-check_count(len(checked), config.check_prompts) :]
     held_out = {normalise(problem.prompt) for problem in checked}
     training = [problem for problem in problems if normalise(problem.prompt) not in held_out]
+    if not training:
+        raise WarmStartError(
+            f"{dataset.label}: nothing is left to train on: of {len(problems)} warm-start prompts "
+            "all are held out to check the accuracy; raise split.warm_start, or give more questions"
+        )
     write_parquet(prompt_table(dataset, problems), folder.prompts_path)
 
     grader = grader_of(dataset)
@@ -86,7 +97,11 @@ def _warm_start(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
         model,
         tokenizer,
         config,
-        [Example(problem.prompt, problem.target, problem.level) for problem in training],
+        # Without a mixture all levels are one pool: that of the level that the weights name.
+        [
+            Example(p.prompt, p.target, p.level if dataset.warm_start_levels else level)
+            for p in training
+        ],
         weights,
         [problem.prompt for problem in checked],
         is_right,
@@ -132,6 +147,13 @@ def _progress(folder: Folder, step: int, accuracy: float) -> None:
     folder.update_status(step=step, progress={"eval_accuracy": accuracy})
 
 
+def _start_model(spec: StageSpec, store: SweepStore) -> tuple[Any, Any]:
+    """The start model, on a GPU where there is one, and its tokenizer."""
+    assert spec.model is not None
+    model, tokenizer = load_policy(spec.model, start_model_path(spec, store))
+    return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+
+
 def _converted_model(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
     assert isinstance(spec.model, LocalModel)
     convert_gguf(spec.model, folder.model_path)
@@ -142,7 +164,7 @@ def _base_eval(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
     assert spec.dataset is not None
     assert spec.eval is not None
     prompts = read_prompts(store.stage(spec.needs["eval_prompts"]).prompts_path)
-    model, tokenizer = load_policy(spec.model, start_model_path(spec, store))
+    model, tokenizer = _start_model(spec, store)
     format_ = PromptFormat(uses_chat(spec.model, tokenizer), spec.dataset.system_prompt)
     sampling = Sampling(
         spec.eval.samples, spec.eval.temperature, spec.max_completion_length, spec.eval.batch_size
@@ -167,11 +189,9 @@ def _teacher_labels(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
     assert spec.dataset is not None
     assert spec.voting is not None
     prompts = read_prompts(store.stage(spec.needs["train_prompts"]).prompts_path)
-    model, tokenizer = load_policy(spec.model, start_model_path(spec, store))
+    model, tokenizer = _start_model(spec, store)
     format_ = PromptFormat(uses_chat(spec.model, tokenizer), spec.dataset.system_prompt)
-    sampling = Sampling(
-        spec.votes, spec.temperature, spec.max_completion_length, max(512, spec.votes)
-    )
+    sampling = Sampling(spec.votes, spec.temperature, spec.max_completion_length, spec.batch_size)
     groups = sample_groups(
         model, tokenizer, prompts, format_, sampling, TEACHER_SEED, _group_counter(folder, prompts)
     )

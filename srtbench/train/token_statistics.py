@@ -29,9 +29,9 @@ def self_certainty(
     Returns:
         (rows, tokens), in nats.
     """
-    hidden, weight = hidden.float(), weight.float()
-    own = torch.einsum("rtw,rtw->rt", hidden, weight[token_ids])
-    mean = hidden @ weight.mean(dim=0)
+    hidden = hidden.float()
+    own = torch.einsum("rtw,rtw->rt", hidden, weight[token_ids].float())
+    mean = hidden @ weight.mean(dim=0, dtype=torch.float32)
     if bias is not None:
         own = own + bias.float()[token_ids]
         mean = mean + bias.float().mean()

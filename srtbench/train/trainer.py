@@ -50,11 +50,14 @@ class RolloutMixin:
         self._checks = PolicyChecks(model, temperature, needs_start_model=needs_start)
         model.base_model.register_forward_hook(self._keep_hidden)
 
-    def take_batch(self) -> RolloutBatch | None:
-        """The last generation's rollouts, on every process; None if it is not used up yet."""
+    def take_batch(self, last: bool = False) -> RolloutBatch | None:
+        """The last generation's rollouts, on every process.
+
+        None if it is not used up yet, unless this is the ``last`` step.
+        """
         batch = self._batch
         every = self.args.steps_per_generation * self.num_iterations  # type: ignore[attr-defined]
-        if batch is None or self._step % every:  # type: ignore[attr-defined]
+        if batch is None or (self._step % every and not last):  # type: ignore[attr-defined]
             return None
         self._batch = None
         for name, values in self._statistics.items():

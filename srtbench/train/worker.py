@@ -1,9 +1,9 @@
 """Entry point of a worker process: compute one stage or run, record how it ended.
 
-    python -m srtbench.train.worker ROOT SWEEP ID
+    python -m srtbench.launch_target ROOT SWEEP ID
 
 The specification is read from the folder's config.json, which the sweep wrote. Exit code: 0 done,
-1 failed (the reason is in status.json), 3 the folder is in use.
+1 failed (the reason is in status.json), 3 the folder is in use, 4 asked to stop.
 """
 
 import json
@@ -21,7 +21,7 @@ import torch
 import transformers
 
 from srtbench.config.train import ExecutionConfig
-from srtbench.launch_target import die_with_parent
+from srtbench.launch_target import FOLDER_IN_USE, INTERRUPTED
 from srtbench.plan import RunSpec, StageSpec
 from srtbench.store import Folder, SweepStore
 from srtbench.train.run import execute_run
@@ -56,7 +56,7 @@ def work(root: str, sweep: str, work_id: str) -> int:
             return _execute(spec, execution, store, folder, record=True)
     except BlockingIOError as error:
         logger.error("%s", error)
-        return 3
+        return FOLDER_IN_USE
 
 
 def _spec(content: dict[str, Any]) -> RunSpec | StageSpec:
@@ -85,7 +85,7 @@ def _execute(
         logger.info("interrupted")
         if record:
             folder.update_status(state="interrupted")
-        return 1
+        return INTERRUPTED
     except BaseException:
         text = traceback.format_exc()
         logger.error("failed\n%s", text)
@@ -116,8 +116,3 @@ def _set_up(execution: ExecutionConfig) -> None:
 
 def _interrupt(*_: Any) -> None:
     raise Interrupted
-
-
-if __name__ == "__main__":
-    die_with_parent()
-    sys.exit(work(*sys.argv[1:]))

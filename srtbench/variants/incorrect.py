@@ -16,9 +16,9 @@ class Incorrect(Variant):
     uses_gold = True
 
     def keeps_prompt(self, prompt_id: str, gold_key: str | None) -> bool:
-        """Only prompts with a wrong label."""
+        """Only prompts with a label that is known to be wrong."""
         label = self.context.teacher_labels[prompt_id].label
-        return label is not None and label != gold_key
+        return label is not None and gold_key is not None and label != gold_key
 
     def judge(self, group: Group, rng: np.random.Generator) -> Judgement:
         """See the class."""
