@@ -13,7 +13,9 @@ from typing import Any
 
 from srtbench.audit_checks import check_eval, check_metrics, check_train
 from srtbench.audit_prompts import check_labels, check_prompts
-from srtbench.replay import LoggedRun, open_runs
+from srtbench.replay import GenerationShape, LoggedRun, open_runs
+from srtbench.rollouts import part_files
+from srtbench.store import Folder
 
 SHOWN = 3
 """Breaches of one kind that the text shows."""
@@ -83,10 +85,21 @@ def audit_sweep(path: str | Path) -> AuditReport:
     missing = [row["run_id"] for row in plan["runs"] if row["run_id"] not in begun]
     if plan.get("revote"):
         report.notes.append(f"voted again under {plan['revote']['voting']}: not as it was trained")
-    report.notes += [f"{run_id}: not begun, nothing to audit" for run_id in missing]
+    for run_id in missing:
+        _audit_missing(Folder(Path(path) / run_id), run_id, report)
     for run in runs:
         _audit_run(run, report)
     return report
+
+
+def _audit_missing(folder: Folder, run_id: str, report: AuditReport) -> None:
+    """A run without prompts or configuration has not begun; or its files were taken away."""
+    status = folder.read_status()
+    if status.state == "done" or status.checkpoint or part_files(folder.rollouts_path):
+        message = f"{status.state}, but its config.json or prompts.parquet is gone"
+        report.breaches.append(Breach(run_id, "structure", "run", message))
+    else:
+        report.notes.append(f"{run_id}: {status.state}, nothing to audit")
 
 
 def _audit_run(run: LoggedRun, report: AuditReport) -> None:
@@ -97,6 +110,13 @@ def _audit_run(run: LoggedRun, report: AuditReport) -> None:
         report.notes.append(f"{run_id}: trains on its evaluation prompts, as its variant does")
     try:
         train, evaluated = run.columns("train"), run.columns("eval")
+        kept = max(train["step"], default=0) + GenerationShape.of(run.spec).every - 1
+        if kept < status.checkpoint_step:
+            message = f"rollouts end at step {kept}, before the checkpoint {status.checkpoint_step}"
+            report.breaches.append(Breach(run_id, "step", "train", message))
+        if status.state == "done" and not run.folder.metrics_path.is_file():
+            message = "gone: lengths, truncation and token statistics have no second record"
+            report.breaches.append(Breach(run_id, "structure", "metrics.parquet", message))
         for found in _found(run, train, evaluated, done=status.state == "done", report=report):
             report.breaches.append(Breach(run_id, *found))
         report.health += _health(run, train) + _health(run, evaluated)

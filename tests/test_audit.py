@@ -12,6 +12,7 @@ import pytest
 
 from srtbench.audit import AuditReport, audit_sweep, report_text
 from srtbench.rollouts import ROLLOUT_SCHEMA
+from srtbench.store import Folder
 from tests.conftest import FinishedSweep
 from tests.micro import srtbench
 
@@ -191,3 +192,20 @@ def test_command_line(varied_sweep: FinishedSweep, copied: Path, tmp_path: Path)
     assert written["breaches"][0]["column"] == "train_reward"
     assert {row["step"] for row in written["health"] if row["phase"] == "train"} == {1, 2, 3, 4}
     assert srtbench("audit", tmp_path / "nowhere").returncode == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["prompts.parquet", "config.json", "metrics.parquet"])
+def test_evidence_that_was_taken_away_is_a_breach(copied: Path, name: str) -> None:
+    (run_folder(copied, "srt") / name).unlink()
+    (breach,) = audit_sweep(copied).breaches
+    assert breach.run_id == run_folder(copied, "srt").name
+    assert "gone" in breach.message
+
+
+@pytest.mark.slow
+def test_rollouts_that_end_before_the_checkpoint_are_a_breach(copied: Path) -> None:
+    folder = Folder(run_folder(copied, "srt"))
+    folder.update_status(state="interrupted", checkpoint_step=100)
+    messages = [breach.message for breach in audit_sweep(copied).breaches]
+    assert any("before the checkpoint 100" in message for message in messages)
