@@ -42,10 +42,16 @@ def facts(connection: duckdb.DuckDBPyConnection) -> list[Fact]:
     varying = [name for name in ("sweep", "model", "dataset") if summary[name].n_unique() > 1]
     runs = view(connection, "runs").filter(pl.col("trains_on_eval_prompts"))
     on_eval = set(runs.select("sweep", "model", "dataset", "variant").iter_rows())
+    cut_off = _cut_off(view(connection, "eval_curves"))
     found = []
     for row in summary.iter_rows(named=True):
         cell = (row["sweep"], row["model"], row["dataset"], row["variant"])
         verdict, sentence = _sentence(row, changes.get(cell), kinds.get(cell))
+        if verdict == "collapsed" and cut_off.get(cell, 0.0) > 0.5:
+            sentence += (
+                f" At the end {percent(cut_off[cell])} of the completions are cut off at the "
+                "length limit."
+            )
         if cell in on_eval:
             sentence += " It trained on these very prompts, without their answers."
         style = variant_style(row["variant_type"], row["variant_rank"])
@@ -61,6 +67,15 @@ def onsets(found: list[Fact]) -> dict[Cell, tuple[int, int]]:
         for fact in found
         if fact.row["collapse_step"] is not None
     }
+
+
+def _cut_off(curves: pl.DataFrame) -> dict[Cell, float]:
+    """Share of completions at the length limit, in each cell's last evaluation."""
+    last = curves.filter(pl.col("step") == pl.col("step").max().over("run_id"))
+    shares = last.group_by("sweep", "model", "dataset", "variant").agg(
+        pl.col("truncated_share").mean()
+    )
+    return {(row[0], row[1], row[2], row[3]): row[4] for row in shares.iter_rows()}
 
 
 def _changes(rows: pl.DataFrame) -> Iterator[tuple[Cell, Interval]]:
@@ -105,7 +120,7 @@ def _sentence(
                 f"prompt, answer “{answer}”."
             )
         elif kind is not None:
-            text += f" Kind: {kind[0].replace('_', ' ')}; {kind[1]}."
+            text += f" Kind: {kind[0].replace('_', ' ')}."
     else:
         text += "."
     return "collapsed" if collapsed else verdict, text + _interval(change, k) + _runs(row)
