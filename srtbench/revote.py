@@ -102,37 +102,50 @@ def revote_sweep(
     if not runs:
         raise RevoteError(f"{path}: no run has begun, so there is nothing to vote again")
     target = Path(out) if out is not None else path / policy_name(voting)
-    _clear(target)
+    _check_target(target)
+    partial = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
     policy = VotingPolicy(**voting.model_dump())
-    rows = [_revote_run(run, voting, policy, target) for run in runs]
+    try:
+        rows = [_revote_run(run, voting, policy, partial) for run in runs]
+    except FileNotFoundError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise RevoteError(
+            f"{error.filename} is missing: copy the shared stages, the folder _stages, along "
+            "with the sweep"
+        ) from error
     root = runs[0].store.root.resolve()
     content = plan | {
         "sweep": f"{plan['sweep']} ({policy_name(voting)})",
         "root": os.path.relpath(root, target.resolve()),
         "revote": {"of": plan["sweep"], "voting": voting.model_dump()},
     }
-    write_json(target / "plan.json", content)
+    write_json(partial / "plan.json", content)
     table = pa.Table.from_pylist([vars(row) for row in rows])
-    table.to_pandas().to_csv(target / "summary.csv", index=False)
+    table.to_pandas().to_csv(partial / "summary.csv", index=False)
+    shutil.rmtree(target, ignore_errors=True)  # an earlier revote, now that this one is whole
+    partial.replace(target)
     return target, rows
 
 
 def revote_text(rows: list[RevoteRow]) -> str:
     """The rows as a plain table: before -> after."""
-    lines = [f"{'run':<44}  {'labels changed':>14}  {'label accuracy':>16}  {'train reward':>16}"]
+    width = max([len("run"), *(len(row.run_id) for row in rows)])
+    header = f"{'labels changed':>14}  {'label accuracy':>16}  {'train reward':>16}"
+    lines = [f"{'run':<{width}}  {header}"]
     for row in rows:
         label = f"{row.label_accuracy_before:.3f} -> {row.label_accuracy_after:.3f}"
+        label = label if row.votes else "-"
         reward = f"{row.train_reward_before:.3f} -> {row.train_reward_after:.3f}"
         changed = f"{row.changed_labels:.1%}" if row.votes else "does not vote"
-        lines.append(f"{row.run_id:<44}  {changed:>14}  {label:>16}  {reward:>16}")
+        lines.append(f"{row.run_id:<{width}}  {changed:>14}  {label:>16}  {reward:>16}")
     return "\n".join(lines)
 
 
-def _clear(target: Path) -> None:
+def _check_target(target: Path) -> None:
     plan = target / "plan.json"
-    if plan.is_file() and "revote" in json.loads(plan.read_text(encoding="utf-8")):
-        shutil.rmtree(target)
-    elif target.exists() and any(target.iterdir()):
+    earlier = plan.is_file() and "revote" in json.loads(plan.read_text(encoding="utf-8"))
+    if not earlier and target.exists() and any(target.iterdir()):
         raise RevoteError(f"{target}: is not the folder of an earlier revote; choose another")
 
 

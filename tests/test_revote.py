@@ -120,3 +120,20 @@ def test_nothing_else_is_overwritten(varied_sweep: FinishedSweep, tmp_path: Path
     with pytest.raises(FileNotFoundError, match="no sweep"):
         revote_sweep(tmp_path, VotingConfig())
     assert srtbench("revote", tmp_path).returncode == 2
+
+
+@pytest.mark.slow
+def test_a_missing_stage_is_named_and_an_earlier_revote_stays(
+    varied_sweep: FinishedSweep, tmp_path: Path
+) -> None:
+    shutil.copytree(varied_sweep.root, tmp_path / "runs")
+    sweep = tmp_path / "runs" / varied_sweep.store.path.name
+    target, _ = revote_sweep(sweep, VotingConfig(tie="abstain"))
+    before = (target / "plan.json").read_bytes()
+    for stage in (tmp_path / "runs" / "_stages").glob("teacher_labels-*"):
+        shutil.rmtree(stage)
+    for _ in range(2):
+        with pytest.raises(RevoteError, match="copy the shared stages"):
+            revote_sweep(sweep, VotingConfig(tie="abstain"))
+    assert (target / "plan.json").read_bytes() == before
+    assert not list(sweep.glob("*.partial"))
