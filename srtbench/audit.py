@@ -13,9 +13,17 @@ from typing import Any
 
 from srtbench.audit_checks import check_eval, check_metrics, check_train
 from srtbench.audit_prompts import check_labels, check_prompts
-from srtbench.replay import GenerationShape, LoggedRun, open_runs
+from srtbench.replay import (
+    SOURCE_CHANGED,
+    SOURCE_UNKNOWN,
+    Columns,
+    GenerationShape,
+    LoggedRun,
+    open_runs,
+    source_state,
+)
 from srtbench.rollouts import part_files
-from srtbench.store import Folder
+from srtbench.store import Folder, Status
 
 SHOWN = 3
 """Breaches of one kind that the text shows."""
@@ -57,11 +65,13 @@ class AuditReport:
 
     Attributes:
         notes: facts to know that are no breach: exceptions, runs not done, what was not derivable.
+        unaudited: planned runs of which there is nothing to audit.
         checked: values that were derived again, by column.
     """
 
     sweep: str
     runs: int = 0
+    unaudited: int = 0
     breaches: list[Breach] = field(default_factory=list)
     health: list[Health] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -93,13 +103,23 @@ def audit_sweep(path: str | Path) -> AuditReport:
 
 
 def _audit_missing(folder: Folder, run_id: str, report: AuditReport) -> None:
-    """A run without prompts or configuration has not begun; or its files were taken away."""
+    """A run without prompts or configuration has not begun; or its files were taken away.
+
+    Before its first file, a run may be running or failed: its stage failed, or it was stopped.
+    """
     status = folder.read_status()
-    if status.state == "done" or status.checkpoint or part_files(folder.rollouts_path):
-        message = f"{status.state}, but its config.json or prompts.parquet is gone"
+    begun = status.state == "done" or status.checkpoint is not None or status.step > 0
+    begun = begun or (status.attempts > 0 and not folder.config_path.is_file())
+    places = (folder.prompts_path, folder.metrics_path, folder.checkpoint_path)
+    left = part_files(folder.rollouts_path) or any(place.exists() for place in places)
+    if begun or left:
+        message = f"{status.state}, but its files are gone (config.json or prompts.parquet)"
         report.breaches.append(Breach(run_id, "structure", "run", message))
+    elif not folder.path.is_dir():
+        report.notes.append(f"{run_id}: has no folder: never begun, or taken away as a whole")
     else:
         report.notes.append(f"{run_id}: {status.state}, nothing to audit")
+    report.unaudited += 1
 
 
 def _audit_run(run: LoggedRun, report: AuditReport) -> None:
@@ -110,10 +130,8 @@ def _audit_run(run: LoggedRun, report: AuditReport) -> None:
         report.notes.append(f"{run_id}: trains on its evaluation prompts, as its variant does")
     try:
         train, evaluated = run.columns("train"), run.columns("eval")
-        kept = max(train["step"], default=0) + GenerationShape.of(run.spec).every - 1
-        if kept < status.checkpoint_step:
-            message = f"rollouts end at step {kept}, before the checkpoint {status.checkpoint_step}"
-            report.breaches.append(Breach(run_id, "step", "train", message))
+        for found in _cut_short(run, train, evaluated, status):
+            report.breaches.append(Breach(run_id, *found))
         if status.state == "done" and not run.folder.metrics_path.is_file():
             message = "gone: lengths, truncation and token statistics have no second record"
             report.breaches.append(Breach(run_id, "structure", "metrics.parquet", message))
@@ -125,17 +143,39 @@ def _audit_run(run: LoggedRun, report: AuditReport) -> None:
         report.breaches.append(Breach(run_id, "structure", "run", message))
 
 
+def _cut_short(
+    run: LoggedRun, train: Columns, evaluated: Columns, status: Status
+) -> Iterator[tuple[str, str, str]]:
+    """Everything up to the checkpoint was on disk before the checkpoint was named."""
+    checkpoint, steps = status.checkpoint_step, train["step"]
+    if not run.folder.status_path.is_file() and (steps or evaluated["step"]):
+        yield "structure", "status.json", "gone: what the run should hold is not known"
+    kept = max(steps) + GenerationShape.of(run.spec).every - 1 if steps else 0
+    if kept < checkpoint:
+        yield "step", "train", f"rollouts end at step {kept}, before the checkpoint {checkpoint}"
+    last = max(evaluated["step"], default=-1)
+    due = max((step for step in run.spec.eval_steps if step <= checkpoint), default=-1)
+    if checkpoint and status.state != "done" and last < due:
+        yield "step", "eval", f"rollouts end at step {last}, before the checkpoint {checkpoint}"
+
+
 def _found(
-    run: LoggedRun, train: Any, evaluated: Any, *, done: bool, report: AuditReport
+    run: LoggedRun, train: Columns, evaluated: Columns, *, done: bool, report: AuditReport
 ) -> Iterator[tuple[str, str, str]]:
     yield from check_prompts(run)
     yield from check_labels(run, report.notes)
-    yield from check_train(run, train, report.checked, report.notes, done=done)
+    source = source_state(run)
+    if source == "unknown":
+        report.notes.append(f"{run.spec.run_id}: {SOURCE_UNKNOWN}")
+    elif source == "changed":
+        yield "structure", "variant", f"{SOURCE_CHANGED}; its rewards are not derived again"
+    judge = source != "changed"
+    yield from check_train(run, train, report.checked, report.notes, done=done, judge=judge)
     yield from check_eval(run, evaluated, report.checked, done=done)
     yield from check_metrics(run, train, report.checked)
 
 
-def _health(run: LoggedRun, columns: Any) -> list[Health]:
+def _health(run: LoggedRun, columns: Columns) -> list[Health]:
     found: dict[tuple[str, int], Counter[str]] = {}
     names = ("phase", "step", "verifier_status", "truncated")
     for phase, step, status, truncated in zip(*(columns[name] for name in names), strict=True):
@@ -155,6 +195,7 @@ def report_dict(report: AuditReport) -> dict[str, Any]:
         "sweep": report.sweep,
         "ok": report.ok,
         "runs": report.runs,
+        "unaudited": report.unaudited,
         "checked": dict(report.checked),
         "notes": report.notes,
         "breaches": [asdict(breach) for breach in report.breaches],
@@ -176,7 +217,9 @@ def report_text(report: AuditReport) -> str:
         lines.append(f"BREACH {run_id}: {column}, {count} times")
         same = [b for b in report.breaches if (b.run_id, b.column) == (run_id, column)]
         lines += [f"  {breach.where}: {breach.message}" for breach in same[:SHOWN]]
-    lines.append("clean" if report.ok else f"{len(report.breaches)} breaches")
+    verdict = "clean" if report.ok else f"{len(report.breaches)} breaches"
+    rest = f"; {report.unaudited} planned runs not audited, see notes" if report.unaudited else ""
+    lines.append(verdict + rest)
     return "\n".join(lines)
 
 

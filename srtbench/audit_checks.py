@@ -27,11 +27,18 @@ _FAILED = ("timeout", "error")
 
 
 def check_train(
-    run: LoggedRun, columns: Columns, checked: Counter[str], notes: list[str], *, done: bool
+    run: LoggedRun,
+    columns: Columns,
+    checked: Counter[str],
+    notes: list[str],
+    *,
+    done: bool,
+    judge: bool = True,
 ) -> Found:
-    """Everything that the train rollouts claim."""
+    """Everything that the train rollouts claim; ``judge`` False: but what the variant decides."""
     spec, size = run.spec, run.spec.train.num_generations
-    shape, variant = GenerationShape.of(spec), run.variant()
+    shape = GenerationShape.of(spec)
+    variant = run.variant() if judge else None
     yield from _check_rows(run, columns, "train", checked)
     steps = list(runs_of(columns["step"]))
     expected = shape.steps(spec.train.steps if done else max(columns["step"], default=0))
@@ -53,7 +60,9 @@ def check_train(
                 continue
             if not split:
                 rewards.append(columns["train_reward"][part])
-                yield from _check_judgement(run, variant, columns, part, step, position, checked)
+                if variant is not None:
+                    where_is = (step, position)
+                    yield from _check_judgement(run, variant, columns, part, *where_is, checked)
         if len(rewards) * size == stop - start and None not in columns["train_reward"][start:stop]:
             yield from _check_advantages(run, columns, start, stop, rewards, checked, notes)
 

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
+from srtbench.config.variants import PythonConfig, flat_parts
+from srtbench.identity import content_hash, result_content
 from srtbench.plan import RunSpec, StageSpec
 from srtbench.rollouts import read_rollouts
 from srtbench.store import Folder, SweepStore, read_plan
@@ -29,6 +31,7 @@ from srtbench.variants import (
     build_variant,
     group_rng,
 )
+from srtbench.variants.external import source_sha256
 from srtbench.votes import Vote, VotingPolicy, vote
 
 FloatArray = npt.NDArray[np.float64]
@@ -121,6 +124,53 @@ def open_runs(sweep_path: Path) -> tuple[dict[str, Any], list[LoggedRun]]:
     return plan, runs
 
 
+SOURCE_CHANGED = (
+    "the file of the variant (or of the dataset or model) has changed since the run: their "
+    "content no longer gives the run id"
+)
+SOURCE_UNKNOWN = (
+    "the dataset's or model's file is not here, so whether the variant's file is still what the "
+    "run used cannot be told"
+)
+_HASHED = ("model", "dataset", "variant", "seed", "train", "eval")
+
+
+def source_state(run: LoggedRun) -> Literal["same", "changed", "unknown"]:
+    """Whether the Python file of the run's variant is what the run used; the run id tells.
+
+    ``same`` for a variant without such a file.
+
+    Raises:
+        VariantError: there is no such file any more.
+    """
+    if not any(isinstance(part, PythonConfig) for part in flat_parts(run.spec.variant)):
+        return "same"
+    content = json.loads(run.folder.config_path.read_text(encoding="utf-8"))
+    dump = {name: content["spec"][name] for name in _HASHED}
+    dump["variant"] = content.get(TRAINED_VARIANT, dump["variant"])
+    hashed = result_content(dump)
+    hashed["variant"] = _with_sources(hashed["variant"], dump["variant"])
+    if content_hash(hashed) == run.spec.run_id.rpartition("-")[2]:
+        return "same"
+    files = [dump[axis].get(key) for axis in ("model", "dataset") for key in ("path", "eval_path")]
+    return "changed" if all(Path(file).exists() for file in files if file) else "unknown"
+
+
+TRAINED_VARIANT = "trained_variant"
+"""Key of a revoted run's config.json: the entry that it was trained with."""
+
+
+def _with_sources(hashed: dict[str, Any], section: dict[str, Any]) -> dict[str, Any]:
+    """Python files by their content of this moment: what was hashed before may be remembered."""
+    if section["type"] == "python":
+        file, _, name = section["path"].rpartition(":")
+        return hashed | {"path": f"{source_sha256(Path(file))}:{name}"}
+    if section.get("parts"):
+        pairs = zip(hashed["parts"], section["parts"], strict=True)
+        return hashed | {"parts": [_with_sources(*pair) for pair in pairs]}
+    return hashed
+
+
 def runs_of(values: Sequence[Any]) -> Iterator[tuple[int, int]]:
     """(start, stop) of each stretch of equal values."""
     start = 0
@@ -139,16 +189,24 @@ class GenerationShape:
 
     @classmethod
     def of(cls, spec: RunSpec) -> "GenerationShape":
-        """The shape that TRL's options give."""
+        """The shape that TRL's options give.
+
+        Raises:
+            ValueError: a generation does not end with an optimiser step, as every plan demands.
+        """
         train = spec.train
         per_process = train.completions_per_step // train.num_processes
         micro = train.micro_batch_size or per_process
         accumulation = per_process // micro
         passes = int(train.trl.get("steps_per_generation") or accumulation)
         iterations = int(train.trl.get("num_iterations") or 1)
-        return cls(
-            max(1, passes * iterations // accumulation), micro * passes * train.num_processes
-        )
+        every, rest = divmod(passes * iterations, accumulation)
+        if rest or not every:
+            raise ValueError(
+                f"steps_per_generation x num_iterations = {passes * iterations} is no multiple of "
+                f"{accumulation}, the forward passes of an optimiser step"
+            )
+        return cls(every, micro * passes * train.num_processes)
 
     def steps(self, last: int) -> list[int]:
         """Steps that sample, up to ``last``."""

@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 
 from srtbench.config.variants import VotingConfig
 from srtbench.replay import (
+    SOURCE_CHANGED,
+    TRAINED_VARIANT,
     Columns,
     LoggedRun,
     advantages,
@@ -26,6 +28,7 @@ from srtbench.replay import (
     make_group,
     open_runs,
     runs_of,
+    source_state,
 )
 from srtbench.rollouts import METRIC_SCHEMA, part_files, write_parquet
 from srtbench.store import Folder, write_json
@@ -95,7 +98,8 @@ def revote_sweep(
 
     Raises:
         FileNotFoundError: ``path`` holds no sweep.
-        RevoteError: no run has begun, or ``out`` is something else than an earlier revote.
+        RevoteError: no run has begun, a shared stage is missing, the file of a variant is not
+            what it was, or ``out`` is something else than an earlier revote. Nothing is written.
     """
     path = Path(path)
     plan, runs = open_runs(path)
@@ -104,16 +108,27 @@ def revote_sweep(
     target = Path(out) if out is not None else path / policy_name(voting)
     _check_target(target)
     partial = target.with_name(f"{target.name}.partial")
+    for run in runs:
+        _check_run(run, voting)
     shutil.rmtree(partial, ignore_errors=True)
-    policy = VotingPolicy(**voting.model_dump())
     try:
-        rows = [_revote_run(run, voting, policy, partial) for run in runs]
+        rows = _write(plan, runs, voting, partial, target)
     except FileNotFoundError as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise RevoteError(
-            f"{error.filename} is missing: copy the shared stages, the folder _stages, along "
-            "with the sweep"
-        ) from error
+        raise RevoteError(f"{error.filename} is missing; the sweep is not whole") from error
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    _swap(partial, target)
+    return target, rows
+
+
+def _write(
+    plan: dict[str, Any], runs: list[LoggedRun], voting: VotingConfig, partial: Path, target: Path
+) -> list[RevoteRow]:
+    """The whole revote, in the folder ``partial``, as it will stand in ``target``."""
+    policy = VotingPolicy(**voting.model_dump())
+    rows = [_revote_run(run, voting, policy, partial) for run in runs]
     root = runs[0].store.root.resolve()
     content = plan | {
         "sweep": f"{plan['sweep']} ({policy_name(voting)})",
@@ -123,9 +138,35 @@ def revote_sweep(
     write_json(partial / "plan.json", content)
     table = pa.Table.from_pylist([vars(row) for row in rows])
     table.to_pandas().to_csv(partial / "summary.csv", index=False)
-    shutil.rmtree(target, ignore_errors=True)  # an earlier revote, now that this one is whole
-    partial.replace(target)
-    return target, rows
+    return rows
+
+
+def _swap(partial: Path, target: Path) -> None:
+    """Put the new revote, now whole, in the place of an earlier one."""
+    if target.exists():
+        old = target.with_name(f"{target.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        target.rename(old)
+        partial.rename(target)
+        shutil.rmtree(old)
+    else:
+        partial.rename(target)
+
+
+def _check_run(run: LoggedRun, voting: VotingConfig) -> None:
+    """Whether what a run's rewards are derived from is there, and is what it was."""
+    if not with_voting(run.spec.variant, voting)[1]:
+        return  # its rewards stay
+    if stage_id := run.spec.needs.get("teacher_labels"):
+        stage = run.store.stage(stage_id)
+        if not stage.config_path.is_file() or not part_files(stage.rollouts_path):
+            raise RevoteError(
+                f"{run.spec.run_id}: the shared stage {stage_id} is missing from "
+                f"{stage.path.parent}: copy the shared stages, the folder _stages, along with the "
+                "sweep"
+            )
+    if source_state(run) == "changed":
+        raise RevoteError(f"{run.spec.run_id}: {SOURCE_CHANGED}")
 
 
 def revote_text(rows: list[RevoteRow]) -> str:
@@ -145,7 +186,7 @@ def revote_text(rows: list[RevoteRow]) -> str:
 def _check_target(target: Path) -> None:
     plan = target / "plan.json"
     earlier = plan.is_file() and "revote" in json.loads(plan.read_text(encoding="utf-8"))
-    if not earlier and target.exists() and any(target.iterdir()):
+    if not earlier and target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise RevoteError(f"{target}: is not the folder of an earlier revote; choose another")
 
 
@@ -167,10 +208,10 @@ def _revote_run(
     folder = Folder(target / run.spec.run_id)
     train = run.columns("train")
     before = _summary(run, train)
-    variant = run.variant(config, policy)
+    variant = run.variant(config, policy) if votes else None
     for path in part_files(run.folder.rollouts_path, "train"):
         table = pq.read_table(path)
-        if votes:
+        if variant is not None:
             table = _replace(table, _judged_again(run, variant, table.to_pydict()))
         write_parquet(table, folder.rollouts_path / path.name)
     for path in part_files(run.folder.rollouts_path, "eval"):
@@ -261,6 +302,7 @@ def _replace(table: pa.Table, columns: Columns) -> pa.Table:
 def _copy(run: LoggedRun, folder: Folder, config: Any, votes: bool) -> None:
     """What a sweep folder holds beside the rollouts."""
     content = json.loads(run.folder.config_path.read_text(encoding="utf-8"))
+    content.setdefault(TRAINED_VARIANT, content["spec"]["variant"])
     content["spec"]["variant"] = config.model_dump(mode="json")
     write_json(folder.config_path, content)
     for name in ("status.json", "prompts.parquet"):

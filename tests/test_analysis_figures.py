@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from srtbench.analysis import figures, open_sweep
 from srtbench.analysis.estimates import majority_by_k, paired_curve
+from srtbench.analysis.figures.sheets import modal_share_sheet
 from srtbench.analysis.figures.style import spread
 from srtbench.analysis.tables import frame, view
 
@@ -56,6 +57,17 @@ def test_each_returns_its_axes(
     assert function(frames[name], ax) is ax
     assert dict(mpl.rcParams) == before
     assert len(figures.save(ax.figure, "png")) > 5000
+
+
+def test_a_small_modal_share_fills_its_axis(frames: dict[str, pl.DataFrame]) -> None:
+    data = frames["eval_curve"].filter(pl.col("measure") == "modal_share")
+    for most, end in ((0.9, 1.0), (0.1, 1.0), (0.09, 0.12), (0.013, 0.02), (0.0, 0.01)):
+        flat = data.with_columns(value=pl.lit(most), low=pl.lit(None), high=pl.lit(most))
+        ax = figures.modal_share(flat, Figure().subplots())
+        assert ax.get_ylim() == (0, end)
+        sheet = modal_share_sheet(flat)
+        assert sheet.figure.axes[0].get_ylim() == (0, end)
+        assert ("y axis ends at" in sheet.caption) == (end < 1)
 
 
 def test_one_variant_figures(frames: dict[str, pl.DataFrame]) -> None:

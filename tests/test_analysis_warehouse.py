@@ -191,6 +191,25 @@ def test_a_broken_status_is_a_problem_not_a_crash(fake: Path) -> None:
     assert view(connection, "runs").height == 6
 
 
+@pytest.mark.parametrize("state", ["finished", None, ["done"]])
+def test_an_unknown_state_is_a_problem_not_a_crash(fake: Path, state: object) -> None:
+    status = next(fake.glob("*-srt-s0-*/status.json"))
+    status.write_text(json.dumps({"state": state}), encoding="utf-8")
+    with pytest.warns(CorruptFileWarning, match="unknown state"):
+        connection = open_sweep(fake)
+    assert view(connection, "problems")["file"].to_list() == [f"{status.parent.name}/status.json"]
+    assert set(view(connection, "runs")["state"]) <= {"done", "waiting", "running", "failed"}
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "{", '{"sweep": "fake", "runs": []}'])
+def test_a_damaged_plan_is_named(fake: Path, text: str) -> None:
+    (fake / "plan.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"plan\.json"):
+        open_sweep(fake)
+    with pytest.raises(ValueError, match=r"plan\.json"):
+        open_sweep(fake.as_uri())
+
+
 def test_files_being_written_are_ignored(fake: Path) -> None:
     assert list(fake.glob("*/rollouts/.*.tmp"))
     assert view(open_sweep(fake), "problems").height == 0

@@ -12,7 +12,7 @@ import pytest
 
 from srtbench.audit import AuditReport, audit_sweep, report_text
 from srtbench.rollouts import ROLLOUT_SCHEMA
-from srtbench.store import Folder
+from srtbench.store import Folder, write_json
 from tests.conftest import FinishedSweep
 from tests.micro import srtbench
 
@@ -209,3 +209,53 @@ def test_rollouts_that_end_before_the_checkpoint_are_a_breach(copied: Path) -> N
     folder.update_status(state="interrupted", checkpoint_step=100)
     messages = [breach.message for breach in audit_sweep(copied).breaches]
     assert any("before the checkpoint 100" in message for message in messages)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("state", ["interrupted", "running", "failed", "done"])
+def test_a_begun_run_without_its_files_is_a_breach(copied: Path, state: Any) -> None:
+    folder = Folder(run_folder(copied, "srt"))
+    folder.update_status(state=state)
+    for path in [*folder.path.iterdir()]:
+        if path != folder.status_path:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (breach,) = audit_sweep(copied).breaches
+    assert (breach.column, breach.run_id) == ("structure", folder.path.name)
+    assert breach.message.startswith(f"{state}, but its files are gone")
+
+
+@pytest.mark.slow
+def test_a_status_that_was_taken_away_is_a_breach(copied: Path) -> None:
+    folder = Folder(run_folder(copied, "srt"))
+    folder.status_path.unlink()
+    assert "status.json" in {breach.where for breach in audit_sweep(copied).breaches}
+    folder.prompts_path.unlink()
+    (breach,) = audit_sweep(copied).breaches
+    assert breach.message.startswith("waiting, but its files are gone")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", ["train", "eval"])
+def test_a_cut_tail_of_a_run_that_is_not_done_is_a_breach(copied: Path, phase: str) -> None:
+    folder = Folder(run_folder(copied, "srt"))
+    folder.update_status(state="interrupted")
+    assert audit_sweep(copied).ok
+    first_part(folder.path, phase).unlink()
+    assert any("before the checkpoint 4" in b.message for b in audit_sweep(copied).breaches)
+    for path in folder.rollouts_path.glob(f"{phase}-*"):
+        path.unlink()
+    assert any("before the checkpoint 4" in b.message for b in audit_sweep(copied).breaches)
+
+
+def test_runs_that_never_began_are_no_breach(tmp_path: Path) -> None:
+    runs = [{"run_id": name} for name in ("absent", "stage-failed", "stopped-early")]
+    write_json(tmp_path / "plan.json", {"sweep": "some", "runs": runs, "stages": []})
+    Folder(tmp_path / "stage-failed").update_status(state="failed", error="shared stage failed")
+    early = Folder(tmp_path / "stopped-early")
+    write_json(early.config_path, {})
+    early.start(10)
+    report = audit_sweep(tmp_path)
+    assert report.ok
+    assert report.unaudited == 3
+    assert any("taken away as a whole" in note for note in report.notes)
+    assert report_text(report).endswith("clean; 3 planned runs not audited, see notes")

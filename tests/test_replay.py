@@ -64,6 +64,14 @@ def test_generation_shapes(tmp_path: Path) -> None:
     assert (again.every, again.rollouts) == (2, 16)
 
 
+def test_a_generation_that_ends_inside_a_step_has_no_shape(tmp_path: Path) -> None:
+    run = spec(tmp_path, micro_batch_size=4)
+    for passes in (2, 6):
+        train = run.train.model_copy(update={"trl": {"steps_per_generation": passes}})
+        with pytest.raises(ValueError, match="no multiple of 4"):
+            GenerationShape.of(run.model_copy(update={"train": train}))
+
+
 def test_stretches() -> None:
     assert list(runs_of([])) == []
     assert list(runs_of([1, 1, 2, 1])) == [(0, 2), (2, 3), (3, 4)]

@@ -133,7 +133,30 @@ def test_a_missing_stage_is_named_and_an_earlier_revote_stays(
     for stage in (tmp_path / "runs" / "_stages").glob("teacher_labels-*"):
         shutil.rmtree(stage)
     for _ in range(2):
-        with pytest.raises(RevoteError, match="copy the shared stages"):
+        with pytest.raises(RevoteError, match=r"teacher_labels-\w{8} is missing.*copy the shared"):
             revote_sweep(sweep, VotingConfig(tie="abstain"))
+    result = srtbench("revote", sweep, "--tie", "abstain")
+    assert result.returncode == 2
+    assert "teacher_labels-" in result.stderr
     assert (target / "plan.json").read_bytes() == before
     assert not list(sweep.glob("*.partial"))
+
+
+@pytest.mark.slow
+def test_an_earlier_revote_is_replaced_by_a_whole_one_only(
+    varied_sweep: FinishedSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, _ = revote_sweep(varied_sweep.store.path, VotingConfig(), tmp_path / "again")
+    before = digest(target)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("srtbench.revote._write_votes", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            revote_sweep(varied_sweep.store.path, VotingConfig(tie="abstain"), target)
+    assert digest(target) == before
+    revote_sweep(varied_sweep.store.path, VotingConfig(tie="abstain"), target)
+    assert digest(target) != before
+    assert [path.name for path in tmp_path.iterdir()] == ["again"]

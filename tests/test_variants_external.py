@@ -1,5 +1,6 @@
 """Variants from outside: the example of the documentation, and everything that can go wrong."""
 
+import hashlib
 import importlib.metadata
 import re
 from pathlib import Path
@@ -9,12 +10,13 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from srtbench.audit import audit_sweep
-from srtbench.config import VariantConfig, load_sweep
+from srtbench.config import VariantConfig, VotingConfig, load_sweep
 from srtbench.config.errors import ConfigError
 from srtbench.plan import plan_sweep
+from srtbench.revote import RevoteError, revote_sweep
 from srtbench.rollouts import read_rollouts
 from srtbench.variants import VARIANTS, VariantContext, VariantError, build_variant
-from srtbench.variants.external import load_class
+from srtbench.variants.external import load_class, source_sha256
 from tests.micro import CONTENT, srtbench, write_sweep
 
 DOCS = Path(__file__).parents[1] / "docs" / "variants.md"
@@ -55,6 +57,53 @@ def test_the_example_trains(file: Path) -> None:
     rollouts = read_rollouts(file.parent / "runs" / "own" / run.run_id / "rollouts", "train")
     assert len(set(rollouts["train_reward"].to_pylist())) > 1
     assert audit_sweep(file.parent / "runs" / "own").ok
+
+
+@pytest.mark.slow
+def test_a_file_that_changed_since_the_run_is_not_judged_with(file: Path) -> None:
+    path = f"{file.name}:ShortMajority"
+    part = {"type": "python", "path": path, "options": {"limit": 3}}
+    entries = [part, {"type": "all_of", "parts": ["srt", part]}]
+    train = CONTENT["train"] | {"steps": 2}
+    sweep = write_sweep(file.parent, name="own", variants=entries, train=train)
+    result = srtbench("sweep", sweep, "--root", file.parent / "runs")
+    assert result.returncode == 0, result.stdout + result.stderr
+    folder = file.parent / "runs" / "own"
+    assert audit_sweep(folder).ok
+    target, _ = revote_sweep(folder, VotingConfig(tie="abstain"))
+    assert audit_sweep(target).breaches == [], "its run ids are those of the trained entries"
+    file.write_text(file.read_text().replace("return Judgement(", "return Judgement(1 - "))
+    for place in (folder, target):
+        breaches = audit_sweep(place).breaches
+        assert [breach.column for breach in breaches] == ["structure"] * 2
+        assert all("has changed since the run" in breach.message for breach in breaches)
+    before = (target / "plan.json").read_bytes()
+    with pytest.raises(RevoteError, match="has changed since the run"):
+        revote_sweep(folder, VotingConfig(tie="abstain"))
+    assert (target / "plan.json").read_bytes() == before
+    (file.parent / "swap.jsonl").unlink()
+    assert any("cannot be told" in note for note in audit_sweep(folder).notes)
+    file.unlink()
+    messages = [breach.message for breach in audit_sweep(folder).breaches]
+    assert len(messages) == 2
+    assert all("cannot be read" in message for message in messages)
+
+
+def test_digest_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_bytes(b"x = 1\n")
+    digest = hashlib.sha256(b"x = 1\n").hexdigest()
+    assert source_sha256(tmp_path / "mine.py") == digest
+    with pytest.raises(VariantError, match="cannot be read"):
+        source_sha256(tmp_path / "absent.py")
+
+
+@pytest.mark.parametrize("kind", ["all_of", "weighted"])
+def test_two_electorates_are_refused_when_the_sweep_file_is_read(kind: str) -> None:
+    inner = {"type": "all_of", "parts": ["srt", "ema_teacher"]}
+    for parts in (["ttrl", "ema_teacher"], ["ttrl", inner]):
+        with pytest.raises(ValidationError, match="at most one part may"):
+            config({"type": kind, "parts": parts})
+    config({"type": kind, "parts": ["srt", "ttrl"]})
 
 
 def test_the_source_and_the_options_are_part_of_the_run_id(file: Path) -> None:

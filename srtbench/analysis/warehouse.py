@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import duckdb
 import pyarrow as pa
@@ -17,7 +17,7 @@ import pyarrow as pa
 from srtbench.analysis.planned import RUN_SCHEMA, planned_runs
 from srtbench.analysis.views import create_views, literal, materialize
 from srtbench.rollouts import METRIC_SCHEMA, PROMPT_SCHEMA, ROLLOUT_SCHEMA
-from srtbench.store import STAGES_FOLDER
+from srtbench.store import STAGES_FOLDER, State, read_plan
 
 Check = Literal["footer", "data"]
 _TEXT = {"completion", "prompt", "gold_answer", "answer"}
@@ -57,7 +57,8 @@ def open_sweep(
         memory_limit: e.g. "4GB"; None: DuckDB's own.
 
     Raises:
-        FileNotFoundError: a path holds no sweep. ValueError: no path is given.
+        FileNotFoundError: a path holds no sweep. ValueError: no path is given, or a plan.json is
+            damaged; the message names it.
     """
     if not paths:
         raise ValueError("open_sweep needs the path of at least one sweep folder")
@@ -102,7 +103,10 @@ class _Loader:
                 f"{path}: no plan.json there, so no sweep; give the folder that "
                 "`srtbench sweep` wrote, e.g. runs/smoke"
             )
-        plan = json.loads(next(iter(plan_text.values())))
+        if (Path(path) / "plan.json").is_file():
+            plan = read_plan(Path(path))
+        else:
+            plan = _remote_plan(f"{path}/plan.json", next(iter(plan_text.values())))
         taken = {run["sweep"] for run in self.runs}
         sweep = plan["sweep"]
         for number in range(2, len(taken) + 3):
@@ -110,7 +114,7 @@ class _Loader:
                 break
             sweep = f"{plan['sweep']} ({number})"
         root = f"{place}/.." if "://" not in path else place.rsplit("/", 1)[0]
-        statuses = self._json(f"{place}/*/status.json", sweep)
+        statuses = self._statuses(f"{place}/*/status.json", sweep)
         configs = self._json(f"{place}/*/config.json", sweep)
         self.runs += planned_runs(plan, sweep, statuses, configs)
         planned = {run["run_id"] for run in plan["runs"]}
@@ -247,6 +251,30 @@ class _Loader:
             except ValueError as error:
                 self._problem(sweep, owner, f"{owner}/{name}", f"not valid JSON: {error}")
         return found
+
+    def _statuses(self, pattern: str, sweep: str) -> dict[str, dict[str, Any]]:
+        """Folder name -> its status; one with a state that does not exist becomes a problem."""
+        found = self._json(pattern, sweep)
+        for owner, status in list(found.items()):
+            state = status.get("state", "waiting")
+            if state not in get_args(State):
+                del found[owner]
+                self._problem(sweep, owner, f"{owner}/status.json", f"unknown state {state!r}")
+        return found
+
+
+def _remote_plan(file: str, text: str) -> dict[str, Any]:
+    """As :func:`srtbench.store.read_plan`, of a file that only DuckDB can read."""
+    try:
+        plan = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{file}: not valid JSON ({error})") from None
+    if not isinstance(plan, dict):
+        raise ValueError(f"{file}: not a JSON object")
+    missing = [key for key in ("sweep", "runs", "stages") if key not in plan]
+    if missing:
+        raise ValueError(f"{file}: has no {' and no '.join(missing)}")
+    return plan
 
 
 def _escape(path: str) -> str:

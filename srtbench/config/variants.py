@@ -157,6 +157,17 @@ class _Combination(VariantBase):
         teachers = [t.model_dump(exclude={"type", "name"}) for t in map(teacher_of, parts) if t]
         if any(teacher != teachers[0] for teacher in teachers):
             raise ValueError("parts with a teacher must agree on votes, temperature and voting")
+        own = [
+            p.type
+            for part in parts
+            for p in flat_parts(part)
+            if isinstance(p, TTRLConfig | EmaTeacherConfig)
+        ]
+        if len(own) > 1:
+            raise ValueError(
+                f"{' and '.join(own)} each sample votes of their own; at most one part may, as a "
+                "group has room for one electorate"
+            )
         return parts
 
 

@@ -26,12 +26,20 @@ def load_class(config: PythonConfig | PluginConfig) -> type[Variant]:
     return _checked(getattr(_module(Path(file)), name, None), config.path)
 
 
-def _module(file: Path) -> object:
+def source_sha256(file: Path) -> str:
+    """SHA-256 of a variant's file as it is now, in hexadecimal digits.
+
+    Raises:
+        VariantError: it cannot be read.
+    """
     try:
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+        return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
         raise VariantError(f"variant file '{file}' cannot be read: {error.strerror}") from error
-    name = f"srtbench_user_{file.stem}_{digest}"
+
+
+def _module(file: Path) -> object:
+    name = f"srtbench_user_{file.stem}_{source_sha256(file)[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)

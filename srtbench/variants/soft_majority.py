@@ -12,8 +12,9 @@ class SoftMajority(Variant):
 
     Source: the expected agreement with another vote of the group, self-consistency (Wang et al.
     2023, arXiv 2203.11171) used as a graded reward; EMPO's reward without its gate.
-    Deviations: (1) a rule with ``min_share`` pays nothing to answers below that share. The tie
-    rule decides the logged pseudo-label only.
+    Deviations: (1) a rule with ``min_share`` pays nothing to answers below that share. (2) The tie
+    rule decides the logged pseudo-label only. (3) Under ``unparsable: count``, where "no answer"
+    wins, the group has no pseudo-label, but its answers still earn their vote shares.
     """
 
     config: SoftMajorityConfig

@@ -26,11 +26,25 @@ TITLES = {
 }
 
 
+SHARE_LABEL = "% of all completions"
+_SMALL_TOPS = (0.01, 0.02, 0.04, 0.08, 0.12)
+"""Ends of an axis whose quarters are round numbers of per cent."""
+
+
 @styled
 def curves(
-    frame: Any, ax: Any, measure: str, *, labels: bool = True, y_label: str | None = None
+    frame: Any,
+    ax: Any,
+    measure: str,
+    *,
+    labels: bool = True,
+    y_label: str | None = None,
+    top: float = 1.0,
 ) -> Any:
-    """One measure of ``eval_curve`` or ``train_curve`` over steps: mean and band per variant."""
+    """One measure of ``eval_curve`` or ``train_curve`` over steps: mean and band per variant.
+
+    ``top``: where the y axis ends, as a share.
+    """
     data = as_polars(frame).filter(pl.col("measure") == measure)
     ends = []
     is_train = "raw" in data.columns
@@ -61,9 +75,9 @@ def curves(
             clip_on=False,
         )
         ends.append((y[-1], variant, style.text_colour))
-    _axes(ax, data, y_label)
+    _axes(ax, data, y_label, top)
     if labels and ends:
-        direct_labels(ax, ends, gap=0.072)
+        direct_labels(ax, ends, gap=0.072 * top)
     return ax
 
 
@@ -83,8 +97,21 @@ def label_accuracy(frame: Any, ax: Any, *, labels: bool = True) -> Any:
 
 
 def modal_share(frame: Any, ax: Any, *, labels: bool = True) -> Any:
-    """Share of all completions that give the answer most common across prompts, over steps."""
-    return curves(frame, ax, "modal_share", labels=labels)
+    """Share of all completions that give the answer most common across prompts, over steps.
+
+    Where it stays below 10% the y axis ends early; see :func:`modal_share_top`.
+    """
+    return curves(
+        frame, ax, "modal_share", labels=labels, y_label=SHARE_LABEL, top=modal_share_top(frame)
+    )
+
+
+def modal_share_top(frame: Any) -> float:
+    """Where the axis of ``modal_share`` ends: 1, or less where every line and band is below 0.1."""
+    data = as_polars(frame).filter(pl.col("measure") == "modal_share")
+    shares = [*data["value"].drop_nulls(), *data["high"].drop_nulls()]
+    most = max(shares, default=1.0)
+    return 1.0 if most >= 0.1 else next(top for top in _SMALL_TOPS if most <= top)
 
 
 @styled
@@ -152,10 +179,11 @@ def mark_onset(ax: Any, onset: tuple[int, int], *, name: bool = True) -> None:
         )
 
 
-def _axes(ax: Any, data: pl.DataFrame, y_label: str | None) -> None:
-    ax.set_ylim(0, 1)
-    ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+def _axes(ax: Any, data: pl.DataFrame, y_label: str | None, top: float = 1.0) -> None:
+    ax.set_ylim(0, top)
+    ax.set_yticks([part * top for part in (0, 0.25, 0.5, 0.75, 1)])
+    decimals = 2 if top <= 0.01 else 1 if top <= 0.02 else 0
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=decimals))
     steps = data["step"].max()
     ax.set_xlim(0, max(int(steps) if isinstance(steps, int) else 1, 1))
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))

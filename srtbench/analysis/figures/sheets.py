@@ -11,7 +11,13 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from srtbench.analysis.figures.curves import TITLES, collapse_gap, curves
+from srtbench.analysis.figures.curves import (
+    SHARE_LABEL,
+    TITLES,
+    collapse_gap,
+    curves,
+    modal_share_top,
+)
 from srtbench.analysis.figures.style import INK, as_polars, styled, variants
 from srtbench.analysis.tables import Cell
 
@@ -124,12 +130,14 @@ def label_accuracy_sheet(frame: Any) -> Sheet:
 def modal_share_sheet(frame: Any) -> Sheet:
     """Share of the most common answer across prompts over steps."""
     data = _single(frame, "modal_share")
+    top = modal_share_top(data)
+    axis = "" if top == 1 else f"The y axis ends at {100 * top:.0f}%, not at 100%. "
     return Sheet(
         "modal_share",
         "Most common answer across different prompts",
         "Held-out prompts: share of all completions that give the one answer most common across "
-        "prompts. Near 100% every prompt gets the same answer. " + bands(data),
-        _panels(data, "modal_share"),
+        "prompts. Near 100% every prompt gets the same answer. " + axis + bands(data),
+        _panels(data, "modal_share", SHARE_LABEL, top),
         data,
     )
 
@@ -151,15 +159,17 @@ def _single(frame: Any, measure: str) -> pl.DataFrame:
     return as_polars(frame).filter(pl.col("measure") == measure)
 
 
-def _panels(data: pl.DataFrame, measure: str) -> Figure:
+def _panels(
+    data: pl.DataFrame, measure: str, y_label: str | None = None, top: float = 1.0
+) -> Figure:
     """One panel per setting, two in a row."""
     parts = settings(data)
     columns = min(max(len(parts), 1), 2)
     rows = max(-(-len(parts) // columns), 1)
     figure = new_figure(rows, 2.6, WIDTH if columns > 1 else 5.4)
     axes = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
-    for (title, part), ax in _zip(parts, axes):
-        curves(part, ax, measure)
+    for number, ((title, part), ax) in enumerate(_zip(parts, axes)):
+        curves(part, ax, measure, y_label=None if number % columns else y_label, top=top)
         ax.set_title(join(title, TITLES[measure]))
     for ax in axes[max(len(parts), 1) :]:
         ax.set_axis_off()

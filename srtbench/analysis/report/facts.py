@@ -47,9 +47,10 @@ def facts(connection: duckdb.DuckDBPyConnection) -> list[Fact]:
     for row in summary.iter_rows(named=True):
         cell = (row["sweep"], row["model"], row["dataset"], row["variant"])
         verdict, sentence = _sentence(row, changes.get(cell), kinds.get(cell))
-        if verdict == "collapsed" and cut_off.get(cell, 0.0) > 0.5:
+        share_cut = cut_off.get(cell) or 0.0  # null where the files lack the column
+        if verdict == "collapsed" and share_cut > 0.5:
             sentence += (
-                f" At the end {percent(cut_off[cell])} of the completions are cut off at the "
+                f" At the end {percent(share_cut)} of the completions are cut off at the "
                 "length limit."
             )
         if cell in on_eval:
@@ -69,7 +70,7 @@ def onsets(found: list[Fact]) -> dict[Cell, tuple[int, int]]:
     }
 
 
-def _cut_off(curves: pl.DataFrame) -> dict[Cell, float]:
+def _cut_off(curves: pl.DataFrame) -> dict[Cell, float | None]:
     """Share of completions at the length limit, in each cell's last evaluation."""
     last = curves.filter(pl.col("step") == pl.col("step").max().over("run_id"))
     shares = last.group_by("sweep", "model", "dataset", "variant").agg(

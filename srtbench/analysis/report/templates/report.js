@@ -26,3 +26,10 @@ document.querySelectorAll("table.sortable").forEach(function (table) {
     });
   });
 });
+document.querySelectorAll("figure .zoom").forEach(function (frame) {
+  function zoom() { frame.classList.toggle("full"); }
+  frame.addEventListener("click", zoom);
+  frame.addEventListener("keydown", function (event) {
+    if (event.key === "Enter") { event.preventDefault(); zoom(); }
+  });
+});
