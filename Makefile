@@ -7,7 +7,7 @@ PIP_ARGS ?=
 EXTRAS := dev,notebooks
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test paper paper-full smollm lint clean
 
 demo: $(STAMP)  ## train five tiny runs and draw the figures
 	$(BIN)/srtbench sweep sweeps/smoke.yaml
@@ -19,6 +19,17 @@ test: $(STAMP)  ## lint, types and all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+STUDY := $(BIN)/python -m analysis.claims --out analysis/RESULTS.md
+
+paper: $(STAMP)  ## the core claims, five seeds each: under an hour on two cores
+	$(BIN)/srtbench sweep sweeps/paper_cpu.yaml
+	$(STUDY) runs/paper_cpu
+
+paper-full: $(STAMP)  ## all claims: under two and a half hours on two cores
+	$(BIN)/srtbench sweep sweeps/paper_cpu.yaml
+	$(BIN)/srtbench sweep sweeps/paper_cpu_full.yaml
+	$(STUDY) runs/paper_cpu runs/paper_cpu_full
 
 lint: $(STAMP)
 	$(BIN)/ruff check --fix .

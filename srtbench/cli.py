@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from srtbench.config.sweep import SweepConfig
+    from srtbench.config.sweep import SweepConfig, SweepOfParts
     from srtbench.plan import Plan
 
 _T = TypeVar("_T")
@@ -33,7 +33,7 @@ _ONLY = click.option(
     metavar="AXIS=LABEL,...",
     multiple=True,
     help="Only runs with these labels, e.g. variant=srt,seed=0. Axes: model, dataset, variant, "
-    "seed. Given twice for one axis, either label will do.",
+    "seed, and part in a sweep of parts. Given twice for one axis, either label will do.",
 )
 
 
@@ -154,16 +154,39 @@ def sweep(
     epilog="""\b
 Examples:
   srtbench plan sweeps/smoke.yaml
+  srtbench plan sweeps/paper/math.yaml --gpu h200 --mean-length 0.3
 """
 )
 @_SWEEP_FILE
 @_ROOT
-def plan(sweep_file: Path, root: Path) -> None:
+@click.option(
+    "--gpu",
+    type=click.Choice(["a100", "h100", "gh200", "h200", "l40s"]),
+    default="h100",
+    show_default=True,
+    help="Kind of GPU to estimate for.",
+)
+@click.option(
+    "--mean-length",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Mean completion length to assume, as a fraction of the maximum.",
+)
+@click.option(
+    "--prompt-length",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Mean prompt length to assume, in tokens.",
+)
+def plan(sweep_file: Path, root: Path, gpu: str, mean_length: float, prompt_length: int) -> None:
     """Print the grid, the shared stages and the estimated work. Loads no model and no data."""
+    from srtbench.cost import Assumptions
     from srtbench.plan_text import plan_text
 
     _, planned = _load(sweep_file)
-    click.echo(plan_text(planned))
+    click.echo(plan_text(planned, Assumptions(gpu, mean_length, prompt_length)))
 
 
 @main.command(
@@ -220,6 +243,44 @@ def report(sweep_folder: Path, out: Path | None) -> None:
     click.echo(f"figures: {folder / 'figures'}")
     click.echo(f"tables:  {folder / 'tables'}")
     click.echo(f"report:  {folder / 'report.html'}")
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  srtbench export runs/smoke
+  srtbench export runs/smoke --out tables --format csv --format latex
+"""
+)
+@_SWEEP_FOLDER
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write [default: RUNS/SWEEP/export].",
+)
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["csv", "parquet", "latex"]),
+    multiple=True,
+    help="What to write; may be given several times [default: all].",
+)
+def export(sweep_folder: Path, out: Path | None, formats: tuple[str, ...]) -> None:
+    """Write a sweep's tables as tidy CSV and Parquet files, and LaTeX tables with intervals.
+
+    Every planned run is in them, finished or not. Completions stay where they are.
+    """
+    from srtbench.store import read_plan
+
+    _checked(lambda: read_plan(sweep_folder))
+    from srtbench.analysis.export import export_sweep
+
+    try:
+        files = _checked(lambda: export_sweep(sweep_folder, out, formats or None))
+    except OSError as error:
+        raise _InputError(f"{error.filename}: cannot be written: {error.strerror}") from error
+    for file in files:
+        click.echo(file)
 
 
 @main.command(
@@ -284,7 +345,7 @@ def revote(sweep_folder: Path, out: Path | None, **voting: Any) -> None:
     click.echo(f"next: srtbench report {target}")
 
 
-def _load(path: Path) -> "tuple[SweepConfig, Plan]":
+def _load(path: Path) -> "tuple[SweepConfig | SweepOfParts, Plan]":
     from srtbench.config.sweep import load_sweep
     from srtbench.plan import plan_sweep
 

@@ -6,8 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+RUN_CONTENT = ("model", "dataset", "variant", "seed", "train", "eval", "starts_from")
+"""Fields of a run's specification that its id is the hash of."""
+
 # Overrides are already merged into a run's own sections; a permission changes no result.
 _LABELS = {"name", "train", "eval", "allow_many_answers"}
+
+# What others are given as it is written: null is a value there.
+_PASSED_ON = {"trl", "config", "level_rule", "options"}
+
+# Options of TRL that say where a run's numbers are shown.
+_REPORTING = {"report_to", "run_name", "project"}
 
 
 def content_hash(content: Any) -> str:
@@ -17,11 +26,18 @@ def content_hash(content: Any) -> str:
 
 
 def result_content(dump: dict[str, Any]) -> dict[str, Any]:
-    """What counts of a dump: no labels or overrides; files by their content, not their place."""
-    content = dict(dump)
+    """What counts of a dump: no labels or overrides; files by their content, not their place.
+
+    A key that is null stays out, so that an option added later leaves older ids as they were.
+    """
+    content: dict[str, Any] = _without_nulls(dump)
     for axis in ("model", "dataset", "variant"):
         if content.get(axis):
             content[axis] = _section_content(content[axis])
+    train = content.get("train")
+    if train and train.get("trl"):
+        options = {k: v for k, v in train["trl"].items() if k not in _REPORTING}
+        content["train"] = train | {"trl": options}
     return content
 
 
@@ -33,6 +49,18 @@ def _section_content(section: dict[str, Any]) -> dict[str, Any]:
     if content.get("parts"):
         content["parts"] = [_section_content(part) for part in content["parts"]]
     return content
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: v if key in _PASSED_ON else _without_nulls(v)
+        for key, v in value.items()
+        if v is not None
+    }
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """Sections of a cell: presets and overrides merged, and checked to fit together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from srtbench.config.base import deep_merge
@@ -11,18 +11,22 @@ from srtbench.config.train import (
     EVAL_PRESETS,
     TRAIN_PRESETS,
     EvalConfig,
+    EvalOverride,
     PresetName,
     TrainConfig,
     TrainOverride,
 )
 from srtbench.config.trl_options import trl_options
 from srtbench.config.variants import (
+    CurriculumConfig,
+    CurriculumStage,
     VariantConfig,
     trains_on_eval_prompts,
     vote_problems,
     votes_on_answers,
 )
 from srtbench.datasets.tasks import majority_allowed
+from srtbench.plan_stages import keep_count, pool_size
 
 SMALLEST_16_BIT_RATE = 1e-5
 """AdamW's steps below this learning rate are mostly rounded away in 16-bit weights."""
@@ -74,6 +78,7 @@ def merge_sections(
     if isinstance(model, TinyModel) and dataset.split.warm_start == 0:
         problems.append("a tiny model needs warm-start prompts: set split.warm_start above 0")
     problems += vote_problems(variant, train.num_generations)
+    problems += _small_pool(dataset, variant, train, evaluation)
     if trains_on_eval_prompts(variant) and evaluation.prompts < train.prompts_per_step:
         problems.append(
             f"it trains on the {evaluation.prompts} evaluation prompts (eval.prompts), fewer than "
@@ -82,12 +87,49 @@ def merge_sections(
     return train, evaluation, problems
 
 
+def stage_variant(curriculum: CurriculumConfig, stage: CurriculumStage) -> VariantConfig:
+    """The variant of a curriculum's stage, with the overrides of both.
+
+    Curriculum < stage < the stage's variant.
+    """
+    entries = (curriculum, stage, stage.variant)
+    train = TrainOverride(**deep_merge(*(_written(entry.train) for entry in entries)))
+    evaluation = EvalOverride(
+        **deep_merge(*(entry.eval.model_dump(exclude_none=True) for entry in entries))
+    )
+    return stage.variant.model_copy(update={"train": train, "eval": evaluation})
+
+
 def _written(section: TrainOverride) -> dict[str, Any]:
     """What a section says: nothing for a key left out; null only where null is a value."""
     values = section.model_dump(exclude_none=True)
     if "micro_batch_size" in section.model_fields_set:
         values["micro_batch_size"] = section.micro_batch_size
+    if section.pool is not None:
+        values["pool"] = section.pool.model_dump(exclude_unset=True)
     return values
+
+
+def _small_pool(
+    dataset: DatasetConfig, variant: VariantConfig, train: TrainConfig, evaluation: EvalConfig
+) -> Iterator[str]:
+    """Why `train.pool` cannot be had, as far as a plan can tell."""
+    if train.pool is None:
+        return
+    on_eval = trains_on_eval_prompts(variant)
+    if on_eval and train.pool.prompts is not None:
+        yield (
+            "train.pool.prompts says nothing where a run trains on its evaluation prompts; use "
+            "eval.prompts"
+        )
+        return
+    size = evaluation.prompts if on_eval else pool_size(dataset, train)
+    kept = keep_count(train.pool, size)
+    if kept < train.prompts_per_step:
+        yield (
+            f"train.pool leaves {kept} of {size} prompts, fewer than prompts_per_step = "
+            f"{train.prompts_per_step}: raise train.pool.prompts or train.pool.keep, or train.steps"
+        )
 
 
 def _generation_shape(train: TrainConfig, per_process: int) -> list[str]:

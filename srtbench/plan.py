@@ -6,110 +6,44 @@ is named by the hash of what it is computed from, so it is computed once and fou
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict
+from typing import Any
 
 from srtbench.config.base import slug
-from srtbench.config.datasets import DatasetConfig
+from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
 from srtbench.config.errors import ConfigError, Problem
-from srtbench.config.models import LocalModel, ModelConfig, TinyModel
-from srtbench.config.sweep import SweepConfig
-from srtbench.config.train import (
-    EvalConfig,
-    ExecutionConfig,
-    TrainConfig,
-)
+from srtbench.config.models import ModelConfig, TinyModel
+from srtbench.config.sweep import SweepConfig, SweepOfParts
+from srtbench.config.train import ExecutionConfig
 from srtbench.config.variants import (
+    CurriculumConfig,
     VariantConfig,
-    VotingConfig,
     extra_votes,
     resolve_variant,
     teacher_of,
     trains_on_eval_prompts,
 )
-from srtbench.identity import content_hash, result_content
-from srtbench.merge import merge_sections
+from srtbench.identity import RUN_CONTENT, content_hash, result_content
+from srtbench.merge import merge_sections, stage_variant
+from srtbench.plan_stages import prompt_stages, start_model_stages, start_stages
+from srtbench.specs import Estimate, RunSpec, StageKind, StageSpec, StartsFrom
 
-StageKind = Literal[
-    "train_prompts", "eval_prompts", "warm_start", "converted_model", "teacher_labels", "base_eval"
+__all__ = [
+    "Estimate",
+    "Plan",
+    "RunSpec",
+    "StageKind",
+    "StageSpec",
+    "StartsFrom",
+    "estimate",
+    "plan_sweep",
 ]
-
-
-class _Spec(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class StageSpec(_Spec):
-    """Work that runs share, named by the hash of its inputs."""
-
-    stage_id: str
-    kind: StageKind
-    needs: dict[StageKind, str]
-    model: ModelConfig | None = None
-    dataset: DatasetConfig | None = None
-    prompts: int = 0
-    eval: EvalConfig | None = None
-    votes: int = 0
-    temperature: float = 1.0
-    voting: VotingConfig | None = None
-    batch_size: int = 0
-    max_completion_length: int = 0
-
-
-class RunSpec(_Spec):
-    """One training run: everything a worker needs to know."""
-
-    run_id: str
-    sweep: str
-    model_label: str
-    dataset_label: str
-    variant_label: str
-    seed: int
-    model: ModelConfig
-    dataset: DatasetConfig
-    variant: VariantConfig
-    train: TrainConfig
-    eval: EvalConfig
-    needs: dict[StageKind, str]
-
-    @property
-    def cell(self) -> str:
-        """The run without its seed."""
-        return f"{self.model_label}/{self.dataset_label}/{self.variant_label}"
-
-    @property
-    def trains_on_eval_prompts(self) -> bool:
-        """Whether train and eval prompts are the same on purpose, as in test-time training."""
-        return trains_on_eval_prompts(self.variant)
-
-    @property
-    def eval_steps(self) -> tuple[int, ...]:
-        """Steps after which the policy is evaluated; 0 is the start model."""
-        steps = list(range(0, self.train.steps + 1, self.eval.every))
-        if steps[-1] != self.train.steps:
-            steps.append(self.train.steps)
-        return tuple(steps)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Upper bounds on the work of a plan."""
-
-    rollouts: int
-    completion_tokens: int
-
-    def __add__(self, other: "Estimate") -> "Estimate":
-        return Estimate(
-            self.rollouts + other.rollouts, self.completion_tokens + other.completion_tokens
-        )
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep will do."""
+    """What a sweep will do. A run comes after the run that it starts from."""
 
     name: str
     runs: tuple[RunSpec, ...]
@@ -120,56 +54,38 @@ class Plan:
         """The stage of that id."""
         return next(stage for stage in self.stages if stage.stage_id == stage_id)
 
+    def run(self, run_id: str) -> RunSpec:
+        """The run of that id."""
+        return next(run for run in self.runs if run.run_id == run_id)
 
-def plan_sweep(config: SweepConfig) -> Plan:
+
+def plan_sweep(config: SweepConfig | SweepOfParts) -> Plan:
     """Expand a sweep file into runs and shared stages.
 
     Raises:
         ConfigError: merged sections that do not fit together, each named by its cell.
     """
-    problems: list[Problem] = []
-    stages: dict[str, StageSpec] = {}
-    runs: list[RunSpec] = []
-    for model in config.models:
-        for dataset in config.datasets:
-            for variant in config.variants:
-                seeds = [
-                    seed
-                    for seed in config.seeds
-                    if not _excluded(config, model, dataset, variant, seed)
-                ]
-                if not seeds:
-                    continue
-                cell = f"{model.label}/{dataset.label}/{variant.label}"
-                train, evaluation, found = merge_sections(config, model, dataset, variant)
-                problems += [Problem(f"{cell}: {message}") for message in found]
-                if found:
-                    continue
-                model_, dataset_ = _resolved(model, config), _resolved(dataset, config)
-                variant_ = resolve_variant(variant, config.folder)
-                needs = {}
-                for stage in _stages(model_, dataset_, variant, train, evaluation):
-                    stages[stage.stage_id] = stage
-                    needs[stage.kind] = stage.stage_id
-                if trains_on_eval_prompts(variant):
-                    needs["train_prompts"] = needs["eval_prompts"]
-                settings = (train, evaluation, needs)
-                runs += [
-                    _run(config.name, model_, dataset_, variant_, seed, *settings) for seed in seeds
-                ]
-    if problems:
-        raise ConfigError(config.source, problems)
-    if not runs:
+    draft = _Draft(config.name)
+    if isinstance(config, SweepOfParts):
+        for part in config.grids:
+            _add_grid(draft, part, part.name)
+    else:
+        _add_grid(draft, config, None)
+    if draft.problems:
+        raise ConfigError(config.source, draft.problems)
+    if not draft.runs:
         raise ConfigError(config.source, [Problem("every run is excluded")])
+    runs = tuple(draft.runs.values())
     used = {stage_id for run in runs for stage_id in run.needs.values()}
-    kept = tuple(stage for stage in stages.values() if stage.stage_id in used)
-    return Plan(config.name, tuple(runs), kept, config.execution)
+    kept = tuple(stage for stage in draft.stages.values() if stage.stage_id in used)
+    return Plan(config.name, runs, kept, config.execution)
 
 
 def estimate(spec: RunSpec | StageSpec) -> Estimate:
     """Rollouts of a run or stage, and the tokens they have at most."""
     if isinstance(spec, RunSpec):
-        evaluations = len(spec.eval_steps) - 1  # the start model's is a shared stage
+        # The start model's evaluation is a shared stage, unless it is another run's policy.
+        evaluations = len(spec.eval_steps) - (spec.starts_from is None)
         rollouts = spec.train.steps * spec.train.completions_per_step
         votes = extra_votes(spec.variant, spec.train.num_generations)
         rollouts += spec.train.steps * spec.train.prompts_per_step * votes
@@ -178,9 +94,222 @@ def estimate(spec: RunSpec | StageSpec) -> Estimate:
     rollouts = 0
     if spec.kind == "base_eval" and spec.eval is not None:
         rollouts = spec.eval.prompts * spec.eval.samples
-    elif spec.kind == "teacher_labels":
+    elif spec.kind in ("teacher_labels", "pool_votes"):
         rollouts = spec.prompts * spec.votes
     return Estimate(rollouts, rollouts * spec.max_completion_length)
+
+
+@dataclass
+class _Draft:
+    """A plan in the making; runs and stages by id, cells by their labels.
+
+    ``in_curricula`` holds the runs of curricula by all but their variant's label.
+    """
+
+    sweep: str
+    runs: dict[str, RunSpec] = field(default_factory=dict)
+    stages: dict[str, StageSpec] = field(default_factory=dict)
+    cells: dict[tuple[str, int], str] = field(default_factory=dict)
+    in_curricula: dict[tuple[str, ...], RunSpec] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def note(self, cell: str, message: str) -> None:
+        """Keep a problem, once."""
+        problem = Problem(f"{cell}: {message}")
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def stage(self, stage: StageSpec, needs: dict[StageKind, str]) -> None:
+        """Keep a stage, and that a run needs it."""
+        self.stages[stage.stage_id] = stage
+        needs[stage.kind] = stage.stage_id
+
+    def shared(self, run: RunSpec) -> RunSpec:
+        """The run itself, or the equal one of a curriculum that was planned before."""
+        key = (run.model_label, run.dataset_label, run.run_id.rpartition("-")[2])
+        return self.in_curricula.setdefault(key, run)
+
+    def run(self, run: RunSpec) -> None:
+        """Keep a run; one that is planned already stays as it is."""
+        planned = self.cells.setdefault((run.cell, run.seed), run.run_id)
+        if planned == run.run_id:
+            self.runs.setdefault(run.run_id, run)
+        else:
+            other = self.runs.get(planned)
+            parts = {run.part, other.part if other else None} - {None}
+            where = f" ({' and '.join(sorted(map(str, parts)))})" if parts else ""
+            self.note(
+                run.cell,
+                f"two different runs have these labels{where}; give a model, dataset or variant "
+                "of one of them another `name`",
+            )
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One point of the grid, and the seed."""
+
+    config: SweepConfig
+    part: str | None
+    model: ModelConfig
+    dataset: DatasetConfig
+    seed: int
+
+    def named(self, label: str) -> str:
+        """The cell in a message, with its part."""
+        part = f"part {self.part}: " if self.part is not None else ""
+        return f"{part}{self.model.label}/{self.dataset.label}/{label}"
+
+
+def _add_grid(draft: _Draft, config: SweepConfig, part: str | None) -> None:
+    for model in config.models:
+        for dataset in config.datasets:
+            for variant in config.variants:
+                for seed in config.seeds:
+                    if _excluded(config, model, dataset, variant, seed):
+                        continue
+                    cell = _Cell(config, part, _with_seed(model, seed), dataset, seed)
+                    if isinstance(variant, CurriculumConfig):
+                        _add_curriculum(draft, cell, variant)
+                    else:
+                        _add_run(draft, cell, variant, variant.label)
+
+
+def _add_run(
+    draft: _Draft,
+    cell: _Cell,
+    variant: VariantConfig,
+    label: str,
+    starts_from: StartsFrom | None = None,
+    start_needs: dict[StageKind, str] | None = None,
+    is_last: bool = True,
+) -> RunSpec | None:
+    """Plan one run and its stages; None if its sections do not fit together.
+
+    Args:
+        label: name of the variant in tables.
+        start_needs: stages that made the start model of a curriculum's first run; empty for that
+            run, None for a run outside of curricula.
+        is_last: whether no other stage of a curriculum comes after. The last one is its own run,
+            so that each curriculum has a row in every table.
+    """
+    where = cell.named(label)
+    train, evaluation, found = merge_sections(cell.config, cell.model, cell.dataset, variant)
+    if starts_from is not None:
+        found += _later_stage_problems(variant, train.pool is not None and train.pool.keep < 1)
+    for message in found:
+        draft.note(where, message)
+    if found:
+        return None
+    model, dataset = _resolved(cell.model, cell.config), _resolved(cell.dataset, cell.config)
+    needs: dict[StageKind, str] = dict(start_needs or {})
+    for stage in prompt_stages(dataset, train, evaluation):
+        draft.stage(stage, needs)
+    if starts_from is None:
+        for stage in start_stages(model, dataset, train.max_completion_length):
+            draft.stage(stage, needs)
+        for stage in start_model_stages(model, dataset, variant, train, evaluation, needs):
+            draft.stage(stage, needs)
+    if trains_on_eval_prompts(variant):
+        needs["train_prompts"] = needs["eval_prompts"]
+    run = _identified(
+        RunSpec(
+            run_id="",
+            sweep=draft.sweep,
+            part=cell.part,
+            model_label=model.label,
+            dataset_label=dataset.label,
+            variant_label=label,
+            seed=cell.seed,
+            model=model,
+            dataset=dataset,
+            variant=resolve_variant(variant, cell.config.folder),
+            train=train,
+            eval=evaluation,
+            needs=needs,
+            starts_from=starts_from,
+        )
+    )
+    if start_needs is not None:
+        shared = draft.shared(run)
+        run = run if is_last else shared
+    draft.run(run)
+    return run
+
+
+def _add_curriculum(draft: _Draft, cell: _Cell, curriculum: CurriculumConfig) -> None:
+    """Plan the runs of a curriculum, each from a policy of the one before."""
+    if not isinstance(cell.dataset, ReasoningGymDataset):
+        draft.note(
+            cell.named(curriculum.label),
+            "a curriculum needs a reasoning_gym dataset, whose level it sets",
+        )
+        return
+    before: RunSpec | None = None
+    visits: dict[int, int] = {}
+    for stage in curriculum.stages:
+        visits[stage.level] = visits.get(stage.level, 0) + 1
+        again = visits[stage.level]
+        starts_from = None
+        start_needs: dict[StageKind, str] = {}
+        if before is not None:
+            rule = stage.start_from or "last"
+            starts_from = StartsFrom(run_id=before.run_id, rule=rule)
+            start_needs = _start_needs(before)
+            _keep_best(draft, before.run_id, rule)
+        before = _add_run(
+            draft,
+            _Cell(
+                cell.config, cell.part, cell.model, _at_level(cell.dataset, stage.level), cell.seed
+            ),
+            stage_variant(curriculum, stage),
+            curriculum.label if again == 1 else f"{curriculum.label}.{again}",
+            starts_from,
+            start_needs,
+            is_last=stage is curriculum.stages[-1],
+        )
+        if before is None:
+            return
+
+
+def _keep_best(draft: _Draft, run_id: str, rule: Any) -> None:
+    run = draft.runs.get(run_id)
+    if run is not None and rule != "last" and rule not in run.keep_best:
+        kept = tuple(sorted((*run.keep_best, rule)))
+        draft.runs[run_id] = run.model_copy(update={"keep_best": kept})
+
+
+def _start_needs(run: RunSpec) -> dict[StageKind, str]:
+    kinds: tuple[StageKind, ...] = ("warm_start", "converted_model")
+    return {kind: run.needs[kind] for kind in kinds if kind in run.needs}
+
+
+def _at_level(dataset: ReasoningGymDataset, level: int) -> ReasoningGymDataset:
+    if level == dataset.level:
+        return dataset
+    name = f"{dataset.name}-{level}" if dataset.name else None
+    return dataset.model_copy(update={"level": level, "name": name})
+
+
+def _later_stage_problems(variant: VariantConfig, chooses_easiest: bool) -> Iterator[str]:
+    if teacher_of(variant) is not None:
+        yield (
+            f"{variant.type} labels by the frozen start model, which a later stage of a "
+            "curriculum does not have; use it in the first stage, or on its own"
+        )
+    if chooses_easiest:
+        yield (
+            "train.pool.keep below 1 asks the start model which prompts are easy, which a later "
+            "stage of a curriculum does not have; use it in the first stage, or on its own"
+        )
+
+
+def _with_seed(model: ModelConfig, seed: int) -> ModelConfig:
+    """A tiny model whose start model is the run's own gets the run's seed."""
+    if isinstance(model, TinyModel) and model.warm_start.seed == "run":
+        warm_start = model.warm_start.model_copy(update={"seed": seed})
+        return model.model_copy(update={"warm_start": warm_start})
+    return model
 
 
 def _resolved(section: Any, config: SweepConfig) -> Any:
@@ -209,89 +338,9 @@ def _excluded(config: SweepConfig, model: Any, dataset: Any, variant: Any, seed:
     )
 
 
-def _stages(
-    model: ModelConfig,
-    dataset: DatasetConfig,
-    variant: VariantConfig,
-    train: TrainConfig,
-    evaluation: EvalConfig,
-) -> Iterator[StageSpec]:
-    pool = train.steps * train.prompts_per_step
-    if dataset.train_prompts is not None:
-        pool = min(pool, dataset.train_prompts)
-    train_prompts = _stage("train_prompts", {}, dataset=dataset, prompts=pool)
-    eval_prompts = _stage("eval_prompts", {}, dataset=dataset, prompts=evaluation.prompts)
-    yield train_prompts
-    yield eval_prompts
-    length = train.max_completion_length
-    start: dict[StageKind, str] = {}
-    if isinstance(model, TinyModel):
-        warm = _stage("warm_start", {}, model=model, dataset=dataset, max_completion_length=length)
-        yield warm
-        start["warm_start"] = warm.stage_id
-    elif isinstance(model, LocalModel) and model.gguf_file:
-        converted = _stage("converted_model", {}, model=model)
-        yield converted
-        start["converted_model"] = converted.stage_id
-    yield _stage(
-        "base_eval",
-        start | {"eval_prompts": eval_prompts.stage_id},
-        model=model,
-        dataset=dataset,
-        eval=evaluation.model_copy(update={"every": 1}),  # how often later is no matter here
-        max_completion_length=length,
-    )
-    teacher = teacher_of(variant)
-    if teacher is not None:
-        on_eval = trains_on_eval_prompts(variant)
-        prompts = eval_prompts if on_eval else train_prompts
-        yield _stage(
-            "teacher_labels",
-            start | {"train_prompts": prompts.stage_id},
-            model=model,
-            dataset=dataset,
-            prompts=evaluation.prompts if on_eval else pool,
-            votes=teacher.votes or train.num_generations,
-            temperature=teacher.temperature,
-            voting=teacher.voting,
-            batch_size=evaluation.batch_size,
-            max_completion_length=length,
-        )
-
-
-def _stage(kind: StageKind, needs: dict[StageKind, str], **inputs: Any) -> StageSpec:
-    spec = StageSpec(stage_id=kind, kind=kind, needs=needs, **inputs)
-    digest = content_hash(result_content(spec.model_dump(mode="json", exclude={"stage_id"})))
-    return spec.model_copy(update={"stage_id": f"{kind}-{digest}"})
-
-
-def _run(
-    sweep: str,
-    model: ModelConfig,
-    dataset: DatasetConfig,
-    variant: VariantConfig,
-    seed: int,
-    train: TrainConfig,
-    evaluation: EvalConfig,
-    needs: dict[StageKind, str],
-) -> RunSpec:
-    labels = (model.label, dataset.label, variant.label)
-    spec = RunSpec(
-        run_id="",
-        sweep=sweep,
-        model_label=labels[0],
-        dataset_label=labels[1],
-        variant_label=labels[2],
-        seed=seed,
-        model=model,
-        dataset=dataset,
-        variant=variant,
-        train=train,
-        eval=evaluation,
-        needs=needs,
-    )
-    content = spec.model_dump(mode="json", include={"model", "dataset", "variant", "seed"})
-    content |= spec.model_dump(mode="json", include={"train", "eval"})
-    digest = content_hash(result_content(content))
+def _identified(spec: RunSpec) -> RunSpec:
+    """The specification with its run id."""
+    digest = content_hash(result_content(spec.model_dump(mode="json", include=set(RUN_CONTENT))))
+    labels = (spec.model_label, spec.dataset_label, spec.variant_label)
     readable = "-".join(slug(label)[:32] for label in labels)
-    return spec.model_copy(update={"run_id": f"{readable}-s{seed}-{digest}"})
+    return spec.model_copy(update={"run_id": f"{readable}-s{spec.seed}-{digest}"})

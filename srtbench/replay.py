@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from srtbench.config.variants import PythonConfig, flat_parts
-from srtbench.identity import content_hash, result_content
+from srtbench.identity import RUN_CONTENT, content_hash, result_content
 from srtbench.plan import RunSpec, StageSpec
 from srtbench.rollouts import read_rollouts
 from srtbench.store import Folder, SweepStore, read_plan
@@ -132,7 +132,6 @@ SOURCE_UNKNOWN = (
     "the dataset's or model's file is not here, so whether the variant's file is still what the "
     "run used cannot be told"
 )
-_HASHED = ("model", "dataset", "variant", "seed", "train", "eval")
 
 
 def source_state(run: LoggedRun) -> Literal["same", "changed", "unknown"]:
@@ -146,7 +145,7 @@ def source_state(run: LoggedRun) -> Literal["same", "changed", "unknown"]:
     if not any(isinstance(part, PythonConfig) for part in flat_parts(run.spec.variant)):
         return "same"
     content = json.loads(run.folder.config_path.read_text(encoding="utf-8"))
-    dump = {name: content["spec"][name] for name in _HASHED}
+    dump = {name: content["spec"].get(name) for name in RUN_CONTENT}
     dump["variant"] = content.get(TRAINED_VARIANT, dump["variant"])
     hashed = result_content(dump)
     hashed["variant"] = _with_sources(hashed["variant"], dump["variant"])

@@ -126,6 +126,10 @@ class Folder:
         """Folder of checkpoints."""
         return self.path / "checkpoint"
 
+    def best_path(self, rule: str) -> Path:
+        """The policy of the best evaluation by a rule, kept for runs that start from it."""
+        return self.path / "best" / rule
+
     @property
     def model_path(self) -> Path:
         """Model that a warm start made, or a finished run's last policy."""
@@ -216,6 +220,7 @@ class SweepStore:
         runs = [
             {
                 "run_id": run.run_id,
+                "part": run.part,
                 "model": run.model_label,
                 "dataset": run.dataset_label,
                 "variant": run.variant_label,
@@ -225,6 +230,7 @@ class SweepStore:
                 "level": getattr(run.dataset, "level", None),
                 "trains_on_eval_prompts": run.trains_on_eval_prompts,
                 "stages": run.needs,
+                "starts_from": run.starts_from.run_id if run.starts_from else None,
             }
             for run in plan.runs
         ]

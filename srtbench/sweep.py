@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from srtbench.config.sweep import SweepConfig
+from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.launch import Handle, Launcher, LocalLauncher
 from srtbench.launch_target import FOLDER_IN_USE, INTERRUPTED
 from srtbench.plan import Plan, RunSpec, StageSpec, plan_sweep
+from srtbench.report_to import check_report_to
 from srtbench.store import Folder, State, SweepStore, write_json
 
 POLL_SECONDS = 0.1
@@ -65,7 +66,7 @@ class SweepResult:
 
 
 def run_sweep(
-    config: SweepConfig,
+    config: SweepConfig | SweepOfParts,
     *,
     root: Path | str = "runs",
     workers: int | None = None,
@@ -86,12 +87,14 @@ def run_sweep(
         on_event: hears of every start and end. on_tick: called at every poll.
 
     Raises:
-        ConfigError: the sections of the file do not fit together.
+        ConfigError: the sections of the file do not fit together, or `report_to` names a tool
+            that is not installed.
         SweepBusyError: the sweep is being executed already.
         ValueError: ``only`` names an unknown axis or label.
     """
     plan = plan_sweep(config)
     runs = select(plan, only or {})
+    check_report_to(config.source, runs)
     store = SweepStore(root, plan.name)
     with _only_sweep(store):
         store.write_plan(plan)
@@ -107,7 +110,7 @@ def run_sweep(
     return SweepResult({run.run_id: store.folder(run).read_status().state for run in runs})
 
 
-def make_launcher(config: SweepConfig, store: SweepStore) -> Launcher:
+def make_launcher(config: SweepConfig | SweepOfParts, store: SweepStore) -> Launcher:
     """The launcher that `execution.backend` names."""
     if config.execution.backend == "ray":
         from srtbench.launch_ray import RayLauncher
@@ -125,9 +128,13 @@ def select(plan: Plan, only: Selection) -> list[RunSpec]:
     from srtbench.config.errors import allowed
 
     def label(run: RunSpec, axis: str) -> str:
-        return str(run.seed) if axis == "seed" else str(getattr(run, f"{axis}_label"))
+        if axis in ("seed", "part"):
+            return str(getattr(run, axis))
+        return str(getattr(run, f"{axis}_label"))
 
-    axes = ("model", "dataset", "variant", "seed")
+    axes: tuple[str, ...] = ("model", "dataset", "variant", "seed")
+    if any(run.part is not None for run in plan.runs):
+        axes = ("part", *axes)
     for axis, wanted in only.items():
         if axis not in axes:
             raise ValueError(f"unknown axis '{axis}'; {allowed(axis, axes)}")
@@ -163,14 +170,9 @@ class _Executor:
         self._todo: dict[str, Work] = {}
         self._ended: dict[str, State] = {}
         self._not_before: dict[str, float] = {}
+        self._retry_failed = retry_failed
         for run in runs:
-            state = store.folder(run).read_status().state
-            if state == "done" or (state == "failed" and not retry_failed):
-                self._ended[run.run_id] = state
-                continue
-            for stage_id in run.needs.values():
-                self._add_stage(stage_id)
-            self._todo[run.run_id] = run
+            self._add_run(run)
 
     def execute(self, launcher: Launcher) -> None:
         """Work until nothing is left; on an exception every worker is stopped."""
@@ -183,6 +185,19 @@ class _Executor:
         finally:
             self._stop_all()
             self._on_tick()
+
+    def _add_run(self, run: RunSpec) -> None:
+        if run.run_id in self._todo or run.run_id in self._ended:
+            return
+        state = self._store.folder(run).read_status().state
+        if state == "done" or (state == "failed" and not self._retry_failed):
+            self._ended[run.run_id] = state
+            return
+        if run.starts_from is not None:
+            self._add_run(self._plan.run(run.starts_from.run_id))
+        for stage_id in run.needs.values():
+            self._add_stage(stage_id)
+        self._todo[run.run_id] = run
 
     def _add_stage(self, stage_id: str) -> None:
         if stage_id in self._todo or stage_id in self._ended:
@@ -197,7 +212,7 @@ class _Executor:
 
     def _start_ready(self, launcher: Launcher) -> None:
         for work_id, work in list(self._todo.items()):
-            states = {need: self._ended.get(need) for need in work.needs.values()}
+            states = {need: self._ended.get(need) for need in work.requires}
             failed = [need for need, state in states.items() if state == "failed"]
             if failed:
                 del self._todo[work_id]
@@ -264,16 +279,19 @@ class _Executor:
         self._todo[work_id] = work
         self._not_before[work_id] = time.monotonic() + _RETRY_SECONDS
 
-    def _fail(self, work_id: str, work: Work, stage_id: str) -> None:
-        """Work whose stage failed fails with the stage's reason."""
-        reason = self._store.stage(stage_id).read_status().error or ""
+    def _fail(self, work_id: str, work: Work, needed: str) -> None:
+        """Work fails with the reason of the stage, or the run, that it needs and that failed."""
+        starts_from = work.starts_from if isinstance(work, RunSpec) else None
+        if starts_from is not None and starts_from.run_id == needed:
+            source, what = self._store.run(needed), f"run {needed}, which this one starts from,"
+        else:
+            source, what = self._store.stage(needed), f"shared stage {needed}"
+        reason = source.read_status().error or ""
         folder = self._store.folder(work)
         self._write_config(work, folder)
-        folder.update_status(
-            state="failed", error=f"{reason}\nshared stage {stage_id} failed".strip()
-        )
+        folder.update_status(state="failed", error=f"{reason}\n{what} failed".strip())
         self._ended[work_id] = "failed"
-        self._on_event(SweepEvent("failed", work_id, f"failed: shared stage {stage_id} failed"))
+        self._on_event(SweepEvent("failed", work_id, f"failed: {what} failed"))
 
     def _stop_all(self) -> None:
         for _, handle in self._running.values():

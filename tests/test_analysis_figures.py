@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from srtbench.analysis import figures, open_sweep
 from srtbench.analysis.estimates import majority_by_k, paired_curve
+from srtbench.analysis.figures.more_sheets import ladder_sheet, vote_flow_sheet
 from srtbench.analysis.figures.sheets import modal_share_sheet
 from srtbench.analysis.figures.style import spread
 from srtbench.analysis.tables import frame, view
@@ -82,6 +83,46 @@ def test_one_variant_figures(frames: dict[str, pl.DataFrame]) -> None:
     assert figures.vote_flow(chosen["vote_flow"], Figure().subplots())
     axes = list(Figure().subplots(4, 1))
     assert figures.collapse_panel(chosen["train_curve"], chosen["eval_curve"], axes) is axes
+
+
+def test_a_ladder_has_a_panel_per_task_in_the_order_of_its_levels() -> None:
+    cells = [("sum-10", 10), ("sum-2", 2), ("spell-4", 4), ("sum-3", 3), ("spell-3", 3), ("one", 1)]
+    rows = [
+        {"sweep": "s", "model": "m", "dataset": dataset, "level": level, "variant": "srt",
+         "variant_type": "srt", "variant_rank": 0, "variant_order": 0,
+         "start_avg": 0.3, "last_avg": 0.5}
+        for dataset, level in cells
+    ]  # fmt: skip
+    sheet = ladder_sheet(pl.DataFrame(rows))
+    assert sheet is not None
+    titles = [ax.get_title(loc="left") or ax.get_title() for ax in sheet.figure.axes]
+    assert sorted(title.split("\n")[0] for title in titles) == ["spell", "sum"]
+    ticks = [[label.get_text() for label in ax.get_xticklabels()] for ax in sheet.figure.axes]
+    assert sorted(ticks) == [["level 2", "level 3", "level 10"], ["level 3", "level 4"]]
+    assert "one" not in sheet.data["dataset"]
+    named = pl.DataFrame(rows).with_columns(task=pl.lit("one task"))
+    joined = ladder_sheet(named)
+    assert joined is not None
+    assert len(joined.figure.axes) == 1
+    assert ladder_sheet(pl.DataFrame(rows[-1:])) is None
+
+
+def test_labels_of_a_vote_flow_do_not_overlap() -> None:
+    outcomes = ("sharpened", "learned", "corrupted", "locked_wrong")
+    flows = [(0.4, 0.2, 0.2, 0.2), (0.3, 0.08, 0.09, 0.53), (0.0, 0.5, 0.5, 0.0)]
+    rows = [
+        {"sweep": "s", "model": "m", "dataset": "d", "variant": f"srt-{order}", "variant_rank": 0,
+         "variant_type": "srt", "variant_order": order, "outcome": outcome, "share": share}
+        for order, shares in enumerate(flows)
+        for outcome, share in zip(outcomes, shares, strict=True) if share
+    ]  # fmt: skip
+    sheet = vote_flow_sheet(pl.DataFrame(rows))
+    assert sheet is not None
+    sheet.figure.draw_without_rendering()
+    for ax, named in zip(sheet.figure.axes, (4, 4, 2), strict=True):
+        boxes = [text.get_window_extent() for text in ax.texts]
+        assert len(boxes) == named + 2
+        assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
 def test_lines_hold_the_numbers_of_the_frame(frames: dict[str, pl.DataFrame]) -> None:

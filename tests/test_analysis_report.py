@@ -19,7 +19,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from srtbench.analysis import open_sweep
-from srtbench.analysis.export import export_tables, latex_summary
+from srtbench.analysis.export import (
+    differences,
+    export_sweep,
+    export_tables,
+    latex_differences,
+    latex_summary,
+)
 from srtbench.analysis.report import write_report
 from srtbench.analysis.report.browser import browser_data
 from srtbench.analysis.tables import frame, query
@@ -218,6 +224,37 @@ def test_exported_tables_are_read_back(tmp_path: Path) -> None:
     number, low, high = curves.fetchall()[0]
     assert number == 30
     assert 0 <= low <= high <= 1
+
+
+def test_an_unknown_format_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="unknown format xml"):
+        export_sweep(SMOKE, tmp_path, ["csv", "xml"])
+
+
+def test_every_pair_of_variants_is_compared_on_the_same_prompts() -> None:
+    connection = open_sweep(SMOKE, snapshot=True)
+    found = differences(connection)
+    assert found.height == 10
+    last = dict(query(connection, "SELECT variant, last_avg FROM run_summary").iter_rows())
+    for row in found.iter_rows(named=True):
+        assert row["value"] == pytest.approx(last[row["first"]] - last[row["second"]])
+        assert row["low"] <= row["value"] <= row["high"]
+        assert row["p_value"] <= row["p_holm"] <= 1
+        assert (row["step"], row["over"]) == (100, "32 prompts")
+    table = latex_differences(connection)
+    assert r"srt & fixed\_teacher & $+11.3$ [" in table
+    assert table.count(r" \\") == 11
+    assert "95% intervals over 32 prompts; p-values corrected" in table
+
+
+@pytest.mark.parametrize("state", ["waiting", "failed", "running"])
+def test_export_of_sweeps_in_which_nothing_finished(tmp_path: Path, state: Any) -> None:
+    states = {("srt", 0): state, ("gold", 0): state}
+    path = write_fake_sweep(tmp_path, TINY, variants=["srt", "gold"], seeds=[0], states=states)
+    files = {file.name: file for file in export_sweep(path)}
+    assert pl.read_csv(files["runs.csv"])["state"].to_list() == [state] * 2
+    assert "\\bottomrule" in files["summary.tex"].read_text()
+    assert "first" in pl.read_parquet(files["differences.parquet"]).columns
 
 
 CHROMIUM = next(

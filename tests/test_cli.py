@@ -11,7 +11,7 @@ import srtbench as package
 from tests.conftest import FinishedSweep
 from tests.micro import srtbench, write_sweep
 
-COMMANDS = ["plan", "sweep", "status", "report", "revote", "audit"]
+COMMANDS = ["plan", "sweep", "status", "report", "export", "revote", "audit"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -102,6 +102,42 @@ def test_status_and_report_of_a_finished_sweep(micro_sweep: FinishedSweep, tmp_p
     for line in report.stdout.splitlines():
         assert Path(line.split(maxsplit=1)[1]).exists(), "what is printed is there"
     assert (folder / "report" / "report.html").is_file()
+
+
+FIXTURE = Path(__file__).parent / "fixtures" / "smoke"
+
+
+def test_export_writes_what_it_prints(tmp_path: Path) -> None:
+    out = tmp_path / "tables"
+    result = srtbench("export", FIXTURE, "--out", out, "--format", "csv", "--format", "latex")
+    assert result.returncode == 0, result.stderr
+    printed = [Path(line) for line in result.stdout.splitlines()]
+    assert sorted(printed) == sorted(out.iterdir())
+    assert {path.suffix for path in printed} == {".csv", ".tex"}
+    assert "\\toprule" in (out / "differences.tex").read_text()
+    assert (out / "runs.csv").read_text().count("\n") == 6
+
+
+def test_export_goes_into_the_sweep_by_default(tmp_path: Path) -> None:
+    folder = tmp_path / "smoke"
+    shutil.copytree(FIXTURE, folder)
+    assert srtbench("export", folder, "--format", "parquet").returncode == 0
+    assert {path.suffix for path in (folder / "export").iterdir()} == {".parquet"}
+
+
+def test_export_of_the_wrong_things_is_exit_code_two(tmp_path: Path) -> None:
+    nowhere = srtbench("export", tmp_path)
+    assert nowhere.returncode == 2
+    assert "no plan.json there" in nowhere.stderr
+    unknown = srtbench("export", FIXTURE, "--format", "xml")
+    assert unknown.returncode == 2
+    assert "'csv', 'parquet', 'latex'" in unknown.stderr
+    (tmp_path / "file").write_text("taken")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        result = srtbench("export", FIXTURE, "--out", out)
+        assert result.returncode == 2
+        assert "file" in result.stderr
+        assert "Traceback" not in result.stderr
 
 
 def test_a_broken_data_row_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The notebooks: clean as committed, and they run top to bottom on any sweep."""
+"""The notebooks: clean as committed, and the built wheel runs them top to bottom on any sweep."""
 
 import ast
 import json
@@ -23,6 +23,8 @@ NAMES = (
     "05_rollouts",
     "06_your_own_variant",
 )
+WHERE = """import sys
+print(*(m.__file__ for n, m in sys.modules.items() if n.split(".")[0] == "srtbench"), sep="\\n")"""
 WITH_A_CLASS = "06_your_own_variant"
 by_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -34,12 +36,20 @@ def sources(path: Path) -> list[str]:
     return ["\n".join(line for line in cell if not line.startswith("%")) for cell in lines]
 
 
-def execute(path: Path, folder: Path) -> Any:
-    """Run a notebook in a fresh kernel that works in ``folder``; returns it with its outputs."""
+def execute(path: Path, folder: Path, installed: Path) -> Any:
+    """Run a notebook in a fresh kernel that works in ``folder``; returns it with its outputs.
+
+    Its last cell, which is not in the file, shows that srtbench came from the wheel.
+    """
     notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(WHERE))
     nbclient.NotebookClient(
         notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute()
+    (said,) = notebook.cells.pop().outputs
+    found = [Path(line) for line in said["text"].split("\n") if line]
+    assert len(found) > 3
+    assert all(place.is_relative_to(installed) for place in found), found
     return notebook
 
 
@@ -81,9 +91,12 @@ def test_functions_are_in_the_package(path: Path) -> None:
 
 
 @by_notebook
-def test_runs_on_the_committed_sweep(path: Path) -> None:
+def test_runs_on_the_committed_sweep(
+    path: Path, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From its own folder, without a setting."""
-    notebook = execute(path, FOLDER)
+    monkeypatch.setenv("PYTHONPATH", str(installed))
+    notebook = execute(path, FOLDER, installed)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.get("name") == "stderr"]
     assert [output for output in outputs if "data" in output]
@@ -91,7 +104,7 @@ def test_runs_on_the_committed_sweep(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["02_accuracy_and_majority", "04_compare_variants"])
 def test_runs_elsewhere_on_another_sweep(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Several seeds and datasets, a failed and a waiting run, from an unrelated folder."""
     task = {"type": "reasoning_gym", "task": "spell_backward", "answer_kind": "text"}
@@ -101,6 +114,7 @@ def test_runs_elsewhere_on_another_sweep(
         states={("srt", 1): "failed", ("gold", 0): "waiting"},
         datasets=[task | {"level": 5}, task | {"level": 6}],
     )
+    monkeypatch.setenv("PYTHONPATH", str(installed))
     monkeypatch.setenv("SRTBENCH_SWEEP", str(sweep))
     (tmp_path / "elsewhere").mkdir()
-    execute(FOLDER / f"{name}.ipynb", tmp_path / "elsewhere")
+    execute(FOLDER / f"{name}.ipynb", tmp_path / "elsewhere", installed)

@@ -1,9 +1,10 @@
 """Sweeps of a real tiny model, through the command line, from start to report."""
 
+import contextlib
 import json
 import shutil
-import threading
-import time
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -216,14 +217,15 @@ def test_a_stage_that_another_sweep_computes_is_waited_for(
     stage = SweepStore(root, "micro").stage(run.needs["base_eval"])
     stage.update_status(state="running")
 
-    def hold() -> None:
-        with stage.locked():
-            time.sleep(8)
+    command = [sys.executable, "-u", "-m", "srtbench.cli", "sweep", str(micro_sweep.file)]
+    command += ["--root", str(root), "--only", "variant=srt"]
+    lock = contextlib.ExitStack()
+    lock.enter_context(stage.locked())
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sweep:
+        assert sweep.stdout is not None
+        with lock:
+            said = any("in use by another process; waiting" in line for line in sweep.stdout)
             stage.update_status(state="done")
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    result = srtbench("sweep", micro_sweep.file, "--root", root, "--only", "variant=srt")
-    holder.join()
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "in use by another process; waiting" in result.stdout
+        sweep.stdout.read()
+    assert said
+    assert sweep.returncode == 0

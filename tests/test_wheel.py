@@ -6,29 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-REPOSITORY = Path(__file__).parent.parent
-FIXTURE = REPOSITORY / "tests" / "fixtures" / "smoke"
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder into which the wheel, and nothing else, is installed."""
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    shutil.copytree(
-        REPOSITORY,
-        source,
-        ignore=shutil.ignore_patterns(".git", ".venv", "runs", "tests", "*.egg-info", "build"),
-    )
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
-    build = ["wheel", "--no-deps", "--no-build-isolation", "-w", str(folder), str(source)]
-    subprocess.run([*pip, *build], check=True)
-    (wheel,) = folder.glob("*.whl")
-    target = folder / "site"
-    subprocess.run([*pip, "install", "--no-deps", "--target", str(target), str(wheel)], check=True)
-    return target
+FIXTURE = Path(__file__).parent / "fixtures" / "smoke"
 
 
 def run(installed: Path, folder: Path, *command: str) -> subprocess.CompletedProcess[str]:

@@ -1,16 +1,21 @@
 """Collapse diagnosis of every run, from the views; see :func:`srtbench.stats.diagnose_collapse`."""
 
+import math
 from dataclasses import asdict
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from srtbench.analysis.tables import Cell, frame
+from srtbench.analysis.repetition import repetition
+from srtbench.analysis.tables import Cell, query, view
 from srtbench.stats import CollapseReport, diagnose_collapse
+from srtbench.stats.change_point import noise_scale
 
-NUM_LABELLED = 16
-"""Labelled prompts that the stopping rule "labelled_split" may look at: about 1% of 1,600."""
+LABELLED_SHARE = 0.01
+"""Share of its train prompts that the stopping rule "labelled_split" may know the answers of."""
+MIN_LABELLED = 16
+"""Least size of that split: fewer prompts choose a checkpoint almost by chance."""
 
 _SIGNALS = {
     "vote_share": "majority_ratio",
@@ -18,17 +23,30 @@ _SIGNALS = {
     "modal_share": "modal_share",
     "answer_entropy": "answer_entropy_nats",
     "mean_length": "completion_tokens",
+    "repetition": "repetition",
     "kl": "kl",
 }
-"""Signal of the diagnosis -> column of the frame ``run_signals``."""
+"""Signal of the diagnosis -> column of ``run_signals``, or of :func:`repetition`."""
+
+_TRAINED_ON = """
+SELECT sweep, run_id, count(DISTINCT prompt_id) AS prompts
+FROM groups WHERE phase = 'train' GROUP BY sweep, run_id
+"""
 
 
 def diagnose_runs(
-    connection: duckdb.DuckDBPyConnection, num_labelled: int | None = None
+    connection: duckdb.DuckDBPyConnection,
 ) -> list[tuple[dict[str, Any], CollapseReport]]:
-    """Labels and diagnosis of each run with at least two evaluations and train rollouts."""
+    """Labels and diagnosis of each run with at least two evaluations and train rollouts.
+
+    Reads the texts of a few held-out completions, once per connection; see :func:`repetition`.
+    The noise of an evaluation is the larger of its sampling noise and what the curve shows.
+    """
     found = []
-    signals = frame(connection, "run_signals")
+    signals = view(connection, "run_signals").join(
+        repetition(connection), on=["sweep", "run_id", "step"], how="left", maintain_order="left"
+    )
+    trained_on = {row[:2]: row[2] for row in query(connection, _TRAINED_ON).iter_rows()}
     for part in signals.partition_by("sweep", "run_id", maintain_order=True):
         part = part.sort("step")
         if part.height < 2 or part["train_reward"].null_count() == part.height:
@@ -38,16 +56,23 @@ def diagnose_runs(
             for signal, column in _SIGNALS.items()
             if part[column].null_count() < part.height
         }
+        labels = part.select("sweep", "run_id", "model", "dataset", "variant", "seed")
+        accuracy = part["gold_reward"].to_numpy()
         report = diagnose_collapse(
             part["step"].to_numpy(),
-            part["gold_reward"].to_numpy(),
+            accuracy,
             part["train_reward"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
             values,
-            num_labelled=num_labelled,
+            num_labelled=labelled_prompts(trained_on.get(labels.row(0)[:2], 0)),
+            noise=max(float(part["gold_noise"].to_numpy().max()), noise_scale(accuracy)),
         )
-        labels = part.select("sweep", "run_id", "model", "dataset", "variant", "seed")
         found.append((labels.row(0, named=True), report))
     return found
+
+
+def labelled_prompts(train_prompts: int) -> int:
+    """Size of the labelled split of a run that trains on so many prompts."""
+    return max(MIN_LABELLED, math.ceil(LABELLED_SHARE * train_prompts))
 
 
 def collapse_kinds(connection: duckdb.DuckDBPyConnection) -> dict[Cell, tuple[str, str]]:
@@ -67,7 +92,7 @@ def stopping_table(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """
     rows = [
         labels | asdict(outcome)
-        for labels, report in diagnose_runs(connection, num_labelled=NUM_LABELLED)
+        for labels, report in diagnose_runs(connection)
         for outcome in report.stopping
     ]
     return pl.DataFrame(rows, infer_schema_length=None)

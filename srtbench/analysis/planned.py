@@ -9,6 +9,7 @@ RUN_SCHEMA = pa.schema(
         ("sweep", pa.string()),
         ("run_order", pa.int32()),
         ("run_id", pa.string()),
+        ("part", pa.string()),
         ("model", pa.string()),
         ("dataset", pa.string()),
         ("variant", pa.string()),
@@ -21,6 +22,7 @@ RUN_SCHEMA = pa.schema(
         ("step", pa.int32()),
         ("total_steps", pa.int32()),
         ("trains_on_eval_prompts", pa.bool_()),
+        ("starts_from", pa.string()),
         ("attempts", pa.int32()),
         ("error", pa.string()),
         ("wall_seconds", pa.float64()),
@@ -70,6 +72,8 @@ def planned_runs(
         }
         for key in (
             "run_id",
+            "part",
+            "starts_from",
             "model",
             "dataset",
             "variant",

@@ -14,11 +14,11 @@ FRAMES = (
     "eval_curve",
     "train_curve",
     "change",
-    "run_signals",
     "vote_flow",
     "portrait",
     "end_votes",
     "held_out_scores",
+    "text_sample",
 )
 
 Cell = tuple[str, str, str, str]

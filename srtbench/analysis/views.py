@@ -19,12 +19,21 @@ VIEWS = (
     "step_answers",
     "step_metrics",
     "eval_curves",
+    "run_signals",
     "run_summary",
     "variant_summary",
     "prompt_history",
     "prompt_outcomes",
 )
-GRAINS = ("answers", "groups", "step_answers", "step_metrics", "eval_curves", "run_summary")
+GRAINS = (
+    "answers",
+    "groups",
+    "step_answers",
+    "step_metrics",
+    "eval_curves",
+    "run_signals",
+    "run_summary",
+)
 """Views that others build on: worth keeping as tables when many queries follow."""
 
 _PROBLEMS = {

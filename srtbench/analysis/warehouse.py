@@ -43,11 +43,13 @@ def open_sweep(
     snapshot: bool = False,
     threads: int | None = None,
     memory_limit: str | None = None,
+    filesystem: Any = None,
 ) -> duckdb.DuckDBPyConnection:
     """Open one or many sweeps as views over their files; see docs/columns.md.
 
     Args:
-        paths: sweep folders as written by ``srtbench sweep``, local or any URL DuckDB reads.
+        paths: sweep folders as written by ``srtbench sweep``, local or in an object store, e.g.
+            ``s3://bucket/runs/smoke``, whose files DuckDB or ``filesystem`` can list.
         check: how files are tested before they are used: their footers only, or every column
             except the long texts. A file that fails is skipped, with a warning and a row in
             ``problems``.
@@ -55,19 +57,29 @@ def open_sweep(
             for many queries over many rollouts.
         threads: threads of DuckDB; None: one per core.
         memory_limit: e.g. "4GB"; None: DuckDB's own.
+        filesystem: an ``fsspec`` file system that reads the URLs, e.g. ``s3fs.S3FileSystem()``;
+            None: DuckDB's extension httpfs, which it installs from its own server when needed.
 
     Raises:
-        FileNotFoundError: a path holds no sweep. ValueError: no path is given, or a plan.json is
-            damaged; the message names it.
+        FileNotFoundError: a path holds no sweep. ValueError: no path is given, one is at a plain
+            web server, or a plan.json is damaged; the message names it.
     """
     if not paths:
         raise ValueError("open_sweep needs the path of at least one sweep folder")
+    for address in map(str, paths):
+        if address.startswith(("http://", "https://")):
+            raise ValueError(
+                f"{address}: a web server does not list its files; copy the sweep here, or open it "
+                "in an object store, e.g. s3://bucket/runs/smoke"
+            )
     settings: dict[str, Any] = {}
     if threads is not None:
         settings["threads"] = threads
     if memory_limit is not None:
         settings["memory_limit"] = memory_limit
     connection = duckdb.connect(config=settings)
+    if filesystem is not None:
+        connection.register_filesystem(filesystem)
     # Setting it at all fails in Jupyter without ipywidgets, where it is off anyway.
     if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (True,):
         connection.execute("SET enable_progress_bar = false")

@@ -43,9 +43,9 @@ def _labels(entries: Any, axis: str) -> Iterator[str | None]:
 
     from srtbench.config.datasets import DatasetConfig
     from srtbench.config.models import ModelConfig
-    from srtbench.config.variants import VariantConfig
+    from srtbench.config.variants import VariantEntry
 
-    union: Any = {"models": ModelConfig, "datasets": DatasetConfig, "variants": VariantConfig}[axis]
+    union: Any = {"models": ModelConfig, "datasets": DatasetConfig, "variants": VariantEntry}[axis]
     adapter: TypeAdapter[Any] = TypeAdapter(union)
     for entry in entries if isinstance(entries, list) else []:
         try:
@@ -95,8 +95,22 @@ def _train_sections(content: dict[str, Any]) -> Iterator[tuple[KeyPath, dict[str
     for axis in _AXES:
         entries = content.get(axis)
         for position, entry in enumerate(entries if isinstance(entries, list) else []):
-            if isinstance(entry, dict):
-                yield (axis, position, "train"), entry.get("train") or {}
+            if not isinstance(entry, dict):
+                continue
+            yield (axis, position, "train"), entry.get("train") or {}
+            for number, stage in _stages(entry):
+                here: KeyPath = (axis, position, "stages", number)
+                yield (*here, "train"), stage.get("train") or {}
+                if isinstance(stage.get("variant"), dict):
+                    yield (*here, "variant", "train"), stage["variant"].get("train") or {}
+
+
+def _stages(entry: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The stages of a curriculum, each with its position."""
+    stages = entry.get("stages")
+    for number, stage in enumerate(stages if isinstance(stages, list) else []):
+        if isinstance(stage, dict):
+            yield number, stage
 
 
 def _check_trl(content: dict[str, Any]) -> Iterator[Problem]:
@@ -156,13 +170,20 @@ def _check_files(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
 
 
 def _check_python(entries: Any, folder: Path, place: KeyPath) -> Iterator[Problem]:
-    """The files of `python` variants, also of those that are parts."""
+    """The files of `python` variants, also of those that are parts or stages."""
     for position, entry in enumerate(entries if isinstance(entries, list) else []):
-        if not isinstance(entry, dict):
-            continue
-        path, here = entry.get("path"), (*place, position)
-        if entry.get("type") == "python" and isinstance(path, str) and ":" in path:
-            file = path.rpartition(":")[0]
-            if not (folder / Path(file).expanduser()).is_file():
-                yield Problem(f"file '{file}' not found", (*here, "path"))
-        yield from _check_python(entry.get("parts"), folder, (*here, "parts"))
+        if isinstance(entry, dict):
+            yield from _check_python_entry(entry, folder, (*place, position))
+
+
+def _check_python_entry(entry: dict[str, Any], folder: Path, here: KeyPath) -> Iterator[Problem]:
+    path = entry.get("path")
+    if entry.get("type") == "python" and isinstance(path, str) and ":" in path:
+        file = path.rpartition(":")[0]
+        if not (folder / Path(file).expanduser()).is_file():
+            yield Problem(f"file '{file}' not found", (*here, "path"))
+    yield from _check_python(entry.get("parts"), folder, (*here, "parts"))
+    for number, stage in _stages(entry):
+        if isinstance(stage.get("variant"), dict):
+            place = (*here, "stages", number, "variant")
+            yield from _check_python_entry(stage["variant"], folder, place)

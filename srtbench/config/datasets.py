@@ -115,6 +115,9 @@ class ReasoningGymDataset(DatasetBase):
     type: Literal["reasoning_gym"] = "reasoning_gym"
     task: str = Field(min_length=1, description="task name, e.g. spell_backward")
     level: int | None = Field(None, description="difficulty; `level_rule` turns it into a config")
+    warm_start_level: int | None = Field(
+        None, description="level whose accuracy ends a warm start; null: `level`"
+    )
     level_rule: dict[int | str, Any] | None = Field(
         None,
         description="task option -> value or '{level}'; or level -> options; null: built-in rule",

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from srtbench.config.base import Name, Section, slug
 from srtbench.config.train import EvalOverride, TrainOverride
@@ -32,7 +32,16 @@ class WarmStart(Section):
     check_every: int = Field(10, ge=1, description="steps between two accuracy checks")
     check_prompts: int = Field(128, ge=8)
     check_samples: int = Field(4, ge=1)
-    seed: int = Field(0, ge=0)
+    seed: int | Literal["run"] = Field(
+        0, description="'run': each seed of the sweep has a start model of its own"
+    )
+
+    @field_validator("seed", mode="before")
+    @classmethod
+    def _check_seed(cls, seed: Any) -> Any:
+        if seed != "run" and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
+            raise ValueError("a seed is a whole number from 0, or the word run")
+        return seed
 
 
 class TinyModel(ModelBase):

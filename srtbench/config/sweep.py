@@ -1,5 +1,6 @@
 """A sweep file: axes models x datasets x variants x seeds, shared sections, exclusions."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -11,7 +12,7 @@ from srtbench.config.datasets import DatasetConfig
 from srtbench.config.errors import ConfigError, Problem, allowed
 from srtbench.config.models import ModelConfig
 from srtbench.config.train import EvalOverride, ExecutionConfig, TrainOverride
-from srtbench.config.variants import VariantConfig
+from srtbench.config.variants import VariantEntry
 from srtbench.config.yaml_source import KeyPath, YamlSource, read_yaml
 
 
@@ -40,7 +41,7 @@ class SweepConfig(Section):
     description: str = ""
     models: tuple[ModelConfig, ...] = Field(min_length=1)
     datasets: tuple[DatasetConfig, ...] = Field(min_length=1)
-    variants: tuple[VariantConfig, ...] = Field(min_length=1)
+    variants: tuple[VariantEntry, ...] = Field(min_length=1)
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), BeforeValidator(_as_tuple)] = (0,)
     train: TrainOverride = Field(default_factory=TrainOverride)
     eval: EvalOverride = Field(default_factory=EvalOverride)
@@ -61,30 +62,53 @@ class SweepConfig(Section):
         return self._source or Path(self.name)
 
 
-def load_sweep(path: str | Path) -> SweepConfig:
-    """Read and check a sweep file.
+class SweepOfParts(Section):
+    """A sweep file that is made of others: their grids, in one folder, under one command."""
+
+    name: Name
+    description: str = ""
+    parts: tuple[str, ...] = Field(min_length=1, description="sweep files, relative to this one")
+    execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
+
+    _grids: tuple[SweepConfig, ...] = PrivateAttr(())
+    _source: Path | None = PrivateAttr(None)
+
+    @property
+    def grids(self) -> tuple[SweepConfig, ...]:
+        """The parts, read."""
+        return self._grids
+
+    @property
+    def source(self) -> Path:
+        """The file."""
+        return self._source or Path(self.name)
+
+
+def load_sweep(path: str | Path) -> SweepConfig | SweepOfParts:
+    """Read and check a sweep file, and its parts if it is made of others.
 
     Raises:
         ConfigError: with every mistake in the file, each with its line, its key path, the
             allowed values and the nearest match.
     """
-    path = Path(path)
+    source = _read(Path(path))
+    return (_load_parts if "parts" in source.content else _load_grid)(Path(path), source)
+
+
+def _read(path: Path) -> YamlSource:
     source = read_yaml(path)
     if not isinstance(source.content, dict):
         raise ConfigError(path, [Problem("a sweep file is a mapping with the key 'name' ...")])
+    return source
+
+
+def _load_grid(path: Path, source: YamlSource) -> SweepConfig:
     problems = list(source.problems)
     config: SweepConfig | None = None
     try:
         config = SweepConfig.model_validate(source.content)
     except ValidationError as error:
-        # An axis whose every entry is wrong is also "too short": the entries say it better.
-        found = error.errors()
-        nested = {item["loc"][0] for item in found if len(item["loc"]) > 1}
-        problems += [
-            _to_problem(item, source)
-            for item in found
-            if item["type"] != "too_short" or len(item["loc"]) > 1 or item["loc"][0] not in nested
-        ]
+        problems += [_to_problem(item, source) for item in _telling(error.errors())]
     problems += [
         Problem(problem.message, problem.key_path, source.line(problem.key_path))
         for problem in cross_checks(source.content, path.parent)
@@ -96,6 +120,46 @@ def load_sweep(path: str | Path) -> SweepConfig:
     return config
 
 
+def _load_parts(path: Path, source: YamlSource) -> SweepOfParts:
+    """The parts are read one by one; a mistake in one is reported with that part's file."""
+    problems = list(source.problems)
+    config: SweepOfParts | None = None
+    try:
+        config = SweepOfParts.model_validate(source.content)
+    except ValidationError as error:
+        problems += [_to_problem(item, source, SweepOfParts) for item in error.errors()]
+    if problems or config is None:
+        raise ConfigError(path, problems)
+    grids: list[SweepConfig] = []
+    for position, part in enumerate(config.parts):
+        key_path: KeyPath = ("parts", position)
+        place = path.parent / Path(part).expanduser()
+        if not place.is_file():
+            message = f"file '{part}' not found"
+        elif "parts" in (part_source := _read(place)).content:
+            message = f"'{part}' is made of parts itself; list those here"
+        else:
+            grid = _load_grid(place, part_source)
+            if grid.name not in [known.name for known in grids]:
+                grids.append(grid)
+                continue
+            message = f"two parts have the name '{grid.name}'"
+        problems.append(Problem(message, key_path, source.line(key_path)))
+    if problems:
+        raise ConfigError(path, problems)
+    config._grids, config._source = tuple(grids), path
+    return config
+
+
+def _telling(found: Sequence[Any]) -> Iterator[Any]:
+    """Errors, less those that others say better: a list with a wrong entry is also "too short"."""
+    for item in found:
+        loc = item["loc"]
+        inside = any(len(o["loc"]) > len(loc) and o["loc"][: len(loc)] == loc for o in found)
+        if item["type"] != "too_short" or not inside:
+            yield item
+
+
 _WANTED = {
     "tuple_type": "a list is wanted, e.g. [srt]",
     "too_short": "the list is empty; give at least one entry",
@@ -105,9 +169,9 @@ _WANTED = {
 }
 
 
-def _to_problem(item: Any, source: YamlSource) -> Problem:
+def _to_problem(item: Any, source: YamlSource, root: type[Section] = SweepConfig) -> Problem:
     """Turn one pydantic error into a problem with the file's own words."""
-    section, key_path = _follow(item["loc"])
+    section, key_path = _follow(item["loc"], root)
     kind, given = item["type"], item["input"]
     if kind == "extra_forbidden":
         names = section.model_fields if section is not None else ()
@@ -122,6 +186,8 @@ def _to_problem(item: Any, source: YamlSource) -> Problem:
         message = f"{given!r} is not allowed; {allowed(given, expected)}"
     elif kind == "missing":
         message = f"key '{key_path[-1]}' is missing"
+    elif kind == "too_short" and given:
+        message = f"at least {item['ctx']['min_length']} entries are wanted, given: {len(given)}"
     elif kind in _WANTED:
         empty = " (the key has no value: fill it in or remove it)" if given is None else ""
         message = f"{_WANTED[kind]}{empty}"
@@ -137,10 +203,12 @@ def _split_or(text: str) -> list[str]:
     return text.replace(" or ", ",").split(",")
 
 
-def _follow(loc: tuple[str | int, ...]) -> tuple[type[Section] | None, KeyPath]:
+def _follow(
+    loc: tuple[str | int, ...], root: type[Section]
+) -> tuple[type[Section] | None, KeyPath]:
     """Walk a pydantic location: the section it ends in, and its path without union tags."""
-    section: Any = SweepConfig
-    owner: type[Section] | None = SweepConfig
+    section: Any = root
+    owner: type[Section] | None = root
     path: list[str | int] = []
     for part in loc:
         if isinstance(part, int):

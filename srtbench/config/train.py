@@ -12,6 +12,22 @@ Algorithm = Literal["grpo", "rloo"]
 PresetName = Literal["tiny", "srt_math", "srt_reasoning_gym"]
 
 
+class PoolConfig(Section):
+    """Which prompts a run trains on; left out: as many fresh ones as it consumes."""
+
+    prompts: int | None = Field(
+        None, ge=1, description="size of a fixed pool; null: steps x prompts_per_step"
+    )
+    keep: float = Field(1.0, gt=0, le=1, description="easiest share of the pool to train on")
+    by: Literal["vote_share", "pass_rate"] = Field(
+        "vote_share",
+        description="what makes a prompt easy for the start model; pass_rate uses gold answers",
+    )
+    votes: int | None = Field(
+        None, ge=1, description="completions per prompt of the start model; null: num_generations"
+    )
+
+
 class TrainConfig(Section):
     """How a policy is trained. Every value changes results and enters the run id."""
 
@@ -27,6 +43,9 @@ class TrainConfig(Section):
         None, ge=1, description="completions per forward pass and process; null: all of the step"
     )
     num_processes: int = Field(1, ge=1, description="data-parallel processes of one run")
+    pool: PoolConfig | None = Field(
+        None, description="null: as many fresh prompts as the run consumes, or all there are"
+    )
     trl: dict[str, Any] = Field(
         default_factory=dict, description="any further option of TRL's GRPOConfig or RLOOConfig"
     )
@@ -51,6 +70,7 @@ class TrainOverride(Section):
     beta: float | None = Field(None, ge=0)
     micro_batch_size: int | None = Field(None, ge=1)
     num_processes: int | None = Field(None, ge=1)
+    pool: PoolConfig | None = None
     trl: dict[str, Any] = Field(default_factory=dict)
 
 

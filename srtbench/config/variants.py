@@ -239,29 +239,75 @@ def _expand(entry: Any) -> Any:
     return {"type": entry} if isinstance(entry, str) else entry
 
 
+_Reward = (
+    SRTConfig
+    | GoldConfig
+    | FixedTeacherConfig
+    | RandomConfig
+    | FormatConfig
+    | IncorrectConfig
+    | SoftMajorityConfig
+    | MinEntropyClusterConfig
+    | SelfCertaintyConfig
+    | EntropyConfig
+    | NoRepetitionConfig
+    | TTRLConfig
+    | EmaTeacherConfig
+    | AllOfConfig
+    | WeightedConfig
+    | PythonConfig
+    | PluginConfig
+)
+
 VariantConfig = Annotated[
-    Annotated[
-        SRTConfig
-        | GoldConfig
-        | FixedTeacherConfig
-        | RandomConfig
-        | FormatConfig
-        | IncorrectConfig
-        | SoftMajorityConfig
-        | MinEntropyClusterConfig
-        | SelfCertaintyConfig
-        | EntropyConfig
-        | NoRepetitionConfig
-        | TTRLConfig
-        | EmaTeacherConfig
-        | AllOfConfig
-        | WeightedConfig
-        | PythonConfig
-        | PluginConfig,
-        Field(discriminator="type"),
-    ],
+    Annotated[_Reward, Field(discriminator="type")],
     BeforeValidator(_expand),
 ]
+"""A reward: the variant of one run."""
+
+StartRule = Literal["last", "best_avg_at_k", "best_maj_at_k"]
+
+
+class CurriculumStage(Section):
+    """One run of a curriculum."""
+
+    level: int = Field(description="replaces the level of the dataset")
+    variant: VariantConfig
+    start_from: StartRule | None = Field(
+        None,
+        description="policy of the stage before to start from: its last, or the best of its "
+        "evaluations (which looks at gold answers); null: last",
+    )
+    train: TrainOverride = Field(default_factory=TrainOverride, description="overrides of `train`")
+    eval: EvalOverride = Field(default_factory=EvalOverride, description="overrides of `eval`")
+
+
+class CurriculumConfig(VariantBase):
+    """Runs in a row, each from a policy of the one before, usually at rising levels."""
+
+    type: Literal["curriculum"] = "curriculum"
+    stages: tuple[CurriculumStage, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _plain_stages(self) -> "CurriculumConfig":
+        if self.stages[0].start_from is not None:
+            raise ValueError(
+                "stages[0].start_from: the first stage starts from the start model; remove the key"
+            )
+        for number, stage in enumerate(self.stages):
+            if stage.variant.name is not None:
+                raise ValueError(
+                    f"stages[{number}].variant.name: the curriculum gives the name of its stages; "
+                    "remove the key"
+                )
+        return self
+
+
+VariantEntry = Annotated[
+    Annotated[_Reward | CurriculumConfig, Field(discriminator="type")],
+    BeforeValidator(_expand),
+]
+"""An entry of `variants:`: a reward, or a curriculum."""
 
 
 def flat_parts(variant: Any) -> Iterator[Any]:
@@ -334,3 +380,5 @@ def resolve_variant(variant: Any, folder: Path) -> Any:
 
 AllOfConfig.model_rebuild()
 WeightedConfig.model_rebuild()
+CurriculumStage.model_rebuild()
+CurriculumConfig.model_rebuild()

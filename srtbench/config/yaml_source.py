@@ -60,9 +60,13 @@ def read_yaml(path: Path) -> YamlSource:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(path, [Problem(f"cannot be read: {error}")]) from None
     loader = _Loader(text)
+    source = YamlSource(path, None, {})
     try:
         node = loader.get_single_node()
-        content = loader.construct_document(node) if node is not None else None
+        if node is not None:
+            # First, as it is written: constructing puts merged keys (<<) beside the own ones.
+            _index(node, (), source)
+            source.content = loader.construct_document(node)
     except RecursionError:
         raise ConfigError(path, [Problem(_TOO_DEEP)]) from None
     except yaml.YAMLError as error:
@@ -72,12 +76,6 @@ def read_yaml(path: Path) -> YamlSource:
         raise ConfigError(path, [Problem(f"not valid YAML: {reason}", line=line)]) from None
     finally:
         loader.dispose()
-    source = YamlSource(path, content, {})
-    try:
-        if node is not None:
-            _index(node, (), source)
-    except RecursionError:
-        raise ConfigError(path, [Problem(_TOO_DEEP)]) from None
     return source
 
 

@@ -18,8 +18,8 @@ def load_policy(model: ModelConfig, start: Path | None = None) -> tuple[Any, Any
 
     Args:
         model: entry of `models:`.
-        start: folder of the weights that a shared stage made: a tiny model's warm start, or a
-            GGUF file's weights in the transformers format.
+        start: folder of the weights to start from, where they are not the entry's own: a tiny
+            model's warm start, a converted GGUF file, the policy of the run before.
 
     Raises:
         ModelError: the model does not exist or cannot be read.
@@ -89,12 +89,12 @@ def _source(model: ModelConfig, start: Path | None) -> tuple[str, dict[str, Any]
     options: dict[str, Any] = {"dtype": getattr(torch, model.dtype)}
     if model.attn_implementation:
         options["attn_implementation"] = model.attn_implementation
+    if start is not None:
+        return str(start), options
     if isinstance(model, HubModel):
         if model.revision:
             options["revision"] = model.revision
         return model.id, options
-    if start is not None:
-        return str(start), options
     if not Path(model.path).is_dir():
         raise ModelError(f"model folder '{model.path}' does not exist")
     return model.path, options

@@ -62,6 +62,7 @@ def warm_start(
         is_right: whether a completion answers the check prompt of that index.
         on_check: called with step and accuracy after each check.
     """
+    assert isinstance(config.seed, int), "the plan puts the run's seed in place of 'run'"
     rng = np.random.default_rng(config.seed)
     pools: dict[int | None, list[tuple[list[int], list[int]]]] = defaultdict(list)
     for example in training:

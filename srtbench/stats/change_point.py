@@ -29,6 +29,10 @@ class FallPoint:
     """Fitted height at the bottom."""
     noise: float
     """Standard deviation of one evaluation about the fit."""
+    drop: float
+    """Peak of the running median less the end of the curve."""
+    last_high_index: int
+    """Last evaluation whose running median holds three quarters of ``drop`` or more."""
 
 
 def fall_point(
@@ -90,7 +94,8 @@ def fall_point(
     local_peak = float(smooth[start : crossing + 1].max())
     high = smooth[start : crossing + 1] >= local_peak - max(0.1 * (local_peak - end), 2.0 * noise)
     start += int(np.flatnonzero(high)[0])
-    return _fit_knee(curve, start, crossing, noise)
+    last_high = int(np.flatnonzero(smooth >= end + 0.75 * drop)[-1])
+    return _fit_knee(curve, start, crossing, noise, drop, last_high)
 
 
 def running_median(values: FloatArray) -> FloatArray:
@@ -121,7 +126,9 @@ def noise_scale(values: FloatArray) -> float:
     return float(min(smooth_noise, np.sqrt(min(splits) / (len(values) - 2))))
 
 
-def _fit_knee(curve: FloatArray, start: int, crossing: int, noise: float) -> FallPoint:
+def _fit_knee(
+    curve: FloatArray, start: int, crossing: int, noise: float, drop: float, last_high: int
+) -> FallPoint:
     """Broken-stick fit over curve[start:], knee in start..crossing, bottom after ``crossing``."""
     window = curve[start:]
     last = len(window) - 1
@@ -145,6 +152,8 @@ def _fit_knee(curve: FloatArray, start: int, crossing: int, noise: float) -> Fal
         level_before=float(height[0]),
         level_after=float(height[1]),
         noise=float(np.sqrt(variance)),
+        drop=drop,
+        last_high_index=last_high,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -39,7 +39,10 @@ class Onset:
 
 @dataclass(frozen=True)
 class Change:
-    """A signal's median before the onset and at the end, in the signal's unit."""
+    """A signal's median before the onset and at the end, in the signal's unit.
+
+    For train_reward: up to the last evaluation at three quarters of the height, and at the end.
+    """
 
     before: float
     after: float
@@ -87,8 +90,9 @@ def diagnose_collapse(
 
     The fall and its onset are :func:`fall_point` of gold accuracy, a second onset that of the gap
     gold_accuracy - train_reward. train_reward holds if its median over the last evaluations is
-    within ``REWARD_TOLERANCE``, or half the fall in accuracy if that is less, of its median just
-    before the onset. Where both fall the run got worse without collapsing: kind "none".
+    within ``REWARD_TOLERANCE``, or half the fall in accuracy if that is less, of its median up to
+    the last evaluation at three quarters of the height lost. Where both fall the run got worse
+    without collapsing: kind "none".
 
     Kinds, the first that fits, each by medians before the onset and at the end:
 
@@ -137,6 +141,7 @@ def diagnose_collapse(
     if fall is not None:
         curves = {"gold_accuracy": accuracy, **arrays}
         changes = {name: _change(values, fall.index) for name, values in curves.items()}
+        changes["train_reward"] = _change(reward, fall.last_high_index + 1)
         held = _holds(changes["train_reward"], fall)
         kind, reasons = _classify(changes, reward) if held else ("none", _not_held(changes))
     alarms = {name: alarm_index(values, rules[name]) for name, values in arrays.items()}
@@ -171,9 +176,9 @@ def _gap_fall(accuracy: FloatArray, reward: FloatArray, min_drop: float) -> Fall
     fall = fall_point((accuracy - reward)[logged], 2.0 * min_drop, min_relative_drop=0.0)
     if fall is None:
         return None
-    indices = logged[[fall.index, fall.low_index, fall.high_index]]
-    index, low, high = (int(i) for i in indices)
-    return FallPoint(index, low, high, fall.level_before, fall.level_after, fall.noise)
+    places = (fall.index, fall.low_index, fall.high_index, fall.last_high_index)
+    index, low, high, last_high = (int(logged[place]) for place in places)
+    return replace(fall, index=index, low_index=low, high_index=high, last_high_index=last_high)
 
 
 def _onset(fall: FallPoint | None, steps: IntArray) -> Onset | None:
@@ -196,7 +201,7 @@ def _change(values: FloatArray, onset: int) -> Change:
 
 
 def _holds(reward: Change, fall: FallPoint) -> bool:
-    tolerance = min(REWARD_TOLERANCE, 0.5 * (fall.level_before - fall.level_after))
+    tolerance = min(REWARD_TOLERANCE, 0.5 * fall.drop)
     return reward.after >= reward.before - tolerance
 
 

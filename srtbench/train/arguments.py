@@ -38,6 +38,8 @@ def trainer_arguments(spec: RunSpec, output_dir: Path) -> Any:
         "max_steps": train.steps,
         "logging_steps": 1,
         "report_to": "none",
+        "run_name": spec.run_id,
+        "project": output_dir.parents[1].name,
         "top_k": 0,
         "use_cpu": not torch.cuda.is_available(),
     }

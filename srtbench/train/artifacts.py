@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from srtbench.config.datasets import DatasetConfig
 from srtbench.datasets import DatasetError, Problem
 from srtbench.datasets.splits import excerpt, normalise
-from srtbench.plan import RunSpec, StageSpec
+from srtbench.plan import RunSpec
 from srtbench.rollouts import PROMPT_SCHEMA, write_parquet
 from srtbench.store import Folder, SweepStore
 from srtbench.train.evaluate import Prompt
@@ -111,12 +111,6 @@ def _check_disjoint(table: pa.Table) -> None:
             raise OverlapError(
                 f"prompt {prompt[:80]!r} is in {split} and {owner[normalise(prompt)]}"
             )
-
-
-def start_model_path(spec: RunSpec | StageSpec, store: SweepStore) -> Path | None:
-    """Folder of the warm-started or converted model; None if it is loaded from elsewhere."""
-    stage = spec.needs.get("warm_start") or spec.needs.get("converted_model")
-    return store.stage(stage).model_path if stage else None
 
 
 def write_labels(path: Path, labels: dict[str, TeacherLabel]) -> None:

@@ -25,6 +25,7 @@ from srtbench.variants import TOKEN_STATISTICS
 logger = logging.getLogger(__name__)
 
 _STATUS_EVERY_SECONDS = 1.0
+_SHOWN = ("train_reward", "gold_reward")
 
 
 class MetricLog:
@@ -140,6 +141,13 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
     def progress(self) -> dict[str, float]:
         """Last known numbers."""
         return dict(self._progress)
+
+    def numbers(self, step: int) -> dict[str, float]:
+        """What `report_to` shows of a step besides TRL's metrics."""
+        found = {name: self._progress[name] for name in _SHOWN if name in self._progress}
+        if step in self._spec.eval_steps and "eval_accuracy" in self._progress:
+            found["eval_avg_at_k"] = self._progress["eval_accuracy"]
+        return found
 
     def _keep(self, batch: RolloutBatch) -> None:
         if not self._is_main:

@@ -23,13 +23,19 @@ from srtbench.train.artifacts import (
     grader_of,
     read_labels,
     read_prompts,
-    start_model_path,
     write_run_prompts,
 )
 from srtbench.train.ema import EmaTeacher
 from srtbench.train.evaluate import Prompt, Sampling, evaluation_table, sample_groups
 from srtbench.train.recorder import Recorder
+from srtbench.train.reports import prepare_reports, take_tools
 from srtbench.train.reward import RewardAdapter
+from srtbench.train.start import (
+    BestPolicies,
+    pool_prompt_ids,
+    resume_step,
+    start_model_path,
+)
 from srtbench.train.trainer import TRAINERS
 from srtbench.variants import Variant, VariantContext, build_variant
 
@@ -46,9 +52,10 @@ def execute_run(
     """Train ``spec`` into ``folder``; continues from the checkpoint that its status names."""
     process = PartialState(cpu=not torch.cuda.is_available())  # without it, CPU ranks stay alone
     status = folder.read_status()
-    resumed_step = status.checkpoint_step if status.checkpoint else 0
+    resumed_step = resume_step(spec, folder)
     if process.is_main_process:
         _prepare(spec, store, folder, resumed_step)
+        prepare_reports(spec, folder, resumed_step)
     process.wait_for_everyone()
 
     start_path = start_model_path(spec, store)
@@ -57,10 +64,16 @@ def execute_run(
     train_prompts = read_prompts(store.stage(spec.needs["train_prompts"]).prompts_path)
     eval_prompts = read_prompts(store.stage(spec.needs["eval_prompts"]).prompts_path)
     variant = _variant(spec, store)
-    kept = [prompt for prompt in train_prompts if _keeps(variant, prompt)]
+    pool = pool_prompt_ids(spec, store)
+    kept = [
+        prompt
+        for prompt in train_prompts
+        if _keeps(variant, prompt) and (pool is None or prompt.prompt_id in pool)
+    ]
     if len(kept) < spec.train.prompts_per_step:
         raise NoPromptsError(
-            f"variant '{spec.variant_label}' keeps {len(kept)} of {len(train_prompts)} prompts, "
+            f"variant '{spec.variant_label}'{'' if pool is None else ', with train.pool.keep,'} "
+            f"keeps {len(kept)} of {len(train_prompts)} prompts, "
             f"fewer than prompts_per_step = {spec.train.prompts_per_step}"
         )
     logger.info("training on %d of %d prompts", len(kept), len(train_prompts))
@@ -88,17 +101,31 @@ def execute_run(
         processing_class=tokenizer,
     )
     trainer.listen(adapter, _ema_teacher(spec, policy, tokenizer, process.process_index))
+    best = BestPolicies(folder, spec.keep_best, lambda path: _save_policy(trainer, tokenizer, path))
+
+    def evaluate(step: int) -> pa.Table:
+        table = _evaluate(spec, trainer, tokenizer, eval_prompts, format_, step)
+        if process.is_main_process:
+            best.offer(step, table)
+        return table
+
     recorder = Recorder(
         spec,
         folder,
         trainer.take_batch,
-        lambda step: _evaluate(spec, trainer, tokenizer, eval_prompts, format_, step),
+        evaluate,
         is_main=process.is_main_process,
         resumed_step=resumed_step,
         checkpoint_every=execution.checkpoint_every,
         flush_every=execution.flush_every,
     )
     _only_our_callbacks(trainer, recorder)
+    if not resumed_step:
+        start = evaluate(0) if spec.starts_from else _start_evaluation(spec, store)
+        if process.is_main_process:
+            _log_start(start, folder)
+            if not spec.starts_from:
+                best.offer(0, start)
     if resumed_step < spec.train.steps:
         checkpoint = folder.checkpoint_path / (status.checkpoint or "")
         trainer.train(resume_from_checkpoint=str(checkpoint) if resumed_step else None)
@@ -120,16 +147,31 @@ def _prepare(spec: RunSpec, store: SweepStore, folder: Folder, resumed_step: int
         dropped += discard_after(folder.votes_path, resumed_step)
         logger.info("resuming after step %d; %d newer parts dropped", resumed_step, dropped)
         return
-    for place in (folder.rollouts_path, folder.votes_path, folder.checkpoint_path):
+    best = folder.path / "best"
+    for place in (folder.rollouts_path, folder.votes_path, folder.checkpoint_path, best):
         shutil.rmtree(place, ignore_errors=True)
     folder.metrics_path.unlink(missing_ok=True)
+    folder.update_status(step=0, checkpoint=None, checkpoint_step=0)
     write_run_prompts(spec, store, folder)
+
+
+def _start_evaluation(spec: RunSpec, store: SweepStore) -> pa.Table:
+    """The start model's evaluation, which a shared stage made, as rows of this run."""
     base = read_rollouts(store.stage(spec.needs["base_eval"]).rollouts_path, "eval")
     position = base.schema.get_field_index("run_id")
     run_ids = pa.array([spec.run_id] * len(base), pa.string())
+    return base.set_column(position, base.schema.field("run_id"), run_ids)
+
+
+def _log_start(table: pa.Table, folder: Folder) -> None:
     writer = RolloutWriter(folder.rollouts_path)
-    writer.add("eval", 0, base.set_column(position, base.schema.field("run_id"), run_ids))
+    writer.add("eval", 0, table)
     writer.flush()
+
+
+def _save_policy(trainer: Any, tokenizer: Any, path: Path) -> None:
+    trainer.accelerator.unwrap_model(trainer.model).save_pretrained(path)
+    tokenizer.save_pretrained(path)
 
 
 def _variant(spec: RunSpec, store: SweepStore) -> Variant:
@@ -202,12 +244,15 @@ def _end_tokens(policy: Any, tokenizer: Any) -> frozenset[int]:
 
 
 def _only_our_callbacks(trainer: Any, recorder: Recorder) -> None:
-    """Add the recorder; drop the printer, whose dictionaries nobody reads."""
+    """Add the recorder, then the tools of `report_to`; drop the printer, which nobody reads."""
     from transformers import PrinterCallback, ProgressCallback
 
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
+    reporter = take_tools(trainer, recorder.numbers)
     trainer.add_callback(recorder)
+    if reporter is not None:
+        trainer.add_callback(reporter)
 
 
 def _keep_last_checkpoint(folder: Folder) -> None:

@@ -22,11 +22,11 @@ from srtbench.train.artifacts import (
     grader_of,
     prompt_table,
     read_prompts,
-    start_model_path,
     write_labels,
 )
 from srtbench.train.evaluate import Sampling, evaluation_table, sample_groups
 from srtbench.train.grading import TEACHER_SEED
+from srtbench.train.start import start_model_path
 from srtbench.variants import TeacherLabel
 from srtbench.votes import VotingPolicy, vote
 
@@ -184,7 +184,7 @@ def _base_eval(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
     writer.flush()
 
 
-def _teacher_labels(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
+def _start_model_votes(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
     assert spec.model is not None
     assert spec.dataset is not None
     assert spec.voting is not None
@@ -232,5 +232,6 @@ _STAGES = {
     "warm_start": _warm_start,
     "converted_model": _converted_model,
     "base_eval": _base_eval,
-    "teacher_labels": _teacher_labels,
+    "teacher_labels": _start_model_votes,
+    "pool_votes": _start_model_votes,
 }

@@ -20,6 +20,14 @@ from srtbench.analysis.tables import Cell
 _HELD_OUT = ("avg_at_k", "maj_at_k", "modal_share", "answer_entropy_nats")
 """Measures of the collapse panel that are of held-out prompts; the others are of training."""
 
+_SUFFIX = pl.format("-{}", pl.col("level"))
+_TASK = (
+    pl.when(pl.col("dataset").str.ends_with(_SUFFIX))
+    .then(pl.col("dataset").str.strip_suffix(_SUFFIX))
+    .otherwise(pl.lit(""))
+)
+"""Label of a dataset without its level; datasets with names of their own count as one task."""
+
 
 @styled
 def majority_by_k_sheet(frame: Any) -> Sheet | None:
@@ -170,21 +178,29 @@ def teacher_sheet(frame: Any) -> Sheet | None:
 
 @styled
 def ladder_sheet(frame: Any) -> Sheet | None:
-    """Start and last accuracy per level, where the sweep has levels."""
+    """Start and last accuracy per level: a panel per task and model that has levels."""
     data = as_polars(frame).filter(pl.col("level").is_not_null() & pl.col("last_avg").is_not_null())
-    if data["level"].n_unique() < 2:
+    if "task" not in data.columns:
+        data = data.with_columns(task=_TASK)
+    data = data.sort("level", maintain_order=True)
+    keys = ["sweep", "model", "task"]
+    several = pl.col("level").n_unique().over(keys) > 1
+    data = data.filter(several)
+    panels = data.partition_by(keys, maintain_order=True)
+    if not panels:
         return None
-    models = data["model"].unique(maintain_order=True).to_list()
-    figure = new_figure(len(models), 2.6, 6.2)
-    axes = figure.subplots(len(models), 1, squeeze=False)[:, 0]
-    for model, ax in zip(models, axes, strict=True):
-        curriculum_ladder(data.filter(pl.col("model") == model), ax)
-        ax.set_title(join(model if len(models) > 1 else "", "avg@k, start to last"))
+    varying = [name for name in keys if data[name].n_unique() > 1]
+    figure = new_figure(len(panels), 2.6, 6.2)
+    axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    for part, ax in zip(panels, axes, strict=True):
+        curriculum_ladder(part, ax)
+        title = " · ".join(str(part[name][0]) for name in varying if part[name][0])
+        ax.set_title(join(title, "avg@k, start to last"))
     return Sheet(
         "ladder",
         "Curriculum ladder",
         "Held-out prompts: an arrow leads from the start model's avg@k to the last policy's, on "
-        "each level. Dotted: one half.",
+        "each level of a task. Dotted: one half.",
         figure,
         data,
     )

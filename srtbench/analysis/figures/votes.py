@@ -81,8 +81,9 @@ def vote_flow(frame: Any, ax: Any) -> Any:
             1.0 - right_last - shares["corrupted"],
         ),
     }
+    crossing = min(shares["corrupted"], shares["learned"]) > 0
     steps = [number / 40 for number in range(41)]
-    ease = [3 * t**2 - 2 * t**3 for t in steps]
+    ease = [t**3 * (10 - 15 * t + 6 * t**2) for t in steps]
     for outcome, (left, right) in bands.items():
         share = shares[outcome]
         if share <= 0:
@@ -93,9 +94,10 @@ def vote_flow(frame: Any, ax: Any) -> Any:
             alpha=0.9,
         )  # fmt: skip
         if share >= 0.07:
+            x, y, align = _label_place(outcome, crossing, left, right)
             ax.text(
-                0.5, left + 0.5 * (right - left) - share / 2,
-                f"{outcome.replace('_', ' ')} {share:.0%}", ha="center", va="center", fontsize=6.6,
+                x, y - share / 2, f"{outcome.replace('_', ' ')} {share:.0%}", ha=align,
+                va="center", fontsize=6.6,
             )  # fmt: skip
     for x, right_share in ((0.0, right_start), (1.0, right_last)):
         for low, high, colour in (
@@ -116,3 +118,17 @@ def vote_flow(frame: Any, ax: Any) -> Any:
         spine.set_visible(False)
     ax.set_title(variant, color=style.text_colour)
     return ax
+
+
+def _label_place(
+    outcome: str, crossing: bool, left: float, right: float
+) -> tuple[float, float, str]:
+    """Where on a band its label stands: x, top of the band there, and alignment.
+
+    Two bands that cross meet in the middle, so each is named at the end where it is on top.
+    """
+    if crossing and outcome == "corrupted":
+        return 0.05, left, "left"
+    if crossing and outcome == "learned":
+        return 0.95, right, "right"
+    return 0.5, 0.5 * (left + right), "center"

@@ -15,6 +15,7 @@
 -- k: completions per prompt (the largest number, should it differ)
 -- avg_at_k: mean accuracy of a completion
 -- avg_se: its standard error over prompts
+-- avg_noise: its standard deviation were these prompts sampled again; avg_se with one sample each
 -- maj_at_k: share of prompts whose majority of k is right, ties shared evenly
 -- maj_se: its standard error over prompts
 -- pass_at_k: share of prompts with a right completion among k
@@ -34,6 +35,11 @@ WITH evaluations AS (
         max(samples) AS k,
         avg(avg_gold) AS avg_at_k,
         stddev_samp(avg_gold) / sqrt(count(*)) AS avg_se,
+        coalesce(
+            sqrt(sum(greatest(avg_gold * (1 - avg_gold), 0) / nullif(samples - 1, 0)))
+                / count(avg_gold),
+            stddev_samp(avg_gold) / sqrt(count(*)), 0
+        ) AS avg_noise,
         avg(majority_correct) AS maj_at_k,
         stddev_samp(majority_correct) / sqrt(count(*)) AS maj_se,
         count(*) FILTER (any_correct) / count(*) AS pass_at_k,
@@ -50,8 +56,8 @@ WITH evaluations AS (
 SELECT
     run.sweep, run.run_id, run.model, run.dataset, run.variant, run.variant_type,
     run.variant_rank, run.variant_order, run.seed, run.state, run.total_steps,
-    evaluations.step, prompts, k, avg_at_k, avg_se, maj_at_k, maj_se, pass_at_k, majority_ratio,
-    modal_answer, modal_share, pooled_entropy_nats, answer_entropy_nats, unanimous_share,
+    evaluations.step, prompts, k, avg_at_k, avg_se, avg_noise, maj_at_k, maj_se, pass_at_k,
+    majority_ratio, modal_answer, modal_share, pooled_entropy_nats, answer_entropy_nats, unanimous_share,
     truncated_share, unparsable_share, completion_tokens
 FROM runs AS run
 LEFT JOIN evaluations USING (sweep, run_id)

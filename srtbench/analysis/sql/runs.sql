@@ -2,6 +2,7 @@
 -- sweep: name of the sweep
 -- run_order: place of the run in the plan, from 0
 -- run_id: the run
+-- part: name of the part of the sweep file that planned it; null where the sweep has no parts
 -- model: label of the model
 -- dataset: label of the dataset
 -- variant: label of the variant
@@ -14,6 +15,7 @@
 -- step: optimiser steps done
 -- total_steps: optimiser steps planned
 -- trains_on_eval_prompts: whether the run trains, label-free, on the prompts it is evaluated on
+-- starts_from: the run before it in a curriculum; null where it starts from the start model
 -- attempts: how often the run was started
 -- error: last lines of the traceback of a failure
 -- wall_seconds: time the run took so far
@@ -23,9 +25,9 @@
 -- prompts_per_step: groups per train step; null before the run has begun
 -- num_generations: completions per group; null before the run has begun
 SELECT
-    sweep, run_order, run_id, model, dataset, variant, variant_type, variant_order, variant_rank,
+    sweep, run_order, run_id, part, model, dataset, variant, variant_type, variant_order, variant_rank,
     seed, level, state, step, total_steps,
-    trains_on_eval_prompts, attempts, error, wall_seconds,
+    trains_on_eval_prompts, starts_from, attempts, error, wall_seconds,
     algorithm, learning_rate, beta, prompts_per_step, num_generations
 FROM planned_runs
 ORDER BY sweep, run_order

@@ -8,6 +8,7 @@
 -- seed: seed of the run
 -- step: optimiser steps done before the evaluation
 -- gold_reward: avg@k on the held-out prompts
+-- gold_noise: its standard deviation were these prompts sampled again
 -- majority_ratio: mean vote share on the held-out prompts
 -- unanimous_share: share of held-out prompts with one answer only
 -- modal_share: share of the most common answer across held-out prompts
@@ -27,6 +28,7 @@ SELECT
     held.sweep, held.run_id, any_value(held.model) AS model, any_value(held.dataset) AS dataset,
     any_value(held.variant) AS variant, any_value(held.seed) AS seed, held.step,
     any_value(held.avg_at_k) AS gold_reward,
+    any_value(held.avg_noise) AS gold_noise,
     any_value(held.majority_ratio) AS majority_ratio,
     any_value(held.unanimous_share) AS unanimous_share,
     any_value(held.modal_share) AS modal_share,

@@ -1,0 +1,94 @@
+"""Measures the claims on the sweeps named on the command line, and writes the page."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import srtbench
+from analysis.claims.climb import climbs
+from analysis.claims.data import Study
+from analysis.claims.fall import collapses
+from analysis.claims.hypotheses import CLAIMS
+from analysis.claims.improve import improves, labels_improve, rivals_gold
+from analysis.claims.page import FIGURES, markdown, numbers
+from analysis.claims.pretrained import pretrained
+from analysis.claims.regimes import regimes
+from analysis.claims.remedies import remedies, spurious
+from analysis.claims.sections import Section, run_table
+from analysis.common import MissingError
+from srtbench.analysis.figures import save
+
+Measure = Callable[[Study], Section | list[Section]]
+MEASURES: dict[str, Measure] = {
+    "C1": improves,
+    "C2": rivals_gold,
+    "C3": labels_improve,
+    "C4": climbs,
+    "C5": collapses,
+    "C6": regimes,
+    "C7": spurious,
+    "C8": remedies,
+}
+
+
+def measure(study: Study, claim: str | None = None) -> list[Section]:
+    """Every section of the page, or those of one claim."""
+    wanted: list[Measure] = [MEASURES[claim]] if claim else [*MEASURES.values(), pretrained]
+    sections: list[Section] = []
+    for build in wanted:
+        found = build(study)
+        sections += found if isinstance(found, list) else [found]
+    for section in sections:
+        if section.cells:
+            section.tables.insert(0, run_table(study, section.cells))
+    return sections
+
+
+def write(sections: Sequence[Section], page: Path) -> list[Path]:
+    """The page, its figures and their data; returns the files."""
+    folder = page.parent / FIGURES
+    folder.mkdir(parents=True, exist_ok=True)
+    page.write_text(markdown(sections), encoding="utf-8")
+    csv = folder / "claims.csv"
+    numbers(sections).write_csv(csv)
+    written = [page, csv]
+    for section in sections:
+        if section.sheet is not None:
+            png, data = (folder / f"{section.sheet.name}.{kind}" for kind in ("png", "csv"))
+            png.write_bytes(save(section.sheet.figure, "png"))
+            section.sheet.data.write_csv(data, float_precision=9)
+            written += [png, data]
+    return written
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 2 where no sweep could be opened."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.claims",
+        description=__doc__,
+        epilog="example: python -m analysis.claims runs/paper_cpu runs/paper_cpu_full",
+    )
+    parser.add_argument("sweep", type=Path, nargs="+", help="folder that `srtbench sweep` wrote")
+    parser.add_argument("--claim", choices=[claim.key for claim in CLAIMS], help="one claim only")
+    parser.add_argument(
+        "--out", type=Path, help="default: analysis/RESULTS.md, or build/<claim>.md with --claim"
+    )
+    options = parser.parse_args(arguments)
+    page = options.out or Path(
+        f"build/{options.claim}.md" if options.claim else "analysis/RESULTS.md"
+    )
+    try:
+        # One thread: sums of floats come in one order, so the page is the same every time.
+        connection = srtbench.open_sweep(*options.sweep, snapshot=True, threads=1)
+        sections = measure(Study(connection), options.claim)
+    except (FileNotFoundError, ValueError, MissingError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    for path in write(sections, page):
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

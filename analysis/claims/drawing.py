@@ -1,0 +1,202 @@
+"""Figures of the claims: frames in, sheets out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from analysis.claims.data import Cell, Study
+from analysis.claims.frames import (
+    BAND,
+    difference_rows,
+    evaluation_curves,
+    modal_curves,
+    train_curves,
+)
+from srtbench.analysis.figures import collapse_gap, curves, difference_curve, styled, variant_style
+from srtbench.analysis.figures.sheets import WIDTH, Sheet, new_figure, settings
+from srtbench.analysis.figures.style import INK, MUTED, ONSET
+
+__all__ = ["accuracy", "climb", "collapse", "difference_rows", "differences", "forest", "labels"]
+
+
+@styled
+def accuracy(study: Study, cells: Sequence[Cell], name: str, title: str = "Accuracy") -> Sheet:
+    """avg@k and maj@k over steps, a row per task."""
+    data = evaluation_curves(study, cells)
+    parts = settings(data)
+    figure = new_figure(len(parts), 2.5)
+    axes = figure.subplots(len(parts), 2, squeeze=False, sharey=True)
+    for row, ((label, part), (left, right)) in enumerate(zip(parts, axes, strict=True)):
+        curves(part, left, "avg_at_k", labels=False)
+        curves(part, right, "maj_at_k")
+        k = part["k"].to_list()[0]
+        left.set_title("\n".join(filter(None, (label, f"avg@{k}"))))
+        right.set_title("\n".join(filter(None, (label, f"maj@{k}"))))
+        if row < len(parts) - 1:
+            left.set_xlabel("")
+            right.set_xlabel("")
+    return Sheet(name, title, f"Held-out prompts. {BAND}", figure, data)
+
+
+@styled
+def differences(frames: Sequence[pl.DataFrame], name: str, title: str, margin: float) -> Sheet:
+    """Paired differences over steps with the margin, a panel per task."""
+    figure = new_figure(1, 2.6, WIDTH if len(frames) > 1 else 4.6)
+    axes = figure.subplots(1, max(len(frames), 1), squeeze=False, sharey=True)[0]
+    for number, (frame, ax) in enumerate(zip(frames, axes, strict=False)):
+        bottom, top = ax.get_ylim() if number else (0.0, 0.0)
+        difference_curve(frame, ax)
+        low, high = ax.get_ylim()
+        ax.set_ylim(min(bottom, low), max(top, high))
+        ax.axhline(margin, color=ONSET, linewidth=0.9, linestyle=(0, (4, 2)))
+        ax.set_title(frame["dataset"][0])
+        if number:
+            ax.set_ylabel("")
+    data = pl.concat(frames, how="vertical_relaxed") if frames else pl.DataFrame()
+    return Sheet(
+        name, title,
+        f"Gold minus srt in avg@k, paired. Dashed: the margin. {BAND}", figure, data,
+    )  # fmt: skip
+
+
+@styled
+def labels(study: Study, cells: Sequence[Cell]) -> Sheet:
+    """Label accuracy over train steps, a panel per task."""
+    data = train_curves(study, cells, ["label_accuracy"])
+    parts = settings(data)
+    figure = new_figure(1, 2.6, WIDTH if len(parts) > 1 else 4.6)
+    axes = figure.subplots(1, len(parts), squeeze=False, sharey=True)[0]
+    for (label, part), ax in zip(parts, axes, strict=True):
+        curves(part, ax, "label_accuracy")
+        ax.set_title(label or "Pseudo-label accuracy")
+    return Sheet(
+        "C3", "Label accuracy",
+        "Share of training groups whose pseudo-label is right; moving average. Band: lowest to "
+        "highest seed.", figure, data,
+    )  # fmt: skip
+
+
+@styled
+def climb(study: Study, rungs: Sequence[Cell], beside: Sequence[Cell]) -> Sheet:
+    """Left: rungs one after the other. Right: all variants on the last level."""
+    ladder = evaluation_curves(study, rungs, ["avg"])
+    figure = new_figure(1, 2.8)
+    left, right = figure.subplots(1, 2, sharey=True)
+    style = variant_style(rungs[0].variant_type)
+    done, pieces = 0, []
+    for cell in rungs:
+        part = ladder.filter(pl.col("dataset") == cell.dataset) if ladder.height else ladder
+        if part.height:
+            part = part.with_columns(step=pl.col("step") + done, rung=pl.lit(cell.dataset))
+            _line(left, part, style.colour, style.marker)
+            pieces.append(part)
+        left.text(
+            done + cell.total_steps / 2, 0.03, f"level {cell.level}", ha="center", color=MUTED,
+            fontsize=7,
+        )  # fmt: skip
+        done += cell.total_steps
+        left.axvline(done, color="#c4c8ce", linewidth=0.8, linestyle=(0, (2, 2)))
+    left.set_title(f"{rungs[0].variant}: avg@k on each rung")
+    left.set_xlim(0, done)
+    left.set_xlabel("train step, all rungs")
+    direct = evaluation_curves(study, beside, ["avg"])
+    if direct.height:
+        curves(direct, right, "avg_at_k")
+    last = ladder.filter(pl.col("dataset") == rungs[-1].dataset) if ladder.height else ladder
+    if last.height:
+        end = last.filter(pl.col("step") == pl.col("step").max()).row(0, named=True)
+        right.axhline(end["value"], color=style.colour, linewidth=1.2, linestyle=(0, (4, 2)))
+        right.text(
+            0.02, end["value"] + 0.02, f"{rungs[0].variant}, end", color=style.text_colour,
+            transform=right.get_yaxis_transform(), fontsize=7.5, fontweight="bold",
+        )  # fmt: skip
+    right.set_title(f"avg@k on {rungs[-1].dataset}, trained directly")
+    right.set_xlabel("train step")
+    for ax in (left, right):
+        ax.set_ylim(0, 1)
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    shown = [*pieces, *([direct.with_columns(rung=pl.lit("direct"))] if direct.height else [])]
+    data = pl.concat(shown, how="vertical_relaxed") if shown else pl.DataFrame()
+    return Sheet("C4", "Curriculum", f"Held-out prompts. {BAND}", figure, data)
+
+
+@styled
+def collapse(study: Study, cells: Sequence[Cell]) -> Sheet:
+    """train_reward against gold accuracy, held-out accuracy, and the modal answer."""
+    srt = [cell for cell in cells if cell.variant_type == "srt" and cell.seeds]
+    train = train_curves(study, srt, ["train_reward", "gold_reward"])
+    held = evaluation_curves(study, cells, ["avg"])
+    modal = modal_curves(study, cells)
+    rows = settings(held)
+    figure = new_figure(len(rows), 2.5, 7.6)
+    axes = figure.subplots(len(rows), 3, squeeze=False, sharey=True)
+    for (label, part), (first, second, third) in zip(rows, axes, strict=True):
+        here = pl.col("dataset") == part["dataset"][0]
+        if train.height:
+            collapse_gap(train.filter(here), first, labels=False)
+        first.set_title("srt: train_reward (dashed),\ngold accuracy (solid)", color=INK)
+        curves(part, second, "avg_at_k", labels=False)
+        second.set_title("\n".join(filter(None, (label, "held-out avg@k"))))
+        curves(modal.filter(here), third, "modal_share")
+        third.set_title("most common answer\nacross prompts")
+    data = pl.concat([train, held, modal], how="diagonal_relaxed")
+    return Sheet(
+        "C5", "Collapse",
+        "Left: training rollouts, band lowest to highest seed. Middle: held-out accuracy, band 95% "
+        "interval over seeds and prompts. Right: band lowest to highest seed.", figure, data,
+    )  # fmt: skip
+
+
+@styled
+def forest(
+    panels: Sequence[tuple[str, Sequence[tuple[str, float, float | None, float | None]]]],
+    references: Sequence[float],
+    name: str,
+    title: str,
+    caption: str,
+) -> Sheet:
+    """Estimates with intervals, one row each; ``references``: a vertical line per panel."""
+    longest = max((len(rows) for _, rows in panels), default=1)
+    figure = Figure(figsize=(WIDTH, 0.9 + 0.24 * max(longest, 2)), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    kept: list[dict[str, Any]] = []
+    for (label, rows), reference, ax in zip(panels, references, axes, strict=True):
+        draw_forest(ax, rows, reference)
+        ax.set_title(label)
+        kept += [
+            {"panel": label, "row": text, "value": value, "low": low, "high": high}
+            for text, value, low, high in rows
+        ]
+    return Sheet(name, title, caption, figure, pl.DataFrame(kept, infer_schema_length=None))
+
+
+def draw_forest(
+    ax: Any, rows: Sequence[tuple[str, float, float | None, float | None]], reference: float
+) -> None:
+    """One panel of :func:`forest`."""
+    ax.axvline(reference, color=MUTED, linewidth=0.9)
+    for place, (_, value, low, high) in enumerate(rows):
+        if low is not None and high is not None:
+            ax.plot([low, high], [place, place], color="#0072B2", linewidth=1.4)
+        ax.plot([value], [place], marker="o", color="#0072B2", markeredgecolor="white")
+    ax.set_yticks(range(len(rows)), [text for text, *_ in rows])
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.grid(True, axis="x")
+    ax.grid(False, axis="y")
+
+
+def _line(ax: Any, part: pl.DataFrame, colour: str, marker: str) -> None:
+    x = part["step"].to_list()
+    band = part.filter(pl.col("low").is_not_null())
+    if band.height:
+        ax.fill_between(
+            band["step"].to_list(), band["low"].to_list(), band["high"].to_list(), color=colour,
+            alpha=0.13, linewidth=0,
+        )  # fmt: skip
+    ax.plot(
+        x, part["value"].to_list(), color=colour, marker=marker, markeredgecolor="white",
+        markeredgewidth=0.6, clip_on=False,
+    )  # fmt: skip

@@ -1,0 +1,208 @@
+"""What is claimed, with effect sizes and the rule of the verdict: fixed before any run was made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.claims.effects import Effect
+
+Verdict = str
+"""holds, fails, undecided, not run, or a "mixed: ..." that spells out what differs."""
+
+HOLDS, FAILS, UNDECIDED, NOT_RUN = "holds", "fails", "undecided", "not run"
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One inequality about one effect, judged by its 95% interval."""
+
+    key: str
+    text: str
+    rule: Literal["above", "below", "within"]
+    """above: effect > threshold; below: effect < threshold; within: |effect| < threshold."""
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper, as tested here."""
+
+    key: str
+    title: str
+    sweep: str
+    parts: tuple[str, ...]
+    hypotheses: tuple[Hypothesis, ...]
+    paper: str
+    differs: str
+    each_on_its_own: bool = False
+    """Whether the hypotheses are separate questions, so that one may hold where another fails."""
+    one_task: bool = False
+    """Whether the datasets are steps of one task, so that the claim has one verdict."""
+
+
+TINY = (
+    "The models here are tiny and warm-started on the task, the tasks are short text tasks, and "
+    "runs last some hundred steps."
+)
+NOT_STATED = "The paper's own number is not stated here."
+
+C1 = Claim(
+    "C1", "Self-reward improves accuracy without labels", "paper_cpu", ("improve",),
+    (
+        Hypothesis("C1a", "srt: avg@k at the end minus at the start > 0.05", "above", 0.05),
+        Hypothesis("C1b", "srt: maj@k at the end minus at the start > 0", "above", 0.0),
+    ),
+    "arXiv 2505.21444 reports that SRT improves on its start model on mathematics. " + NOT_STATED,
+    TINY,
+)  # fmt: skip
+C2 = Claim(
+    "C2", "Early on, self-reward rivals gold labels", "paper_cpu", ("improve",),
+    (
+        Hypothesis(
+            "C2",
+            "half-way through training, gold minus srt in avg@k < 0.05 (non-inferiority margin)",
+            "below", 0.05,
+        ),
+    ),
+    "arXiv 2505.21444 reports that SRT matches RL with gold labels early in training. "
+    + NOT_STATED,
+    TINY,
+)  # fmt: skip
+C3 = Claim(
+    "C3", "Labels get better as the policy does", "paper_cpu", ("improve",),
+    (
+        Hypothesis(
+            "C3a", "srt: label accuracy, last fifth minus first fifth of the steps > 0.05",
+            "above", 0.05,
+        ),
+        Hypothesis("C3b", "fixed_teacher: that change lies within 0.03 of 0", "within", 0.03),
+        Hypothesis("C3c", "srt minus fixed_teacher in final avg@k > 0.02", "above", 0.02),
+    ),
+    "arXiv 2505.21444 reports that labels of a fixed teacher stay flat. " + NOT_STATED,
+    TINY,
+)  # fmt: skip
+C4 = Claim(
+    "C4", "A curriculum climbs where direct training does not", "paper_cpu", ("curriculum",),
+    (
+        Hypothesis(
+            "C4a", "last level: climb minus direct self-reward in final avg@k > 0.05",
+            "above", 0.05,
+        ),
+        Hypothesis("C4b", "on every rung: avg@k at the end minus at the start > 0", "above", 0.0),
+    ),
+    "arXiv 2505.21444 reports that curricula climb on Reasoning Gym. " + NOT_STATED,
+    TINY,
+    one_task=True,
+)  # fmt: skip
+C5 = Claim(
+    "C5", "Trained for long, self-reward collapses", "paper_cpu", ("collapse",),
+    (
+        Hypothesis("C5a", "rise: avg@k at the best evaluation minus at the start > 0.05",
+                   "above", 0.05),
+        Hypothesis("C5b", "fall: final avg@k < 0.10", "below", 0.10),
+        Hypothesis("C5c", "train_reward over the last fifth of the steps > 0.80", "above", 0.80),
+        Hypothesis(
+            "C5d",
+            "one answer for all prompts, at a far higher learning rate (srt-fast): final modal "
+            "share > 0.5",
+            "above", 0.5,
+        ),
+        Hypothesis("C5e", "gold for as long: avg@k at the end minus at the start > 0",
+                   "above", 0.0),
+    ),
+    "arXiv 2505.21444 reports that SRT collapses after its early gains. " + NOT_STATED,
+    TINY + " The learning rate is raised so that the collapse comes soon: three times for "
+    "srt-long and gold-long, and twenty times, after a ramp, for srt-fast and gold-fast.",
+)  # fmt: skip
+C6 = Claim(
+    "C6", "Start accuracy and learning rate decide, other knobs shift it", "paper_cpu_full",
+    ("phase", "knobs"),
+    (
+        Hypothesis(
+            "C6a",
+            "start maj@k >= 0.6, the two lowest learning rates: end minus start in avg@k > 0",
+            "above", 0.0,
+        ),
+        Hypothesis(
+            "C6b", "start maj@k < 0.4, the two highest learning rates: final avg@k < 0.10",
+            "below", 0.10,
+        ),
+    ),
+    "arXiv 2505.21444 reports which settings delay the collapse. " + NOT_STATED,
+    TINY,
+)  # fmt: skip
+C7 = Claim(
+    "C7", "Spurious rewards help", "paper_cpu_full", ("spurious",),
+    (
+        Hypothesis("C7a", "random: avg@k at the end minus at the start > 0", "above", 0.0),
+        Hypothesis("C7b", "format: avg@k at the end minus at the start > 0", "above", 0.0),
+        Hypothesis("C7c", "incorrect: avg@k at the end minus at the start > 0", "above", 0.0),
+    ),
+    "Spurious rewards are those of arXiv 2506.10947. " + NOT_STATED,
+    TINY,
+    each_on_its_own=True,
+)  # fmt: skip
+C8 = Claim(
+    "C8", "The collapse can be avoided or delayed", "paper_cpu_full", ("mitigation",),
+    (
+        Hypothesis("C8a", "early stopping on 1% labels: regret in avg@k < 0.05", "below", 0.05),
+        Hypothesis("C8b", "fixed labels: the collapse comes later, by > 0 steps", "above", 0.0),
+        Hypothesis(
+            "C8c", "easiest third by vote share: avg@k at the end minus at the start > -0.02",
+            "above", -0.02,
+        ),
+        Hypothesis(
+            "C8d", "easiest third by pass rate: avg@k at the end minus at the start > -0.02",
+            "above", -0.02,
+        ),
+    ),
+    "arXiv 2505.21444 names early stopping, labels frozen offline and easy prompts as remedies. "
+    + NOT_STATED,
+    TINY,
+)  # fmt: skip
+CLAIMS = (C1, C2, C3, C4, C5, C6, C7, C8)
+
+PRETRAINED_SWEEP = "smollm_cpu"
+
+
+def judge(hypothesis: Hypothesis, effect: Effect | None) -> Verdict:
+    """The rule: the whole interval on the claimed side holds, on the other side fails.
+
+    One seed says nothing about other seeds, so it is never more than undecided.
+    """
+    if effect is None:
+        return NOT_RUN
+    low, high, bound = effect.low, effect.high, hypothesis.threshold
+    if low is None or high is None or effect.seeds < 2:
+        return UNDECIDED
+    if hypothesis.rule == "within":
+        if -bound < low and high < bound:
+            return HOLDS
+        return FAILS if low > bound or high < -bound else UNDECIDED
+    if hypothesis.rule == "below":
+        return HOLDS if high < bound else FAILS if low > bound else UNDECIDED
+    return HOLDS if low > bound else FAILS if high < bound else UNDECIDED
+
+
+def all_of(verdicts: Sequence[Verdict]) -> Verdict:
+    """Hypotheses of one claim on one task: holds if all hold, fails if any fails."""
+    if FAILS in verdicts:
+        return FAILS
+    if set(verdicts) <= {NOT_RUN}:
+        return NOT_RUN
+    return HOLDS if set(verdicts) == {HOLDS} else UNDECIDED
+
+
+def spelled_out(verdicts: Mapping[str, Verdict], preposition: str = "on") -> Verdict:
+    """Over tasks: one verdict if they agree, else "mixed" with who says what."""
+    found = set(verdicts.values())
+    if len(found) == 1:
+        return found.pop()
+    if not found:
+        return NOT_RUN
+    parts = []
+    for verdict in (HOLDS, FAILS, UNDECIDED, NOT_RUN):
+        names = [name for name, given in verdicts.items() if given == verdict]
+        if names:
+            parts.append(f"{verdict} {preposition} {', '.join(names)}")
+    return f"mixed: {'; '.join(parts)}"

@@ -1,0 +1,205 @@
+"""What a claim's section is made of: findings, tables of numbers, a figure, what is missing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from analysis.claims.data import Block, Cell, Study
+from analysis.claims.effects import Effect, over_both, over_seeds
+from analysis.claims.hypotheses import (
+    NOT_RUN,
+    Claim,
+    Hypothesis,
+    Verdict,
+    all_of,
+    judge,
+    spelled_out,
+)
+from srtbench.analysis.figures.sheets import Sheet
+
+Roles = Mapping[str, Cell | None]
+"""What a cell is to a claim -> the cell, None where the plan has none."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of the page: a measured effect, or a plain count where low and high are None."""
+
+    effect: Effect | None
+    digits: int = 3
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of labels and numbers."""
+
+    name: str
+    title: str
+    labels: tuple[str, ...]
+    quantities: tuple[str, ...]
+    rows: tuple[tuple[tuple[str, ...], tuple[Number, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A hypothesis on one task."""
+
+    hypothesis: Hypothesis
+    task: str
+    effect: Effect | None
+    digits: int = 3
+
+    @property
+    def verdict(self) -> Verdict:
+        """By the rule that was fixed in advance."""
+        return judge(self.hypothesis, self.effect)
+
+
+@dataclass
+class Section:
+    """A claim, measured."""
+
+    claim: Claim
+    cells: list[Cell] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    method: list[str] = field(default_factory=list)
+    """Sentences on how the effects are measured."""
+    missing: list[str] = field(default_factory=list)
+    sheet: Sheet | None = None
+    samples: list[str] = field(default_factory=list)
+    """Markdown lines."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Over all hypotheses and tasks."""
+        if self.claim.each_on_its_own:
+            names = {h.key: h.text.partition(":")[0] for h in self.claim.hypotheses}
+            return spelled_out({names[f.hypothesis.key]: f.verdict for f in self.findings}, "for")
+        if self.claim.one_task:
+            return all_of([finding.verdict for finding in self.findings])
+        tasks = dict.fromkeys(finding.task for finding in self.findings)
+        return spelled_out(
+            {task: all_of([f.verdict for f in self.findings if f.task == task]) for task in tasks}
+        )
+
+    def add(
+        self, key: str, task: str, effect: Effect | None, missing: str = "", digits: int = 3
+    ) -> None:
+        """Note the effect that a hypothesis is about; ``missing`` says why there is none."""
+        (hypothesis,) = (h for h in self.claim.hypotheses if h.key == key)
+        self.findings.append(Finding(hypothesis, task, effect, digits))
+        if effect is None and missing:
+            self.lacks(f"{key}, {task}: {missing}" if task else f"{key}: {missing}")
+
+    def lacks(self, what: str) -> None:
+        """Note what is missing, once."""
+        if what not in self.missing:
+            self.missing.append(what)
+
+    def use(self, cells: Iterable[Cell | None]) -> None:
+        """Note the cells that the section rests on, and their runs that cannot be used."""
+        for cell in cells:
+            if cell is None or cell in self.cells:
+                continue
+            self.cells.append(cell)
+            if cell.problems:
+                reasons = "; ".join(cell.problems)
+                self.lacks(
+                    f"{cell.name}: {len(cell.seeds)} of {len(cell.planned)} seeds, {reasons}"
+                )
+
+
+def start(claim: Claim, study: Study) -> tuple[Section, list[Cell]]:
+    """An empty section, and the cells of the claim's first part."""
+    section = Section(claim)
+    cells = study.part(claim.parts[0])
+    if not cells:
+        section.lacks(f"no sweep given has the part '{claim.parts[0]}' (it is in {claim.sweep})")
+    return section, cells
+
+
+def not_run(section: Section, task: str = "") -> Section:
+    """Every hypothesis without an effect."""
+    for hypothesis in section.claim.hypotheses:
+        section.add(hypothesis.key, task, None)
+    assert section.verdict == NOT_RUN
+    return section
+
+
+def count(value: float | None) -> Number:
+    """A plain number, such as steps or seeds."""
+    effect = None if value is None else Effect(float(value), None, None, 0, None)
+    return Number(effect, 0)
+
+
+def run_table(study: Study, cells: Sequence[Cell]) -> Table:
+    """What was run: steps, seeds and prompts as read from the data."""
+    rows = []
+    for cell in cells:
+        seeds, blocks = study.blocks(cell)
+        numbers: list[Number] = [
+            count(cell.total_steps), count(len(seeds)), count(len(cell.planned)),
+        ]  # fmt: skip
+        if blocks:
+            (block,) = blocks
+            samples = study.evaluations[cell.sweep, cell.runs[seeds[0]]].samples
+            numbers += [count(block.avg.shape[2]), count(samples)]
+            ends = (block.avg[:, 0], block.avg[:, -1], block.maj[:, 0], block.maj[:, -1])
+            numbers += [Number(over_both(table)) for table in ends]
+        else:
+            numbers += [Number(None)] * 6
+        rows.append(((cell.model, cell.dataset, cell.variant), tuple(numbers)))
+    quantities = (
+        "steps", "seeds finished", "seeds planned", "prompts", "samples", "start avg@k",
+        "final avg@k", "start maj@k", "final maj@k",
+    )  # fmt: skip
+    return Table("runs", "What was run", ("model", "dataset", "variant"), quantities, tuple(rows))
+
+
+def last_fifth(study: Study, cell: Cell, column: str, first_too: bool = False) -> Effect | None:
+    """Mean of a train measure over the last fifth of the steps, over seeds.
+
+    ``first_too``: minus its mean over the first fifth.
+    """
+    values = []
+    for run_id in cell.runs.values():
+        table = study.training[cell.sweep, run_id].sort("step")
+        series = table[column].drop_nulls().to_numpy()
+        size = max(1, len(series) // 5)
+        if len(series):
+            change = series[-size:].mean() - (series[:size].mean() if first_too else 0.0)
+            values.append(float(change))
+    return over_seeds(values)
+
+
+def blocks_of(study: Study, *cells: Cell | None) -> list[Block]:
+    """Aligned scores on the seeds finished in all cells; none without a common seed."""
+    known = [cell for cell in cells if cell is not None]
+    return study.blocks(*known)[1] if len(known) == len(cells) else []
+
+
+def change_of(study: Study, cell: Cell | None) -> Effect | None:
+    """avg@k at the end minus at the start, over seeds and prompts."""
+    blocks = blocks_of(study, cell)
+    return over_both(blocks[0].change) if blocks else None
+
+
+def final_difference(study: Study, first: Cell | None, second: Cell | None) -> Effect | None:
+    """First minus second in final avg@k, paired by seed and prompt."""
+    blocks = blocks_of(study, first, second)
+    return over_both(blocks[0].avg[:, -1] - blocks[1].avg[:, -1]) if blocks else None
+
+
+def final_of(study: Study, cell: Cell | None) -> Effect | None:
+    """avg@k of the last evaluation, over seeds and prompts."""
+    blocks = blocks_of(study, cell)
+    return over_both(blocks[0].avg[:, -1]) if blocks else None
+
+
+def absent(roles: Roles, *names: str) -> str:
+    """Which of these cells the plan lacks, or has no finished seed of; empty: none."""
+    lacking = [name for name in names if roles[name] is None]
+    if lacking:
+        return f"the plan has no variant {' and no '.join(lacking)}"
+    idle = [name for name in names if not getattr(roles[name], "seeds", ())]
+    return f"no seed of {' and of '.join(idle)} is finished" if idle else ""

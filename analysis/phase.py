@@ -1,0 +1,102 @@
+"""Phase diagram: what self-reward does from each start accuracy at each learning rate.
+
+python -m analysis.phase runs/paper_cpu_full --out figures
+"""
+
+import duckdb
+import polars as pl
+from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
+from matplotlib.ticker import NullLocator, PercentFormatter
+
+from analysis.claims.data import Cell, Study
+from analysis.claims.effects import over_both
+from analysis.common import MissingError, main
+from srtbench.analysis.figures import styled
+from srtbench.analysis.figures.sheets import Sheet, new_figure
+from srtbench.analysis.figures.style import INK
+
+PART = "phase"
+BORDERS = (0.4, 0.6)
+"""Start maj@k below which, and from which on, the claims say what happens."""
+_DIVERGING = LinearSegmentedColormap.from_list(
+    "change", ["#B2480A", "#E8A57C", "#F7F7F7", "#7FB4D6", "#00568A"]
+)
+
+
+def draw(connection: duckdb.DuckDBPyConnection) -> Sheet:
+    """A tile per cell: its change in avg@k."""
+    study = Study(connection)
+    cells = study.part(PART)
+    if not cells:
+        raise MissingError(f"this sweep has no part '{PART}'")
+    frame = phase_frame(study, cells)
+    if not frame.height:
+        raise MissingError(f"no run of the part '{PART}' is finished yet")
+    return phase_sheet(frame)
+
+
+def phase_frame(study: Study, cells: list[Cell]) -> pl.DataFrame:
+    """One row per cell with a finished seed: measured start, learning rate, change, last avg@k."""
+    rows = []
+    for cell in cells:
+        _, blocks = study.blocks(cell)
+        change = over_both(blocks[0].change) if blocks else None
+        if change is None or cell.learning_rate is None:
+            continue
+        (block,) = blocks
+        rows.append(
+            {
+                "model": cell.model, "dataset": cell.dataset, "variant": cell.variant,
+                "learning_rate": cell.learning_rate, "seeds": change.seeds,
+                "start_maj": float(block.maj[:, 0].mean()),
+                "start_avg": float(block.avg[:, 0].mean()),
+                "final_avg": float(block.avg[:, -1].mean()),
+                "change": change.value, "low": change.low, "high": change.high,
+                "prompts": change.prompts,
+            }
+        )  # fmt: skip
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+@styled
+def phase_sheet(frame: pl.DataFrame) -> Sheet:
+    """Start maj@k against learning rate, coloured by the change in avg@k."""
+    figure = new_figure(1, 3.6, 5.6)
+    ax = figure.subplots()
+    rows = frame.sort("learning_rate", "start_maj")
+    tiles = ax.scatter(
+        rows["start_maj"].to_list(), rows["learning_rate"].to_list(), c=rows["change"].to_list(),
+        cmap=_DIVERGING, norm=TwoSlopeNorm(0, -0.6, 0.6), marker="s", s=560, edgecolors="#8a9099",
+        linewidths=0.6,
+    )  # fmt: skip
+    for row in rows.iter_rows(named=True):
+        change = f"{100 * row['change']:+.0f}".replace("-", "\u2212")
+        ax.text(
+            row["start_maj"], row["learning_rate"], f"{change}\n{row['final_avg']:.0%}",
+            ha="center", va="center", fontsize=6.4,
+            color="white" if abs(row["change"]) > 0.35 else INK,
+        )  # fmt: skip
+    ax.set_yscale("log")
+    rates = sorted(set(rows["learning_rate"]))
+    ax.set_yticks(rates, [f"{rate:g}" for rate in rates])
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.set_ylim(rates[0] / 1.8, rates[-1] * 1.8)
+    for border in BORDERS:
+        ax.axvline(border, color="#c4c8ce", linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
+    starts = rows["start_maj"].to_list()
+    ax.set_xlim(min(*BORDERS, *starts) - 0.08, max(*BORDERS, *starts) + 0.08)
+    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.set_xlabel("start model, maj@k")
+    ax.set_ylabel("learning rate")
+    ax.set_title("Change of avg@k in points; below it the final avg@k")
+    figure.colorbar(tiles, ax=ax, format=PercentFormatter(1, decimals=0), aspect=30)
+    caption = (
+        "One tile per start model and learning rate, at the measured start. Number: avg@k at the "
+        "end minus at the start, in points. Below it: avg@k at the end. "
+        "Dotted: the starts that the hypotheses name."
+    )
+    return Sheet("phase", "Phase diagram", caption, figure, frame)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(draw, __file__, __doc__))

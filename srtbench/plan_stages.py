@@ -1,0 +1,108 @@
+"""The shared stages that a run needs: prompts, start model, its evaluation, its votes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
+from srtbench.config.models import LocalModel, ModelConfig, TinyModel
+from srtbench.config.train import EvalConfig, PoolConfig, TrainConfig
+from srtbench.config.variants import VariantConfig, VotingConfig, teacher_of, trains_on_eval_prompts
+from srtbench.identity import content_hash, result_content
+from srtbench.specs import StageKind, StageSpec
+
+
+def start_stages(model: ModelConfig, dataset: DatasetConfig, length: int) -> Iterator[StageSpec]:
+    """The stage that makes the start model; none if it is loaded as it is.
+
+    Args:
+        length: longest completion, in tokens.
+    """
+    if isinstance(model, TinyModel):
+        # Levels that share a warm start share the stage: it must not depend on the level itself.
+        if isinstance(dataset, ReasoningGymDataset) and dataset.warm_start_level is not None:
+            dataset = dataset.model_copy(update={"level": dataset.warm_start_level})
+        yield _stage("warm_start", {}, model=model, dataset=dataset, max_completion_length=length)
+    elif isinstance(model, LocalModel) and model.gguf_file:
+        yield _stage("converted_model", {}, model=model)
+
+
+def prompt_stages(
+    dataset: DatasetConfig, train: TrainConfig, evaluation: EvalConfig
+) -> Iterator[StageSpec]:
+    """The stages that draw train and eval prompts."""
+    yield _stage("train_prompts", {}, dataset=dataset, prompts=pool_size(dataset, train))
+    yield _stage("eval_prompts", {}, dataset=dataset, prompts=evaluation.prompts)
+
+
+def start_model_stages(
+    model: ModelConfig,
+    dataset: DatasetConfig,
+    variant: VariantConfig,
+    train: TrainConfig,
+    evaluation: EvalConfig,
+    needs: dict[StageKind, str],
+) -> Iterator[StageSpec]:
+    """The stages that sample from the start model: its evaluation, teacher labels, pool votes.
+
+    Args:
+        needs: ids of the stages that draw the prompts and make the start model.
+    """
+    length = train.max_completion_length
+    kinds: tuple[StageKind, ...] = ("warm_start", "converted_model")
+    start: dict[StageKind, str] = {kind: needs[kind] for kind in kinds if kind in needs}
+    yield _stage(
+        "base_eval",
+        start | {"eval_prompts": needs["eval_prompts"]},
+        model=model,
+        dataset=dataset,
+        eval=evaluation.model_copy(update={"every": 1}),  # how often later is no matter here
+        max_completion_length=length,
+    )
+    on_eval = trains_on_eval_prompts(variant)
+    prompts = needs["eval_prompts"] if on_eval else needs["train_prompts"]
+    common: dict[str, Any] = {
+        "model": model,
+        "dataset": dataset,
+        "prompts": evaluation.prompts if on_eval else pool_size(dataset, train),
+        "batch_size": evaluation.batch_size,
+        "max_completion_length": length,
+    }
+    sampled = start | {"train_prompts": prompts}
+    teacher = teacher_of(variant)
+    if teacher is not None:
+        yield _stage(
+            "teacher_labels",
+            sampled,
+            votes=teacher.votes or train.num_generations,
+            temperature=teacher.temperature,
+            voting=teacher.voting,
+            **common,
+        )
+    if train.pool is not None and train.pool.keep < 1:
+        yield _stage(
+            "pool_votes",
+            sampled,
+            votes=train.pool.votes or train.num_generations,
+            temperature=train.temperature,
+            voting=VotingConfig(),
+            **common,
+        )
+
+
+def pool_size(dataset: DatasetConfig, train: TrainConfig) -> int:
+    """Train prompts of a run, before the easiest are chosen."""
+    sizes = [dataset.train_prompts, train.pool.prompts if train.pool else None]
+    return min(
+        [train.steps * train.prompts_per_step, *(size for size in sizes if size is not None)]
+    )
+
+
+def keep_count(pool: PoolConfig, size: int) -> int:
+    """How many of ``size`` prompts a pool keeps: at least one."""
+    return max(1, round(pool.keep * size))
+
+
+def _stage(kind: StageKind, needs: dict[StageKind, str], **inputs: Any) -> StageSpec:
+    spec = StageSpec(stage_id=kind, kind=kind, needs=needs, **inputs)
+    digest = content_hash(result_content(spec.model_dump(mode="json", exclude={"stage_id"})))
+    return spec.model_copy(update={"stage_id": f"{kind}-{digest}"})

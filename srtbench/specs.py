@@ -1,0 +1,122 @@
+"""What a plan is made of: runs and shared stages, as data that a worker can read."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from srtbench.config.datasets import DatasetConfig
+from srtbench.config.models import ModelConfig
+from srtbench.config.train import EvalConfig, TrainConfig
+from srtbench.config.variants import (
+    StartRule,
+    VariantConfig,
+    VotingConfig,
+    trains_on_eval_prompts,
+)
+
+StageKind = Literal[
+    "train_prompts",
+    "eval_prompts",
+    "warm_start",
+    "converted_model",
+    "teacher_labels",
+    "pool_votes",
+    "base_eval",
+]
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StageSpec(_Spec):
+    """Work that runs share, named by the hash of its inputs."""
+
+    stage_id: str
+    kind: StageKind
+    needs: dict[StageKind, str]
+    model: ModelConfig | None = None
+    dataset: DatasetConfig | None = None
+    prompts: int = 0
+    eval: EvalConfig | None = None
+    votes: int = 0
+    temperature: float = 1.0
+    voting: VotingConfig | None = None
+    batch_size: int = 0
+    max_completion_length: int = 0
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Ids of the work that must be done before."""
+        return tuple(self.needs.values())
+
+
+class StartsFrom(_Spec):
+    """The run, and which of its policies, that another run starts from."""
+
+    run_id: str
+    rule: StartRule
+
+
+class RunSpec(_Spec):
+    """One training run: everything a worker needs to know.
+
+    Attributes:
+        part: name of the part of the sweep that it belongs to, if the sweep has parts.
+        starts_from: the run before it in a curriculum.
+        keep_best: policies to keep for the runs that start from this one.
+    """
+
+    run_id: str
+    sweep: str
+    part: str | None = None
+    model_label: str
+    dataset_label: str
+    variant_label: str
+    seed: int
+    model: ModelConfig
+    dataset: DatasetConfig
+    variant: VariantConfig
+    train: TrainConfig
+    eval: EvalConfig
+    needs: dict[StageKind, str]
+    starts_from: StartsFrom | None = None
+    keep_best: tuple[StartRule, ...] = ()
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Ids of the work that must be done before."""
+        before = (self.starts_from.run_id,) if self.starts_from else ()
+        return (*self.needs.values(), *before)
+
+    @property
+    def cell(self) -> str:
+        """The run without its seed."""
+        return f"{self.model_label}/{self.dataset_label}/{self.variant_label}"
+
+    @property
+    def trains_on_eval_prompts(self) -> bool:
+        """Whether train and eval prompts are the same on purpose, as in test-time training."""
+        return trains_on_eval_prompts(self.variant)
+
+    @property
+    def eval_steps(self) -> tuple[int, ...]:
+        """Steps after which the policy is evaluated; 0 is the start model."""
+        steps = list(range(0, self.train.steps + 1, self.eval.every))
+        if steps[-1] != self.train.steps:
+            steps.append(self.train.steps)
+        return tuple(steps)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Upper bounds on the work of a plan."""
+
+    rollouts: int
+    completion_tokens: int
+
+    def __add__(self, other: "Estimate") -> "Estimate":
+        return Estimate(
+            self.rollouts + other.rollouts, self.completion_tokens + other.completion_tokens
+        )
