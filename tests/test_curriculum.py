@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -396,37 +397,6 @@ def test_a_sweep_with_curricula_is_audited_and_voted_again(
     assert started == 3
 
 
-def test_a_curriculum_killed_in_its_second_stage_ends_as_if_it_was_not(
-    chains: FinishedSweep, tmp_path: Path
-) -> None:
-    store = copy_of(chains, tmp_path / "runs")
-    second, third = (run_of(chains.plan, "climb", level).run_id for level in (4, 5))
-    for run_id in (second, third):
-        shutil.rmtree(store.run(run_id).path)
-    command = [sys.executable, "-m", "srtbench.cli", "sweep", str(chains.file), "--root"]
-    process = subprocess.Popen(
-        [*command, str(store.root)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    while process.poll() is None:
-        status = store.run(second).read_status()
-        if status.state == "running" and status.checkpoint_step >= 4:
-            os.killpg(process.pid, signal.SIGKILL)
-        time.sleep(0.005)
-    killed = store.run(second).read_status()
-    assert killed.state == "running"
-    assert 4 <= killed.checkpoint_step < 16
-    result = srtbench("sweep", chains.file, "--root", store.root)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert f"{second}: started, from step {killed.checkpoint_step}" in result.stdout
-    for run_id in (second, third):
-        assert_same_rollouts(run_id, chains.store, store)
-    notes = [s.run(second).best_path("best_avg_at_k") / "best.json" for s in (chains.store, store)]
-    assert json.loads(notes[0].read_text()) == json.loads(notes[1].read_text())
-
-
 BREAKABLE = """\
 from pathlib import Path
 
@@ -442,62 +412,115 @@ class Breakable(Variant):
         return Judgement(np.ones(len(group.answer_keys)))
 """
 
+BROKEN = CLIMB | {
+    "name": "broken",
+    "stages": [
+        {"level": 3, "variant": {"type": "python", "path": "mine.py:Breakable"}},
+        {"level": 3, "variant": "srt"},
+        {"level": 3, "variant": "srt"},
+    ],
+    "train": {"steps": 2},
+}
 
-def test_a_failure_reaches_the_later_stages_and_retry_failed_repeats_them_all(
-    chains: FinishedSweep, tmp_path: Path
-) -> None:
-    """Two failures at once: a first stage that breaks, and a best policy that is not there."""
-    store = copy_of(chains, tmp_path / "runs")
-    (tmp_path / "mine.py").write_text(BREAKABLE)
-    (tmp_path / "broken").touch()
-    broken = CLIMB | {
-        "name": "broken",
-        "stages": [
-            {"level": 3, "variant": {"type": "python", "path": "mine.py:Breakable"}},
-            {"level": 3, "variant": "srt"},
-            {"level": 3, "variant": "srt"},
-        ],
-        "train": {"steps": 2},
-    }
-    file = write_grid(tmp_path, "both", [CLIMB, broken])
-    plan = plan_of(file)
-    second, third = run_of(plan, "climb", 4).run_id, run_of(plan, "climb", 5).run_id
-    shutil.rmtree(store.run(second).best_path("best_avg_at_k"))
-    shutil.rmtree(store.run(third).path)
-    breaking = [run_of(plan, name) for name in ("broken", "broken.2", "broken.3")]
+# Asks for the best policy of a run that was done before anybody asked.
+LATE = AGAIN | {
+    "name": "late",
+    "stages": [AGAIN["stages"][0], AGAIN["stages"][1] | {"start_from": "best_maj_at_k"}],
+}
 
+
+@dataclass(frozen=True)
+class Troubled:
+    """A copy of the finished sweep that was killed, repeated, and has curricula that fail."""
+
+    file: Path
+    store: SweepStore
+    killed: Status
+    result: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def troubled(chains: FinishedSweep, tmp_path_factory: pytest.TempPathFactory) -> Troubled:
+    folder = tmp_path_factory.mktemp("troubled")
+    (folder / "mine.py").write_text(BREAKABLE)
+    (folder / "broken").touch()
+    file = write_grid(folder, "both", [CLIMB, BROKEN, LATE])
+    store = copy_of(chains, folder / "runs")
+    for level in (4, 5):
+        shutil.rmtree(store.run(run_of(chains.plan, "climb", level).run_id).path)
+    second = store.run(run_of(chains.plan, "climb", 4).run_id)
+    command = [sys.executable, "-m", "srtbench.cli", "sweep", str(file), "--root"]
+    process = subprocess.Popen(
+        [*command, str(store.root)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while process.poll() is None:
+        status = second.read_status()
+        if status.state == "running" and status.checkpoint_step >= 4:
+            os.killpg(process.pid, signal.SIGKILL)
+        time.sleep(0.005)
+    killed = second.read_status()
     result = srtbench("sweep", file, "--root", store.root)
-    assert result.returncode == 1
-    first = breaking[0].run_id
-    for run, error in zip(
-        breaking,
-        [
-            "RuntimeError: the reward is out of order",
-            f"run {first}, which this one starts from, failed",
-            f"run {breaking[1].run_id}, which this one starts from, failed",
-        ],
-        strict=True,
-    ):
-        status = store.run(run.run_id).read_status()
-        assert status.state == "failed"
-        assert error in (status.error or "")
-        assert "the reward is out of order" in (status.error or "")
-    place = store.run(second).best_path("best_avg_at_k") / "policy"
-    assert f"{place}: not there" in (store.run(third).read_status().error or "")
-    assert f"delete the folder {store.run(second).path}" in result.stderr
-    status_text = srtbench("status", store.path)
-    assert status_text.returncode == 1
-    assert f"run {first}, which this one starts from, failed" in status_text.stdout
+    return Troubled(file, store, killed, result)
 
-    (tmp_path / "broken").unlink()
-    shutil.rmtree(store.run(second).path)
-    result = srtbench("sweep", file, "--root", store.root, "--retry-failed")
-    assert result.returncode == 0, result.stdout + result.stderr
-    for run in breaking:
-        assert store.run(run.run_id).read_status().state == "done"
+
+def test_a_curriculum_killed_in_its_second_stage_ends_as_if_it_was_not(
+    chains: FinishedSweep, troubled: Troubled
+) -> None:
+    second, third = (run_of(chains.plan, "climb", level).run_id for level in (4, 5))
+    assert troubled.killed.state == "running"
+    assert 4 <= troubled.killed.checkpoint_step < 16
+    step = troubled.killed.checkpoint_step
+    assert f"{second}: started, from step {step}" in troubled.result.stdout
     for run_id in (second, third):
-        assert_same_rollouts(run_id, chains.store, store)
-    assert audit_sweep(store.path).breaches == []
+        assert troubled.store.run(run_id).read_status().state == "done"
+        assert_same_rollouts(run_id, chains.store, troubled.store)
+    notes = [
+        json.loads((store.run(second).best_path("best_avg_at_k") / "best.json").read_text())
+        for store in (chains.store, troubled.store)
+    ]
+    assert notes[0] == notes[1]
+
+
+def test_a_failure_reaches_the_later_stages_and_names_the_first(troubled: Troubled) -> None:
+    assert troubled.result.returncode == 1
+    plan = plan_of(troubled.file)
+    first, second, third = (run_of(plan, name) for name in ("broken", "broken.2", "broken.3"))
+    for run, last in (
+        (first, "RuntimeError: the reward is out of order"),
+        (second, f"run {first.run_id}, which this one starts from, failed"),
+        (third, f"run {second.run_id}, which this one starts from, failed"),
+    ):
+        status = troubled.store.run(run.run_id).read_status()
+        assert status.state == "failed"
+        assert "the reward is out of order" in (status.error or "")
+        assert (status.error or "").splitlines()[-1] == last
+    text = srtbench("status", troubled.store.path)
+    assert text.returncode == 1
+    assert f"run {first.run_id}, which this one starts from, failed" in text.stdout
+
+
+def test_retry_failed_repeats_whole_chains(chains: FinishedSweep, troubled: Troubled) -> None:
+    """Also the one that lacks a best policy, after what its message asks for."""
+    plan = plan_of(troubled.file)
+    first = run_of(plan, "climb", 3)
+    assert first.keep_best == ("best_maj_at_k",)
+    folder = troubled.store.run(first.run_id)
+    error = troubled.store.run(run_of(plan, "late.2").run_id).read_status().error or ""
+    assert f"{folder.best_path('best_maj_at_k') / 'policy'}: not there" in error
+    assert f"delete the folder {folder.path} and repeat with --retry-failed" in error
+    assert str(folder.path) in troubled.result.stderr
+
+    shutil.rmtree(folder.path)
+    (troubled.file.parent / "broken").unlink()
+    result = srtbench("sweep", troubled.file, "--root", troubled.store.root, "--retry-failed")
+    assert result.returncode == 0, result.stdout + result.stderr
+    for run in plan.runs:
+        assert troubled.store.run(run.run_id).read_status().state == "done"
+    assert_same_rollouts(first.run_id, chains.store, troubled.store)
+    assert audit_sweep(troubled.store.path).breaches == []
 
 
 # Which policy is best
