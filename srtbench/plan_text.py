@@ -13,13 +13,13 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None) -> str:
     What GPUs would have to do is estimated for models of the hub and from folders, not for tiny
     ones.
     """
-    rows = []
+    rows: list[list[str]] = []
     total = Estimate(0, 0)
     for run in plan.runs:
         work = estimate(run)
         total += work
         rows.append(
-            (
+            [
                 run.run_id,
                 run.train.algorithm,
                 f"{run.train.steps}",
@@ -27,12 +27,22 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None) -> str:
                 f"{run.train.learning_rate:g}",
                 f"{work.rollouts:,}",
                 f"{work.completion_tokens:,}",
-            )
+            ]
         )
-    header = ("run", "algorithm", "steps", "group x n", "lr", "rollouts", "tokens <=")
+    header = ["run", "algorithm", "steps", "group x n", "lr", "rollouts", "tokens <="]
+    if any(run.part for run in plan.runs):
+        header = ["part", *header]
+        rows = [[run.part or "", *row] for run, row in zip(plan.runs, rows, strict=True)]
     parts = [f"sweep {plan.name}: {len(plan.runs)} runs", _table(header, rows)]
     shared = [run.run_id for run in plan.runs if run.trains_on_eval_prompts]
     parts += [f"trains on its evaluation prompts, on purpose: {run_id}" for run_id in shared]
+    chains = [
+        (run.run_id, run.starts_from.rule, run.starts_from.run_id)
+        for run in plan.runs
+        if run.starts_from is not None
+    ]
+    if chains:
+        parts.append(_table(("run of a curriculum", "starts from", "of the run"), chains))
     stage_rows = []
     for stage in plan.stages:
         users = sum(stage.stage_id in run.needs.values() for run in plan.runs)
