@@ -19,6 +19,7 @@ from srtbench.replay import (
     Columns,
     GenerationShape,
     LoggedRun,
+    eval_sets,
     open_runs,
     source_state,
 )
@@ -173,6 +174,26 @@ def _found(
     yield from check_train(run, train, report.checked, report.notes, done=done, judge=judge)
     yield from check_eval(run, evaluated, report.checked, done=done)
     yield from check_metrics(run, train, report.checked)
+    if run.revoted is None:  # a revote leaves evaluation sets out
+        for label, one in eval_sets(run):
+            for column, where, message in _found_in_set(run, one, done=done, report=report):
+                yield column, f"eval set {label}: {where}", message
+
+
+def _found_in_set(
+    run: LoggedRun, one: LoggedRun, *, done: bool, report: AuditReport
+) -> Iterator[tuple[str, str, str]]:
+    yield from check_prompts(one)
+    learnt = "eval" if run.spec.trains_on_eval_prompts else "train"
+    for prompt_id in one.prompts:
+        if run.prompts.get(prompt_id, {}).get("split") == learnt:
+            yield "prompts", f"prompt {prompt_id}", "is a prompt that the run trains on"
+    evaluated = one.columns("eval")
+    yield from check_eval(one, evaluated, report.checked, done=done)
+    checkpoint, last = run.folder.read_status().checkpoint_step, max(evaluated["step"], default=-1)
+    due = max((step for step in one.spec.eval_steps if step <= checkpoint), default=-1)
+    if checkpoint and not done and last < due:
+        yield "step", "eval", f"rollouts end at step {last}, before the checkpoint {checkpoint}"
 
 
 def _health(run: LoggedRun, columns: Columns) -> list[Health]:

@@ -4,6 +4,7 @@ docs/cost.md writes the model out and says what it leaves out. Nothing here is c
 measured runs: the numbers are good to an order of magnitude, and every one is printed with '~'.
 """
 
+import dataclasses
 import math
 import re
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from srtbench.config.models import ModelConfig, TinyModel
 from srtbench.config.train import TrainConfig
 from srtbench.config.variants import EmaTeacherConfig, extra_votes, flat_parts
-from srtbench.plan import RunSpec, StageSpec, estimate
+from srtbench.plan import EvalSetSpec, RunSpec, StageSpec, estimate
+from srtbench.plan_eval_sets import set_rollouts
 
 TRAIN_UTILISATION = 0.3
 """Share of the peak that the optimiser step reaches (MFU)."""
@@ -191,13 +193,15 @@ def _run_cost(spec: RunSpec, size: Size, assumed: Assumptions) -> Cost:
     train, gpu, gpus = spec.train, GPUS[assumed.gpu], spec.train.num_processes
     limit = train.max_completion_length
     lengths = Lengths(mean_prompt(train, assumed), assumed.mean_length * limit, limit)
-    rollouts = estimate(spec).rollouts
+    further = [_set_work(one, spec, assumed) for one in spec.eval_sets]
+    rollouts = estimate(spec).rollouts - sum(int(work.rollouts) for work, _ in further)
     trained = train.steps * train.completions_per_step
     votes = train.steps * train.prompts_per_step * extra_votes(spec.variant, train.num_generations)
     evaluated = rollouts - trained - votes
 
     flop = trained * lengths.total * training_flop_per_token(size, train)
     seconds = flop / (gpu.tflops * 1e12 * TRAIN_UTILISATION) / gpus
+    sampled = [(rollouts, lengths), *((work.rollouts, found) for work, found in further)]
     for work in (
         _training_samples(train, size, lengths, gpu, (trained + votes) / gpus, _bytes(spec.model)),
         Sampling(
@@ -209,17 +213,33 @@ def _run_cost(spec: RunSpec, size: Size, assumed: Assumptions) -> Cost:
         ),
     ):
         seconds += decode_seconds(size, gpu, work, lengths)
-    gigabytes = _gigabytes(spec, size, gpu, lengths.longest, gpus, sharded=is_sharded(train))
+    for work, found in further:
+        share = dataclasses.replace(work, rollouts=work.rollouts / gpus)
+        seconds += decode_seconds(size, gpu, share, found)
+    gigabytes = _gigabytes(spec, size, gpu, lengths, gpus, sharded=is_sharded(train))
     return Cost(
-        prompt_tokens=rollouts * lengths.prompt,
-        completion_tokens=rollouts * lengths.mean,
-        flop=flop + 2 * size.active * rollouts * lengths.total,
+        prompt_tokens=sum(count * found.prompt for count, found in sampled),
+        completion_tokens=sum(count * found.mean for count, found in sampled),
+        flop=flop + 2 * size.active * sum(count * found.total for count, found in sampled),
         gpu_hours=seconds * gpus / 3600,
         gpus=gpus,
         gigabytes=gigabytes,
         fits=gigabytes <= USABLE_MEMORY * gpu.gigabytes,
-        least_gpus=_least_gpus(spec, size, gpu, lengths.longest),
+        least_gpus=_least_gpus(spec, size, gpu, lengths),
     )
+
+
+def _set_work(one: EvalSetSpec, spec: RunSpec, assumed: Assumptions) -> tuple[Sampling, Lengths]:
+    """What a run samples on an evaluation set, on all its GPUs together."""
+    limit, batch = one.sampling.max_completion_length, one.sampling.batch_size
+    work = Sampling(
+        set_rollouts(one, spec),
+        len(one.steps(spec.train.steps)),
+        group_batch(batch, one.sampling.samples),
+        "transformers",
+        _bytes(spec.model),
+    )
+    return work, Lengths(mean_prompt(spec.train, assumed), assumed.mean_length * limit, limit)
 
 
 def _training_samples(
@@ -238,9 +258,8 @@ def _stage_cost(spec: StageSpec, size: Size, assumed: Assumptions) -> Cost:
     gpu, width, limit = GPUS[assumed.gpu], _bytes(spec.model), spec.max_completion_length
     lengths = Lengths(float(assumed.prompt_tokens), assumed.mean_length * limit, limit)
     rollouts = estimate(spec).rollouts
-    samples, batch = (
-        (spec.eval.samples, spec.eval.batch_size) if spec.eval else (spec.votes, spec.batch_size)
-    )
+    own = spec.sampling or spec.eval
+    samples, batch = (own.samples, own.batch_size) if own else (spec.votes, spec.batch_size)
     at_once = group_batch(batch, samples) if rollouts else 0
     work = Sampling(rollouts, 1, at_once, "transformers", width)
     held = at_once * lengths.longest * _kv_bytes(size, width)
@@ -319,19 +338,19 @@ def _vllm_batch(size: Size, train: TrainConfig, length: float, gpu: Gpu) -> int:
     return max(1, int(free / (length * _kv_bytes(size, _VLLM_BYTES))))
 
 
-def _least_gpus(spec: RunSpec, size: Size, gpu: Gpu, length: float) -> int | None:
+def _least_gpus(spec: RunSpec, size: Size, gpu: Gpu, lengths: Lengths) -> int | None:
     for gpus in range(1, MOST_GPUS + 1):
-        needed = _gigabytes(spec, size, gpu, length, gpus, sharded=True)
+        needed = _gigabytes(spec, size, gpu, lengths, gpus, sharded=True)
         if needed <= USABLE_MEMORY * gpu.gigabytes:
             return gpus
     return None
 
 
 def _gigabytes(
-    spec: RunSpec, size: Size, gpu: Gpu, length: float, gpus: int, *, sharded: bool
+    spec: RunSpec, size: Size, gpu: Gpu, lengths: Lengths, gpus: int, *, sharded: bool
 ) -> float:
     """Memory of each GPU at its fullest moment."""
-    train, width = spec.train, _bytes(spec.model)
+    train, width, length = spec.train, _bytes(spec.model), lengths.longest
     state = state_bytes(spec, size) / (gpus if sharded else 1)
 
     per_process = math.ceil(train.completions_per_step / gpus)
@@ -342,8 +361,11 @@ def _gigabytes(
 
     # To sample, transformers needs the weights whole.
     gathered = size.parameters * width if sharded and gpus > 1 else 0
-    evaluated = group_batch(spec.eval.batch_size, spec.eval.samples)
-    sampling = gathered + evaluated * length * _kv_bytes(size, width)
+    held = group_batch(spec.eval.batch_size, spec.eval.samples) * length
+    for one in spec.eval_sets:
+        longest = lengths.prompt + one.sampling.max_completion_length
+        held = max(held, group_batch(one.sampling.batch_size, one.sampling.samples) * longest)
+    sampling = gathered + held * _kv_bytes(size, width)
     reserved = 0.0
     if not train.trl.get("use_vllm"):
         sampling = max(sampling, gathered + per_process * length * _kv_bytes(size, width))

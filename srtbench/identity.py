@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-RUN_CONTENT = ("model", "dataset", "variant", "seed", "train", "eval", "starts_from")
+RUN_CONTENT = (
+    *("model", "dataset", "variant", "seed", "train", "eval", "starts_from"),
+    "eval_sets",
+)
 """Fields of a run's specification that its id is the hash of."""
 
 # Overrides are already merged into a run's own sections; a permission changes no result.
@@ -38,7 +41,15 @@ def result_content(dump: dict[str, Any]) -> dict[str, Any]:
     if train and train.get("trl"):
         options = {k: v for k, v in train["trl"].items() if k not in _REPORTING}
         content["train"] = train | {"trl": options}
+    if sets := content.pop("eval_sets", None):
+        content["eval_sets"] = sorted(map(_set_content, sets), key=lambda one: str(one["label"]))
     return content
+
+
+def _set_content(section: dict[str, Any]) -> dict[str, Any]:
+    """An evaluation set; its label counts, because the run's folder has it as a name."""
+    content = {key: value for key, value in section.items() if key != "needs"}
+    return content | {"dataset": _section_content(section["dataset"])}
 
 
 def _section_content(section: dict[str, Any]) -> dict[str, Any]:

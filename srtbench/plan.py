@@ -26,11 +26,18 @@ from srtbench.config.variants import (
 )
 from srtbench.identity import RUN_CONTENT, content_hash, result_content
 from srtbench.merge import merge_sections, stage_variant
+from srtbench.plan_eval_sets import (
+    eval_set_spec,
+    eval_set_stages,
+    prompt_count,
+    set_rollouts,
+)
 from srtbench.plan_stages import prompt_stages, start_model_stages, start_stages
-from srtbench.specs import Estimate, RunSpec, StageKind, StageSpec, StartsFrom
+from srtbench.specs import Estimate, EvalSetSpec, RunSpec, StageKind, StageSpec, StartsFrom
 
 __all__ = [
     "Estimate",
+    "EvalSetSpec",
     "Plan",
     "RunSpec",
     "StageKind",
@@ -76,7 +83,7 @@ def plan_sweep(config: SweepConfig | SweepOfParts) -> Plan:
     if not draft.runs:
         raise ConfigError(config.source, [Problem("every run is excluded")])
     runs = tuple(draft.runs.values())
-    used = {stage_id for run in runs for stage_id in run.needs.values()}
+    used = {stage_id for run in runs for stage_id in run.stages}
     kept = tuple(stage for stage in draft.stages.values() if stage.stage_id in used)
     return Plan(config.name, runs, kept, config.execution)
 
@@ -90,10 +97,16 @@ def estimate(spec: RunSpec | StageSpec) -> Estimate:
         votes = extra_votes(spec.variant, spec.train.num_generations)
         rollouts += spec.train.steps * spec.train.prompts_per_step * votes
         rollouts += evaluations * spec.eval.prompts * spec.eval.samples
-        return Estimate(rollouts, rollouts * spec.train.max_completion_length)
+        found = Estimate(rollouts, rollouts * spec.train.max_completion_length)
+        for one in spec.eval_sets:
+            further = set_rollouts(one, spec)
+            found += Estimate(further, further * one.sampling.max_completion_length)
+        return found
     rollouts = 0
     if spec.kind == "base_eval" and spec.eval is not None:
         rollouts = spec.eval.prompts * spec.eval.samples
+    elif spec.sampling is not None and spec.dataset is not None:
+        rollouts = prompt_count(spec.dataset, spec.prompts) * spec.sampling.samples
     elif spec.kind in ("teacher_labels", "pool_votes"):
         rollouts = spec.prompts * spec.votes
     return Estimate(rollouts, rollouts * spec.max_completion_length)
@@ -212,7 +225,9 @@ def _add_run(
             draft.stage(stage, needs)
     if trains_on_eval_prompts(variant):
         needs["train_prompts"] = needs["eval_prompts"]
-    run = _identified(
+    run = _with_eval_sets(
+        draft,
+        cell.config,
         RunSpec(
             run_id="",
             sweep=draft.sweep,
@@ -228,13 +243,45 @@ def _add_run(
             eval=evaluation,
             needs=needs,
             starts_from=starts_from,
-        )
+        ),
     )
+    for message in _sampling_problems(run):
+        draft.note(where, message)
+    run = _identified(run)
     if start_needs is not None:
         shared = draft.shared(run)
         run = run if is_last else shared
     draft.run(run)
     return run
+
+
+def _with_eval_sets(draft: _Draft, config: SweepConfig, run: RunSpec) -> RunSpec:
+    """The run with the evaluation sets of its sweep, whose stages are kept."""
+    start, sets = _start_needs(run), []
+    for entry in config.eval_sets:
+        one = eval_set_spec(
+            entry, run.dataset, lambda found: _resolved(found, config), run.train, run.eval
+        )
+        needs: dict[StageKind, str] = {}
+        for stage in eval_set_stages(one, run, start):
+            draft.stage(stage, needs)
+        sets.append(one.model_copy(update={"needs": needs}))
+    return run.model_copy(update={"eval_sets": tuple(sets)})
+
+
+def _sampling_problems(run: RunSpec) -> Iterator[str]:
+    """Greedy evaluations that ask for more than the one completion there is."""
+    asked = [("eval", run.eval.temperature, run.eval.samples)]
+    asked += [
+        (f"eval set {one.label}", one.sampling.temperature, one.sampling.samples)
+        for one in run.eval_sets
+    ]
+    for name, temperature, samples in asked:
+        if temperature == 0 and samples != 1:
+            yield (
+                f"{name}: temperature 0 is greedy and always gives the same completion, so "
+                f"samples must be 1, not {samples}"
+            )
 
 
 def _add_curriculum(draft: _Draft, cell: _Cell, curriculum: CurriculumConfig) -> None:

@@ -21,17 +21,17 @@ def start_stages(model: ModelConfig, dataset: DatasetConfig, length: int) -> Ite
         # Levels that share a warm start share the stage: it must not depend on the level itself.
         if isinstance(dataset, ReasoningGymDataset) and dataset.warm_start_level is not None:
             dataset = dataset.model_copy(update={"level": dataset.warm_start_level})
-        yield _stage("warm_start", {}, model=model, dataset=dataset, max_completion_length=length)
+        yield stage_of("warm_start", {}, model=model, dataset=dataset, max_completion_length=length)
     elif isinstance(model, LocalModel) and model.gguf_file:
-        yield _stage("converted_model", {}, model=model)
+        yield stage_of("converted_model", {}, model=model)
 
 
 def prompt_stages(
     dataset: DatasetConfig, train: TrainConfig, evaluation: EvalConfig
 ) -> Iterator[StageSpec]:
     """The stages that draw train and eval prompts."""
-    yield _stage("train_prompts", {}, dataset=dataset, prompts=pool_size(dataset, train))
-    yield _stage("eval_prompts", {}, dataset=dataset, prompts=evaluation.prompts)
+    yield stage_of("train_prompts", {}, dataset=dataset, prompts=pool_size(dataset, train))
+    yield stage_of("eval_prompts", {}, dataset=dataset, prompts=evaluation.prompts)
 
 
 def start_model_stages(
@@ -50,7 +50,7 @@ def start_model_stages(
     length = train.max_completion_length
     kinds: tuple[StageKind, ...] = ("warm_start", "converted_model")
     start: dict[StageKind, str] = {kind: needs[kind] for kind in kinds if kind in needs}
-    yield _stage(
+    yield stage_of(
         "base_eval",
         start | {"eval_prompts": needs["eval_prompts"]},
         model=model,
@@ -70,7 +70,7 @@ def start_model_stages(
     sampled = start | {"train_prompts": prompts}
     teacher = teacher_of(variant)
     if teacher is not None:
-        yield _stage(
+        yield stage_of(
             "teacher_labels",
             sampled,
             votes=teacher.votes or train.num_generations,
@@ -79,7 +79,7 @@ def start_model_stages(
             **common,
         )
     if train.pool is not None and train.pool.keep < 1:
-        yield _stage(
+        yield stage_of(
             "pool_votes",
             sampled,
             votes=train.pool.votes or train.num_generations,
@@ -102,7 +102,8 @@ def keep_count(pool: PoolConfig, size: int) -> int:
     return max(1, round(pool.keep * size))
 
 
-def _stage(kind: StageKind, needs: dict[StageKind, str], **inputs: Any) -> StageSpec:
+def stage_of(kind: StageKind, needs: dict[StageKind, str], **inputs: Any) -> StageSpec:
+    """A stage with the id that its inputs give."""
     spec = StageSpec(stage_id=kind, kind=kind, needs=needs, **inputs)
     digest = content_hash(result_content(spec.model_dump(mode="json", exclude={"stage_id"})))
     return spec.model_copy(update={"stage_id": f"{kind}-{digest}"})

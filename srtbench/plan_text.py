@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from srtbench import cost
 from srtbench.plan import Estimate, Plan, RunSpec, StageSpec, estimate
+from srtbench.plan_eval_sets import prompt_count
 from srtbench.store import SweepStore
 
 
@@ -45,7 +46,7 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None) -> str:
         parts.append(_table(("run of a curriculum", "starts from", "of the run"), chains))
     stage_rows = []
     for stage in plan.stages:
-        users = sum(stage.stage_id in run.needs.values() for run in plan.runs)
+        users = sum(stage.stage_id in run.stages for run in plan.runs)
         work = estimate(stage)
         total += work
         stage_rows.append(
@@ -57,8 +58,23 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None) -> str:
         f"in all: {total.rollouts:,} rollouts, at most {total.completion_tokens:,} completion "
         "tokens (a warm start's supervised steps not counted)",
     ]
+    parts += [
+        f"not counted: evaluation set {name}, all of it; how many prompts that is, its entry does "
+        "not say (give `prompts`)"
+        for name in _uncounted(plan)
+    ]
     parts += _cost_parts(plan, assumed or cost.Assumptions())
     return "\n\n".join(parts)
+
+
+def _uncounted(plan: Plan) -> list[str]:
+    """Evaluation sets whose size no plan can know."""
+    sets = {
+        one.label: prompt_count(one.dataset, one.prompts)
+        for run in plan.runs
+        for one in run.eval_sets
+    }
+    return [label for label, count in sets.items() if not count]
 
 
 _COST_HEADER = (

@@ -105,6 +105,20 @@ class LoggedRun:
         return build_variant(config or self.spec.variant, VariantContext(labels))
 
 
+def eval_sets(run: LoggedRun) -> Iterator[tuple[str, LoggedRun]]:
+    """The evaluation sets of a run: each as a run of these prompts and evaluations alone."""
+    for one in run.spec.eval_sets:
+        folder, sampling = run.folder.eval_set(one.label), one.sampling
+        train = run.spec.train.model_copy(
+            update={"max_completion_length": sampling.max_completion_length}
+        )
+        evaluation = run.spec.eval.model_copy(
+            update={"every": one.every or train.steps, "samples": sampling.samples}
+        )
+        changes = {"dataset": one.dataset, "train": train, "eval": evaluation, "eval_sets": ()}
+        yield one.label, LoggedRun(run.spec.model_copy(update=changes), folder, run.store)
+
+
 def open_runs(sweep_path: Path) -> tuple[dict[str, Any], list[LoggedRun]]:
     """The plan of a sweep folder, and those of its runs that have begun.
 
@@ -151,7 +165,9 @@ def source_state(run: LoggedRun) -> Literal["same", "changed", "unknown"]:
     hashed["variant"] = _with_sources(hashed["variant"], dump["variant"])
     if content_hash(hashed) == run.spec.run_id.rpartition("-")[2]:
         return "same"
-    files = [dump[axis].get(key) for axis in ("model", "dataset") for key in ("path", "eval_path")]
+    sections = [dump["model"], dump["dataset"]]
+    sections += [one["dataset"] for one in dump.get("eval_sets") or []]
+    files = [section.get(key) for section in sections for key in ("path", "eval_path")]
     return "changed" if all(Path(file).exists() for file in files if file) else "unknown"
 
 

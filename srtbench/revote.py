@@ -132,6 +132,7 @@ def _write(
     root = runs[0].store.root.resolve()
     content = plan | {
         "sweep": f"{plan['sweep']} ({policy_name(voting)})",
+        "runs": [row | {"eval_sets": []} for row in plan["runs"]],  # their votes stay as they are
         "root": os.path.relpath(root, target.resolve()),
         "revote": {"of": plan["sweep"], "voting": voting.model_dump()},
     }

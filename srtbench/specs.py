@@ -23,6 +23,8 @@ StageKind = Literal[
     "teacher_labels",
     "pool_votes",
     "base_eval",
+    "eval_set_prompts",
+    "eval_set_start",
 ]
 
 
@@ -30,8 +32,22 @@ class _Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class SetSampling(_Spec):
+    """How completions of an evaluation set are sampled; temperature 0 is greedy."""
+
+    samples: int
+    temperature: float
+    max_completion_length: int
+    batch_size: int
+    seed: int
+
+
 class StageSpec(_Spec):
-    """Work that runs share, named by the hash of its inputs."""
+    """Work that runs share, named by the hash of its inputs.
+
+    Attributes:
+        prompts: how many; 0 for an evaluation set that is taken whole.
+    """
 
     stage_id: str
     kind: StageKind
@@ -45,6 +61,7 @@ class StageSpec(_Spec):
     voting: VotingConfig | None = None
     batch_size: int = 0
     max_completion_length: int = 0
+    sampling: SetSampling | None = None
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -59,6 +76,28 @@ class StartsFrom(_Spec):
     rule: StartRule
 
 
+class EvalSetSpec(_Spec):
+    """Further prompts on which a run is evaluated.
+
+    Attributes:
+        prompts: the first so many; None: all.
+        every: steps between two evaluations; None: at the start and at the end.
+        needs: the shared stages of the set.
+    """
+
+    label: str
+    dataset: DatasetConfig
+    prompts: int | None
+    every: int | None
+    sampling: SetSampling
+    on_overlap: Literal["error", "drop_from_train"]
+    needs: dict[StageKind, str]
+
+    def steps(self, last: int) -> tuple[int, ...]:
+        """Steps after which a run of ``last`` steps is evaluated on it."""
+        return evaluation_steps(self.every or last, last)
+
+
 class RunSpec(_Spec):
     """One training run: everything a worker needs to know.
 
@@ -66,6 +105,7 @@ class RunSpec(_Spec):
         part: name of the part of the sweep that it belongs to, if the sweep has parts.
         starts_from: the run before it in a curriculum.
         keep_best: policies to keep for the runs that start from this one.
+        eval_sets: further prompts to evaluate on.
     """
 
     run_id: str
@@ -83,12 +123,18 @@ class RunSpec(_Spec):
     needs: dict[StageKind, str]
     starts_from: StartsFrom | None = None
     keep_best: tuple[StartRule, ...] = ()
+    eval_sets: tuple[EvalSetSpec, ...] = ()
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Ids of the shared stages that it needs, those of its evaluation sets included."""
+        return (*self.needs.values(), *(s for one in self.eval_sets for s in one.needs.values()))
 
     @property
     def requires(self) -> tuple[str, ...]:
         """Ids of the work that must be done before."""
         before = (self.starts_from.run_id,) if self.starts_from else ()
-        return (*self.needs.values(), *before)
+        return (*self.stages, *before)
 
     @property
     def cell(self) -> str:
@@ -103,10 +149,12 @@ class RunSpec(_Spec):
     @property
     def eval_steps(self) -> tuple[int, ...]:
         """Steps after which the policy is evaluated; 0 is the start model."""
-        steps = list(range(0, self.train.steps + 1, self.eval.every))
-        if steps[-1] != self.train.steps:
-            steps.append(self.train.steps)
-        return tuple(steps)
+        return evaluation_steps(self.eval.every, self.train.steps)
+
+
+def evaluation_steps(every: int, last: int) -> tuple[int, ...]:
+    """0, every so many steps, and the last."""
+    return tuple(sorted({*range(0, last + 1, every), last}))
 
 
 @dataclass(frozen=True)

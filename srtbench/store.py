@@ -116,6 +116,15 @@ class Folder:
         """Folder of rollout parts that voted but were not trained on."""
         return self.path / "votes"
 
+    def eval_set(self, label: str) -> "Folder":
+        """Folder of an evaluation set inside a run's: its prompts and rollouts."""
+        return Folder(self.eval_sets_path / label)
+
+    @property
+    def eval_sets_path(self) -> Path:
+        """Folder of the evaluation sets' folders."""
+        return self.path / "eval_sets"
+
     @property
     def metrics_path(self) -> Path:
         """Per-step metrics of the trainer, long form."""
@@ -231,6 +240,7 @@ class SweepStore:
                 "trains_on_eval_prompts": run.trains_on_eval_prompts,
                 "stages": run.needs,
                 "starts_from": run.starts_from.run_id if run.starts_from else None,
+                "eval_sets": [one.label for one in run.eval_sets],
             }
             for run in plan.runs
         ]

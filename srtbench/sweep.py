@@ -195,7 +195,7 @@ class _Executor:
             return
         if run.starts_from is not None:
             self._add_run(self._plan.run(run.starts_from.run_id))
-        for stage_id in run.needs.values():
+        for stage_id in run.stages:
             self._add_stage(stage_id)
         self._todo[run.run_id] = run
 

@@ -48,16 +48,25 @@ def test_the_mathematics_grid_is_the_published_one() -> None:
         assert (train.algorithm, train.prompts_per_step, train.num_generations) == ("rloo", 16, 32)
         assert (train.beta, train.temperature, train.max_completion_length) == (1e-3, 1.0, 3072)
         assert train.trl["vllm_max_model_length"] == 1024 + 3072
-        assert (evaluation.samples, evaluation.every) == (32, 100)
+        assert evaluation.every == 100
+        assert [one.label for one in run.eval_sets] == ["aime24", "aime25", "amc23", "math-500"]
+        for one in run.eval_sets:
+            assert (one.every, one.on_overlap) == (100, "drop_from_train")
+            assert one.sampling.max_completion_length == 3072
+            assert one.sampling.temperature == evaluation.temperature
+            assert one.sampling.samples == evaluation.samples
     settings = {
-        run.model_label: (run.train.learning_rate, run.eval.temperature) for run in plan.runs
+        run.model_label: (run.train.learning_rate, run.eval.temperature, run.eval.samples)
+        for run in plan.runs
     }
     assert settings == {
-        "qwen2.5-math-7b": (1e-6, 1.0),
-        "qwen3-14b": (1e-6, 1.0),
-        "llama-3.1-8b": (1e-7, 0.01),
-        "deepseek-math-7b": (1e-7, 0.7),
+        "qwen2.5-math-7b": (1e-6, 1.0, 32),
+        "qwen3-14b": (1e-6, 1.0, 32),
+        "llama-3.1-8b": (1e-7, 0, 1),  # greedy
+        "deepseek-math-7b": (1e-7, 0.7, 32),
     }
+    starts = [stage for stage in plan.stages if stage.kind == "eval_set_start"]
+    assert len(starts) == 4 * 4, "a start model is evaluated once on each set"
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,14 @@ RUN_SCHEMA = pa.schema(
         ("has_own_start", pa.bool_()),
     ]
 )
+SET_SCHEMA = pa.schema(
+    [
+        ("sweep", pa.string()),
+        ("run_id", pa.string()),
+        ("eval_set", pa.string()),
+        ("set_order", pa.int32()),
+    ]
+)
 _TRAIN_KEYS = ("algorithm", "learning_rate", "beta", "prompts_per_step", "num_generations")
 
 

@@ -19,6 +19,7 @@ FRAMES = (
     "end_votes",
     "held_out_scores",
     "text_sample",
+    "eval_set_change",
 )
 
 Cell = tuple[str, str, str, str]

@@ -24,6 +24,9 @@ VIEWS = (
     "variant_summary",
     "prompt_history",
     "prompt_outcomes",
+    "eval_set_rollouts",
+    "eval_set_prompts",
+    "eval_set_curves",
 )
 GRAINS = (
     "answers",

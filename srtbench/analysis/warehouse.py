@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import duckdb
 import pyarrow as pa
 
-from srtbench.analysis.planned import RUN_SCHEMA, planned_runs
+from srtbench.analysis.planned import RUN_SCHEMA, SET_SCHEMA, planned_runs
 from srtbench.analysis.views import create_views, literal, materialize
 from srtbench.rollouts import METRIC_SCHEMA, PROMPT_SCHEMA, ROLLOUT_SCHEMA
 from srtbench.store import STAGES_FOLDER, State, read_plan
@@ -35,6 +35,8 @@ class _Source:
     sweep: str
     owner: str
     label: str
+    tag: str = ""
+    """Value of a further column: the stage, or the evaluation set."""
 
 
 def open_sweep(
@@ -105,6 +107,9 @@ class _Loader:
         self.base: list[_Source] = []
         self.prompts: list[_Source] = []
         self.metrics: list[_Source] = []
+        self.sets: list[dict[str, Any]] = []
+        self.set_rollouts: list[_Source] = []
+        self.set_prompts: list[_Source] = []
 
     def add_sweep(self, path: str) -> None:
         """Note the runs and files of one sweep."""
@@ -139,21 +144,48 @@ class _Loader:
                 owner = file.rsplit("/", pattern.count("/") + 2)[1]
                 if owner in planned:
                     kind.append(_Source(file, sweep, owner, f"{plan['sweep']}/{owner}"))
+        self._add_eval_sets(plan, sweep, place)
         for stage in plan.get("stages", []):
             owner = stage["stage_id"]
             label = f"{STAGES_FOLDER}/{owner}"
             if stage["kind"] == "base_eval":
                 for file in self._glob(f"{root}/{label}/rollouts/*.parquet"):
-                    self.base.append(_Source(file, sweep, owner, label))
+                    self.base.append(_Source(file, sweep, owner, label, owner))
             if stage["kind"] in ("train_prompts", "eval_prompts"):
                 for file in self._glob(f"{root}/{label}/prompts.parquet"):
                     self.prompts.append(_Source(file, sweep, owner, label))
+
+    def _add_eval_sets(self, plan: dict[str, Any], sweep: str, place: str) -> None:
+        """Note the planned evaluation sets, and their files inside the runs' folders."""
+        planned = {
+            (run["run_id"], name): order
+            for run in plan["runs"]
+            for order, name in enumerate(run.get("eval_sets") or [])
+        }
+        self.sets += [
+            {"sweep": sweep, "run_id": run_id, "eval_set": name, "set_order": order}
+            for (run_id, name), order in planned.items()
+        ]
+        if not planned:
+            return
+        for kind, pattern in (
+            (self.set_rollouts, "rollouts/*.parquet"),
+            (self.set_prompts, "prompts.parquet"),
+        ):
+            for file in self._glob(f"{place}/*/eval_sets/*/{pattern}"):
+                above = file.rsplit("/", pattern.count("/") + 4)
+                owner, name = above[1], above[3]
+                if (owner, name) in planned:
+                    label = f"{plan['sweep']}/{owner}/eval_sets/{name}"
+                    kind.append(_Source(file, sweep, owner, label, name))
 
     def stage(self) -> None:
         """Create the tables and views that the documented views build on."""
         connection = self.connection
         self._view("stg_rollouts", self.rollouts, ROLLOUT_SCHEMA)
-        self._view("stg_base_rollouts", self.base, ROLLOUT_SCHEMA, stage_id=True)
+        self._view("stg_base_rollouts", self.base, ROLLOUT_SCHEMA, "stage_id")
+        self._view("stg_eval_set_rollouts", self.set_rollouts, ROLLOUT_SCHEMA, "eval_set")
+        self._view("stg_eval_set_prompts", self.set_prompts, PROMPT_SCHEMA, "eval_set")
         self._view("stg_prompts", self.prompts, PROMPT_SCHEMA)
         self._view("stg_metrics", self.metrics, METRIC_SCHEMA)
         own = connection.execute(
@@ -165,34 +197,40 @@ class _Loader:
         connection.register("planned_arrow", planned)
         connection.execute("CREATE TABLE planned_runs AS SELECT * FROM planned_arrow")
         connection.unregister("planned_arrow")
+        connection.register("planned_arrow", pa.Table.from_pylist(self.sets, schema=SET_SCHEMA))
+        connection.execute("CREATE TABLE planned_eval_sets AS SELECT * FROM planned_arrow")
+        connection.unregister("planned_arrow")
 
     def _view(
-        self, name: str, sources: list[_Source], schema: pa.Schema, stage_id: bool = False
+        self, name: str, sources: list[_Source], schema: pa.Schema, tag: str | None = None
     ) -> None:
-        """UNION ALL of the readable files, one branch per sweep, owner kind and set of columns."""
+        """UNION ALL of the readable files, one branch per sweep, tag and set of columns.
+
+        Args:
+            tag: name of the column that the sources' tags go to.
+        """
         columns = self._columns(sources, schema)
         branches: dict[tuple[str, str, frozenset[str]], list[str]] = {}
         for source in sources:
             if source.path in columns:
-                owner = source.owner if stage_id else ""
-                key = (source.sweep, owner, columns[source.path])
+                key = (source.sweep, source.tag, columns[source.path])
                 branches.setdefault(key, []).append(source.path)
         selects = []
-        for (sweep, owner, present), paths in branches.items():
+        for (sweep, value, present), paths in branches.items():
             chosen = ", ".join(
                 f'"{field.name}"::{_sql_type(field.type)} AS "{field.name}"'
                 if field.name in present
                 else f'NULL::{_sql_type(field.type)} AS "{field.name}"'
                 for field in schema
             )
-            extra = f", {literal(owner)} AS stage_id" if stage_id else ""
+            extra = f", {literal(value)} AS {tag}" if tag else ""
             selects.append(
                 f"SELECT {literal(sweep)} AS sweep{extra}, {chosen} "
                 f"FROM read_parquet([{', '.join(literal(_escape(path)) for path in paths)}])"
             )
         if not selects:
             empty = ", ".join(f'NULL::{_sql_type(f.type)} AS "{f.name}"' for f in schema)
-            extra = ", ''::TEXT AS stage_id" if stage_id else ""
+            extra = f", ''::TEXT AS {tag}" if tag else ""
             selects = [f"SELECT ''::TEXT AS sweep{extra}, {empty} WHERE false"]
         self.connection.execute(f"CREATE VIEW {name} AS {' UNION ALL '.join(selects)}")
 

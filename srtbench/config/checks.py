@@ -17,7 +17,7 @@ from srtbench.datasets.tasks import task_reviews
 
 def cross_checks(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
     """Yield the problems that no single section can see."""
-    labels = {axis: list(_labels(content.get(axis), axis)) for axis in _AXES}
+    labels = {axis: list(_labels(content.get(axis), axis)) for axis in (*_AXES, "eval_sets")}
     for axis, names in labels.items():
         for position, name in enumerate(names):
             before = [other.casefold() for other in names[:position] if other is not None]
@@ -42,11 +42,17 @@ def _labels(entries: Any, axis: str) -> Iterator[str | None]:
     from pydantic import TypeAdapter, ValidationError
 
     from srtbench.config.datasets import DatasetConfig
+    from srtbench.config.eval_sets import EvalSetEntry
     from srtbench.config.models import ModelConfig
     from srtbench.config.variants import VariantEntry
 
-    union: Any = {"models": ModelConfig, "datasets": DatasetConfig, "variants": VariantEntry}[axis]
-    adapter: TypeAdapter[Any] = TypeAdapter(union)
+    unions: dict[str, Any] = {
+        "models": ModelConfig,
+        "datasets": DatasetConfig,
+        "variants": VariantEntry,
+        "eval_sets": EvalSetEntry,
+    }
+    adapter: TypeAdapter[Any] = TypeAdapter(unions[axis])
     for entry in entries if isinstance(entries, list) else []:
         try:
             yield adapter.validate_python(entry).label
@@ -135,9 +141,7 @@ def _check_trl(content: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _check_tasks(content: dict[str, Any]) -> Iterator[Problem]:
-    entries = content.get("datasets")
-    for position, entry in enumerate(entries if isinstance(entries, list) else []):
-        here: KeyPath = ("datasets", position)
+    for here, entry in _prompt_sources(content):
         if isinstance(entry, dict) and entry.get("type") == "reasoning_gym":
             task, here = entry.get("task"), (*here, "task")
         elif isinstance(entry, str) and "/" not in entry and not entry.endswith(FILE_SUFFIXES):
@@ -149,9 +153,16 @@ def _check_tasks(content: dict[str, Any]) -> Iterator[Problem]:
             yield Problem(f"unknown Reasoning Gym task '{task}'; {allowed(task, known)}", here)
 
 
+def _prompt_sources(content: dict[str, Any]) -> Iterator[tuple[KeyPath, Any]]:
+    """Entries that say where prompts come from, each with its place."""
+    for key in ("datasets", "eval_sets"):
+        entries = content.get(key)
+        for position, entry in enumerate(entries if isinstance(entries, list) else []):
+            yield (key, position), entry
+
+
 def _check_files(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
-    entries = content.get("datasets")
-    for position, entry in enumerate(entries if isinstance(entries, list) else []):
+    for here, entry in _prompt_sources(content):
         if isinstance(entry, str) and entry.endswith(FILE_SUFFIXES):
             entry = {"type": "file", "path": entry}
         if not isinstance(entry, dict) or entry.get("type") != "file":
@@ -163,10 +174,10 @@ def _check_files(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
             if not path.endswith(FILE_SUFFIXES):
                 yield Problem(
                     f"'{path}' has an unknown ending; allowed: {', '.join(FILE_SUFFIXES)}",
-                    ("datasets", position, key),
+                    (*here, key),
                 )
             elif not (folder / Path(path).expanduser()).is_file():
-                yield Problem(f"file '{path}' not found", ("datasets", position, key))
+                yield Problem(f"file '{path}' not found", (*here, key))
 
 
 def _check_python(entries: Any, folder: Path, place: KeyPath) -> Iterator[Problem]:

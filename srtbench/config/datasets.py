@@ -68,22 +68,32 @@ class SplitShares(Section):
         return self
 
 
-class DatasetBase(Section):
-    """What every dataset entry may carry."""
+class PromptSource(Section):
+    """What every source of prompts may say, whether they are trained on or not."""
 
     name: Name | None = Field(None, description="label in tables and run ids")
     prompt_template: str = Field(
         SRT_SUFFIX, description="str.format over question, level, metadata[key]"
     )
     system_prompt: str | None = None
-    target_template: str = Field(
-        "\\boxed{{{answer}}}",
-        description="supervised completion for a warm start; may use {answer}",
-    )
     answer_style: AnswerStyle = Field("boxed", description="where a completion holds its answer")
     answer_kind: AnswerKind = Field("math", description="how answers are compared")
     gold_style: AnswerStyle | None = Field(
         None, description="where the answer column holds the answer; null: the whole cell"
+    )
+
+    @field_validator("prompt_template")
+    @classmethod
+    def _check_prompt(cls, template: str) -> str:
+        return check_template(template, PROMPT_FIELDS)
+
+
+class DatasetBase(PromptSource):
+    """What every dataset entry may carry."""
+
+    target_template: str = Field(
+        "\\boxed{{{answer}}}",
+        description="supervised completion for a warm start; may use {answer}",
     )
     split: SplitShares = Field(default_factory=SplitShares)
     train_prompts: int | None = Field(
@@ -97,11 +107,6 @@ class DatasetBase(Section):
     )
     train: TrainOverride = Field(default_factory=TrainOverride, description="overrides of `train`")
     eval: EvalOverride = Field(default_factory=EvalOverride, description="overrides of `eval`")
-
-    @field_validator("prompt_template")
-    @classmethod
-    def _check_prompt(cls, template: str) -> str:
-        return check_template(template, PROMPT_FIELDS)
 
     @field_validator("target_template")
     @classmethod
@@ -178,7 +183,7 @@ class FileDataset(DatasetBase):
 FILE_SUFFIXES = (".jsonl", ".parquet", ".csv")
 
 
-def _expand(entry: Any) -> Any:
+def expand_short_form(entry: Any) -> Any:
     """Short forms: a file by its ending, a hub id by its '/', else a Reasoning Gym task."""
     if not isinstance(entry, str):
         return entry
@@ -191,5 +196,5 @@ def _expand(entry: Any) -> Any:
 
 DatasetConfig = Annotated[
     Annotated[ReasoningGymDataset | HubDataset | FileDataset, Field(discriminator="type")],
-    BeforeValidator(_expand),
+    BeforeValidator(expand_short_form),
 ]

@@ -10,6 +10,7 @@ from srtbench.config.base import Name, Section
 from srtbench.config.checks import cross_checks
 from srtbench.config.datasets import DatasetConfig
 from srtbench.config.errors import ConfigError, Problem, allowed
+from srtbench.config.eval_sets import EvalSetEntry
 from srtbench.config.models import ModelConfig
 from srtbench.config.train import EvalOverride, ExecutionConfig, TrainOverride
 from srtbench.config.variants import VariantEntry
@@ -45,6 +46,9 @@ class SweepConfig(Section):
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), BeforeValidator(_as_tuple)] = (0,)
     train: TrainOverride = Field(default_factory=TrainOverride)
     eval: EvalOverride = Field(default_factory=EvalOverride)
+    eval_sets: tuple[EvalSetEntry, ...] = Field(
+        (), description="further prompts on which every run is evaluated"
+    )
     execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
     exclude: tuple[Exclusion, ...] = ()
 

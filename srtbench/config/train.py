@@ -80,7 +80,7 @@ class EvalConfig(Section):
     every: int = Field(ge=1, description="steps between two evaluations")
     prompts: int = Field(ge=1, description="held-out prompts")
     samples: int = Field(ge=1, description="completions per prompt")
-    temperature: float = Field(1.0, gt=0)
+    temperature: float = Field(1.0, ge=0, description="0: greedy, with one sample")
     batch_size: int = Field(ge=1, description="completions generated at once")
     seed: int = Field(0, ge=0, description="seed of the sampling, the same for every run")
 
@@ -91,7 +91,7 @@ class EvalOverride(Section):
     every: int | None = Field(None, ge=1)
     prompts: int | None = Field(None, ge=1)
     samples: int | None = Field(None, ge=1)
-    temperature: float | None = Field(None, gt=0)
+    temperature: float | None = Field(None, ge=0)
     batch_size: int | None = Field(None, ge=1)
     seed: int | None = Field(None, ge=0)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
 from srtbench.datasets.gym import distinct_problems
 from srtbench.datasets.problems import DatasetError, Item, Problem, Split
-from srtbench.datasets.tables import table_problems
+from srtbench.datasets.tables import all_problems, table_problems
 
 GENERATED_PROMPTS = 4096
 """Problems of a generated task when no number is asked for."""
@@ -50,6 +50,22 @@ def load_problems(dataset: DatasetConfig, split: Split, count: int | None = None
         else:
             problems = found[:count]
     _check_enough(dataset, split, count, levels, problems)
+    return problems
+
+
+def load_eval_set(dataset: DatasetConfig, count: int | None = None) -> list[Problem]:
+    """The first ``count`` distinct problems of an evaluation set, in the order of their ids.
+
+    All of a file or hub split is evaluated, whatever its shares; of a generated task the eval split
+    is, in the order in which it is drawn. ``count`` None: all, and 4096 of a generated task.
+
+    Raises:
+        DatasetError: the set cannot be read or used, is empty, or has fewer than ``count``.
+    """
+    if isinstance(dataset, ReasoningGymDataset):
+        return load_problems(dataset, "eval", count)
+    problems = sorted(all_problems(dataset), key=lambda problem: problem.prompt_id)[:count]
+    _check_enough(dataset, "eval", count, [None], problems)
     return problems
 
 

@@ -66,6 +66,15 @@ def read_file(path: Path, columns: Columns) -> list[Item]:
         raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
+def count_rows(path: Path) -> int:
+    """Rows of a file, good or broken; 0 if it cannot be read."""
+    reader = _READERS.get(path.suffix.lower())
+    try:
+        return sum(1 for _ in reader(path)) if reader is not None else 0
+    except (DatasetError, OSError):
+        return 0
+
+
 def items_of(source: str, rows: Iterable[formats.Row], columns: Columns) -> list[Item]:
     """Items of ``rows``; ``source`` names the table in messages.
 

@@ -43,6 +43,17 @@ def table_problems(dataset: TableDataset, split: Split) -> Iterator[Problem]:
         yield templates.problem(item, prompt, split)
 
 
+def all_problems(dataset: TableDataset) -> Iterator[Problem]:
+    """Distinct problems of the whole table, or of the hub split that is its ``train_split``.
+
+    Raises:
+        DatasetError: rows that are broken or contradict each other.
+    """
+    templates = Templates(dataset)
+    for prompt, item in _distinct(dataset, "train", templates).items():
+        yield templates.problem(item, prompt, "eval")
+
+
 def _has_eval_part(dataset: TableDataset) -> bool:
     if isinstance(dataset, FileDataset):
         return dataset.eval_path is not None

@@ -55,6 +55,8 @@ def sample_completions(
 ) -> Iterator[list[Completion]]:
     """Yield ``samples`` completions for each tokenized prompt, in order.
 
+    With ``temperature`` 0 the most likely token is taken at each place, and ``samples`` must be 1.
+
     Neither the mode of the model nor the global random state is changed. The batches, and so the
     texts, depend on ``seed`` and ``batch_size`` only, not on what was sampled before.
     """
@@ -95,10 +97,7 @@ def _generate(
     output = model.generate(
         input_ids=input_ids.to(model.device),
         attention_mask=mask.to(model.device),
-        do_sample=True,
-        temperature=temperature,
-        top_k=0,
-        top_p=1.0,
+        **_decoding(temperature),
         num_return_sequences=samples,
         max_new_tokens=max_completion_length,
         pad_token_id=pad,
@@ -106,6 +105,16 @@ def _generate(
     )
     rows: list[list[int]] = output[:, longest:].tolist()
     return rows
+
+
+def _decoding(temperature: float) -> dict[str, Any]:
+    """Options of ``generate``: the plain distribution at a temperature, or its most likely token.
+
+    What a model's own generation config says of sampling is overruled either way.
+    """
+    if temperature == 0:
+        return {"do_sample": False, "temperature": 1.0, "top_k": 50, "top_p": 1.0}
+    return {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int]:

@@ -23,7 +23,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How groups are sampled."""
+    """How groups are sampled; temperature 0 is greedy."""
 
     samples: int
     temperature: float

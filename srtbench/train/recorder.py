@@ -66,6 +66,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         folder: Folder,
         take_batch: Callable[[bool], RolloutBatch | None],
         evaluate: Callable[[int], pa.Table],
+        evaluate_sets: Callable[[int], None],
         *,
         is_main: bool,
         resumed_step: int,
@@ -76,6 +77,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self._folder = folder
         self._take_batch = take_batch
         self._evaluate = evaluate
+        self._evaluate_sets = evaluate_sets
         self._is_main = is_main
         self._checkpoint_every = checkpoint_every
         self._flush_every = flush_every
@@ -101,6 +103,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
                 self._writer.add("eval", step, table)
                 self._progress["eval_accuracy"] = _mean(table["gold_reward"])
                 logger.info("step %d: eval accuracy %.3f", step, self._progress["eval_accuracy"])
+        self._evaluate_sets(step)
         # Between two generations only: a checkpoint inside a generation buffer resumes elsewhere.
         whole = batch is not None
         self._due = self._due or step % self._checkpoint_every == 0 or last

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
 
+from srtbench.config.datasets import DatasetConfig
 from srtbench.config.train import ExecutionConfig
 from srtbench.config.variants import EmaTeacherConfig, flat_parts
 from srtbench.models.load import load_policy, uses_chat
 from srtbench.models.sampling import PromptFormat
-from srtbench.plan import RunSpec
-from srtbench.rollouts import RolloutWriter, discard_after, read_rollouts
+from srtbench.plan import EvalSetSpec, RunSpec
+from srtbench.rollouts import RolloutWriter, discard_after
 from srtbench.store import Folder, SweepStore
 from srtbench.train.arguments import trainer_arguments
 from srtbench.train.artifacts import (
@@ -26,6 +28,7 @@ from srtbench.train.artifacts import (
     write_run_prompts,
 )
 from srtbench.train.ema import EmaTeacher
+from srtbench.train.eval_sets import EvalSets, discard_sets, set_sampling, start_rows
 from srtbench.train.evaluate import Prompt, Sampling, evaluation_table, sample_groups
 from srtbench.train.recorder import Recorder
 from srtbench.train.reports import prepare_reports, take_tools
@@ -61,7 +64,7 @@ def execute_run(
     start_path = start_model_path(spec, store)
     policy, tokenizer = load_policy(spec.model, start_path)
     format_ = PromptFormat(uses_chat(spec.model, tokenizer), spec.dataset.system_prompt)
-    train_prompts = read_prompts(store.stage(spec.needs["train_prompts"]).prompts_path)
+    train_prompts = _train_prompts(spec, store, folder)
     eval_prompts = read_prompts(store.stage(spec.needs["eval_prompts"]).prompts_path)
     variant = _variant(spec, store)
     pool = pool_prompt_ids(spec, store)
@@ -103,17 +106,29 @@ def execute_run(
     trainer.listen(adapter, _ema_teacher(spec, policy, tokenizer, process.process_index))
     best = BestPolicies(folder, spec.keep_best, lambda path: _save_policy(trainer, tokenizer, path))
 
+    def sample(source: _Source, prompts: list[Prompt], step: int) -> pa.Table:
+        return _evaluate(spec.run_id, trainer, tokenizer, source, prompts, step)
+
+    own = _Source(spec.dataset, format_, _own_sampling(spec), spec.eval.seed)
+
     def evaluate(step: int) -> pa.Table:
-        table = _evaluate(spec, trainer, tokenizer, eval_prompts, format_, step)
+        table = sample(own, eval_prompts, step)
         if process.is_main_process:
             best.offer(step, table)
         return table
 
+    def evaluate_set(one: EvalSetSpec, prompts: list[Prompt], step: int) -> pa.Table:
+        asked = PromptFormat(format_.chat, one.dataset.system_prompt)
+        source = _Source(one.dataset, asked, set_sampling(one.sampling), one.sampling.seed)
+        return sample(source, prompts, step)
+
+    sets = EvalSets(spec, folder, store, evaluate_set, is_main=process.is_main_process)
     recorder = Recorder(
         spec,
         folder,
         trainer.take_batch,
         evaluate,
+        sets.after,
         is_main=process.is_main_process,
         resumed_step=resumed_step,
         checkpoint_every=execution.checkpoint_every,
@@ -126,6 +141,7 @@ def execute_run(
             _log_start(start, folder)
             if not spec.starts_from:
                 best.offer(0, start)
+        sets.start()
     if resumed_step < spec.train.steps:
         checkpoint = folder.checkpoint_path / (status.checkpoint or "")
         trainer.train(resume_from_checkpoint=str(checkpoint) if resumed_step else None)
@@ -145,11 +161,13 @@ def _prepare(spec: RunSpec, store: SweepStore, folder: Folder, resumed_step: int
     if resumed_step:
         dropped = discard_after(folder.rollouts_path, resumed_step)
         dropped += discard_after(folder.votes_path, resumed_step)
+        dropped += discard_sets(spec, folder, resumed_step)
         logger.info("resuming after step %d; %d newer parts dropped", resumed_step, dropped)
         return
     best = folder.path / "best"
     for place in (folder.rollouts_path, folder.votes_path, folder.checkpoint_path, best):
         shutil.rmtree(place, ignore_errors=True)
+    discard_sets(spec, folder, 0)
     folder.metrics_path.unlink(missing_ok=True)
     folder.update_status(step=0, checkpoint=None, checkpoint_step=0)
     write_run_prompts(spec, store, folder)
@@ -157,10 +175,7 @@ def _prepare(spec: RunSpec, store: SweepStore, folder: Folder, resumed_step: int
 
 def _start_evaluation(spec: RunSpec, store: SweepStore) -> pa.Table:
     """The start model's evaluation, which a shared stage made, as rows of this run."""
-    base = read_rollouts(store.stage(spec.needs["base_eval"]).rollouts_path, "eval")
-    position = base.schema.get_field_index("run_id")
-    run_ids = pa.array([spec.run_id] * len(base), pa.string())
-    return base.set_column(position, base.schema.field("run_id"), run_ids)
+    return start_rows(store.stage(spec.needs["base_eval"]), spec.run_id)
 
 
 def _log_start(table: pa.Table, folder: Folder) -> None:
@@ -201,39 +216,59 @@ def _ema_teacher(
     return None
 
 
+def _train_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> list[Prompt]:
+    """The shared prompts, less those that an evaluation set has taken out of this run."""
+    prompts = read_prompts(store.stage(spec.needs["train_prompts"]).prompts_path)
+    own = {prompt.prompt_id for prompt in read_prompts(folder.prompts_path)}
+    return [prompt for prompt in prompts if prompt.prompt_id in own]
+
+
 def _keeps(variant: Variant, prompt: Prompt) -> bool:
     return variant.keeps_prompt(prompt.prompt_id, prompt.gold_key if variant.uses_gold else None)
 
 
+@dataclass(frozen=True)
+class _Source:
+    """Where prompts to evaluate on are from, and how completions of them are sampled."""
+
+    dataset: DatasetConfig
+    format: PromptFormat
+    sampling: Sampling
+    seed: int
+
+
+def _own_sampling(spec: RunSpec) -> Sampling:
+    return Sampling(
+        spec.eval.samples,
+        spec.eval.temperature,
+        spec.train.max_completion_length,
+        spec.eval.batch_size,
+    )
+
+
 def _evaluate(
-    spec: RunSpec,
+    run_id: str,
     trainer: Any,
     tokenizer: Any,
+    source: _Source,
     prompts: list[Prompt],
-    format_: PromptFormat,
     step: int,
 ) -> pa.Table:
     """Evaluate on all processes, each on its share of the prompts; rows are those of all."""
     process = PartialState()
     model = trainer.accelerator.unwrap_model(trainer.model)
     share = prompts[process.process_index :: process.num_processes]
-    sampling = Sampling(
-        spec.eval.samples,
-        spec.eval.temperature,
-        spec.train.max_completion_length,
-        spec.eval.batch_size,
-    )
-    seed = (spec.eval.seed * 100_003 + step) * process.num_processes + process.process_index
-    groups = sample_groups(model, tokenizer, share, format_, sampling, seed)
+    seed = (source.seed * 100_003 + step) * process.num_processes + process.process_index
+    groups = sample_groups(model, tokenizer, share, source.format, source.sampling, seed)
     pairs = gather_object(list(zip(share, groups, strict=True)))
     order = {prompt.prompt_id: position for position, prompt in enumerate(prompts)}
     pairs.sort(key=lambda pair: order[pair[0].prompt_id])
     return evaluation_table(
-        spec.run_id,
+        run_id,
         step,
         [prompt for prompt, _ in pairs],
         [group for _, group in pairs],
-        grader_of(spec.dataset),
+        grader_of(source.dataset),
     )
 
 

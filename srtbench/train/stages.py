@@ -9,7 +9,7 @@ import pyarrow as pa
 import torch
 
 from srtbench.config.models import LocalModel, TinyModel
-from srtbench.datasets import Problem, load_problems
+from srtbench.datasets import Problem, load_eval_set, load_problems
 from srtbench.datasets.splits import normalise
 from srtbench.models.load import convert_gguf, load_policy, uses_chat
 from srtbench.models.sampling import Completion, PromptFormat
@@ -22,8 +22,10 @@ from srtbench.train.artifacts import (
     grader_of,
     prompt_table,
     read_prompts,
+    write_eval_set_prompts,
     write_labels,
 )
+from srtbench.train.eval_sets import set_sampling
 from srtbench.train.evaluate import Sampling, evaluation_table, sample_groups
 from srtbench.train.grading import TEACHER_SEED
 from srtbench.train.start import start_model_path
@@ -55,6 +57,12 @@ def _eval_prompts(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
     assert spec.dataset is not None
     problems = load_problems(spec.dataset, "eval", spec.prompts)
     write_parquet(prompt_table(spec.dataset, problems), folder.prompts_path)
+
+
+def _eval_set_prompts(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
+    assert spec.dataset is not None
+    problems = load_eval_set(spec.dataset, spec.prompts or None)
+    write_eval_set_prompts(spec.dataset, problems, folder)
 
 
 def _warm_start(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
@@ -160,22 +168,40 @@ def _converted_model(spec: StageSpec, store: SweepStore, folder: Folder) -> None
 
 
 def _base_eval(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
-    assert spec.model is not None
-    assert spec.dataset is not None
     assert spec.eval is not None
-    prompts = read_prompts(store.stage(spec.needs["eval_prompts"]).prompts_path)
-    model, tokenizer = _start_model(spec, store)
-    format_ = PromptFormat(uses_chat(spec.model, tokenizer), spec.dataset.system_prompt)
     sampling = Sampling(
         spec.eval.samples, spec.eval.temperature, spec.max_completion_length, spec.eval.batch_size
     )
+    _evaluate_start(spec, store, folder, spec.needs["eval_prompts"], sampling, spec.eval.seed)
+
+
+def _eval_set_start(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
+    assert spec.sampling is not None
+    sampling = set_sampling(spec.sampling)
+    prompts = spec.needs["eval_set_prompts"]
+    _evaluate_start(spec, store, folder, prompts, sampling, spec.sampling.seed)
+
+
+def _evaluate_start(
+    spec: StageSpec,
+    store: SweepStore,
+    folder: Folder,
+    prompts_stage: str,
+    sampling: Sampling,
+    seed: int,
+) -> None:
+    assert spec.model is not None
+    assert spec.dataset is not None
+    prompts = read_prompts(store.stage(prompts_stage).prompts_path)
+    model, tokenizer = _start_model(spec, store)
+    format_ = PromptFormat(uses_chat(spec.model, tokenizer), spec.dataset.system_prompt)
     groups = sample_groups(
         model,
         tokenizer,
         prompts,
         format_,
         sampling,
-        spec.eval.seed,
+        seed,
         _group_counter(folder, prompts),
     )
     writer = RolloutWriter(folder.rollouts_path)
@@ -232,6 +258,8 @@ _STAGES = {
     "warm_start": _warm_start,
     "converted_model": _converted_model,
     "base_eval": _base_eval,
+    "eval_set_prompts": _eval_set_prompts,
+    "eval_set_start": _eval_set_start,
     "teacher_labels": _start_model_votes,
     "pool_votes": _start_model_votes,
 }

@@ -32,6 +32,7 @@ from srtbench.analysis.figures.sheets import (
 )
 from srtbench.analysis.figures.style import save
 from srtbench.analysis.report.browser import browser_data
+from srtbench.analysis.report.eval_sets import eval_set_rows
 from srtbench.analysis.report.facts import Fact, facts, headline, onsets
 from srtbench.analysis.report.render import render
 from srtbench.analysis.report.samples import Gallery, galleries
@@ -150,6 +151,9 @@ def _write_figures(folder: Path, sheets: Iterable[Sheet]) -> list[Picture]:
 def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     for name in ("runs", "run_summary", "variant_summary"):
         view(connection, name).write_csv(folder / f"{name}.csv")
+    curves = view(connection, "eval_set_curves")
+    if curves.height:
+        curves.write_csv(folder / "eval_set_curves.csv")
     (folder / "summary.tex").write_text(latex_summary(connection), encoding="utf-8")
     diagnosis_table(connection).write_csv(folder / "diagnosis.csv")
     stopping_table(connection).write_csv(folder / "stopping.csv")
@@ -194,6 +198,7 @@ def _content(
         "headline": headline(found),
         "pictures": pictures,
         "galleries": shown,
+        "eval_sets": eval_set_rows(connection),
         "runs": runs.rows(named=True),
         "styles": {fact.variant: fact.style for fact in found},
         "problems": view(connection, "problems").rows(named=True),

@@ -83,16 +83,23 @@ def _changes(rows: pl.DataFrame) -> Iterator[tuple[Cell, Interval]]:
     """Last minus first avg@k per cell, over the prompts (and seeds) that all its runs have."""
     for part in rows.partition_by("sweep", "model", "dataset", "variant"):
         cell = (part["sweep"][0], part["model"][0], part["dataset"][0], part["variant"][0])
-        wide = [
-            part.pivot("seed", index="prompt_id", values=name).drop_nulls().sort("prompt_id")
-            for name in ("last_avg", "start_avg")
-        ]
-        last, start = (table.drop("prompt_id").to_numpy().T for table in wide)
-        if last.shape[1] < 2:
-            continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # no variance at all
-            yield cell, paired_difference(last, start)
+        change = paired_change(part)
+        if change is not None:
+            yield cell, change
+
+
+def paired_change(part: pl.DataFrame) -> Interval | None:
+    """Last minus first avg@k of one cell; None with fewer than two prompts that all runs have."""
+    wide = [
+        part.pivot("seed", index="prompt_id", values=name).drop_nulls().sort("prompt_id")
+        for name in ("last_avg", "start_avg")
+    ]
+    last, start = (table.drop("prompt_id").to_numpy().T for table in wide)
+    if last.shape[1] < 2:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # no variance at all
+        return paired_difference(last, start)
 
 
 def _sentence(

@@ -1,0 +1,129 @@
+"""The `eval_sets:` list: further prompts on which every run is evaluated, and never trained."""
+
+from abc import abstractmethod
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from srtbench.config.base import slug
+from srtbench.config.datasets import (
+    DatasetConfig,
+    FileDataset,
+    HubDataset,
+    PromptSource,
+    ReasoningGymDataset,
+    SplitShares,
+    expand_short_form,
+)
+
+QUESTION_TARGET = "{question}"
+"""Target template of an evaluation set: nothing is warmed up on it, so it holds the question."""
+
+
+class EvalSetBase(PromptSource):
+    """What every evaluation set may say."""
+
+    prompts: int | None = Field(
+        None, ge=1, description="the first so many in the order of their hash; null: all"
+    )
+    samples: int | None = Field(None, ge=1, description="null: `eval.samples` of the run")
+    temperature: float | None = Field(
+        None, ge=0, description="0: greedy; null: `eval.temperature` of the run"
+    )
+    max_completion_length: int | None = Field(
+        None, ge=1, description="tokens; null: `train.max_completion_length` of the run"
+    )
+    every: int | None = Field(
+        None, ge=1, description="steps between two evaluations; null: at the start and at the end"
+    )
+    batch_size: int | None = Field(None, ge=1, description="null: `eval.batch_size` of the run")
+    on_overlap: Literal["error", "drop_from_train"] = Field(
+        "error", description="if a run would train on one of its questions"
+    )
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """Name in tables, and of the folder in a run."""
+
+    @abstractmethod
+    def dataset(self, shares: SplitShares) -> DatasetConfig:
+        """The entry as a dataset.
+
+        Args:
+            shares: how the run's own dataset is divided; it divides a generated task alike.
+        """
+
+    def _shared(self) -> dict[str, Any]:
+        """Values that a dataset entry has too."""
+        own = {*EvalSetBase.model_fields} - {*PromptSource.model_fields}
+        values = self.model_dump(exclude={*own, "split"})
+        return values | {"target_template": QUESTION_TARGET}
+
+
+class GymEvalSet(EvalSetBase):
+    """The eval split of a Reasoning Gym task."""
+
+    type: Literal["reasoning_gym"] = "reasoning_gym"
+    task: str = Field(min_length=1, description="task name, e.g. spell_backward")
+    prompts: int = Field(ge=1, description="the first so many of the eval split")
+    level: int | None = Field(None, description="difficulty; `level_rule` turns it into a config")
+    level_rule: dict[int | str, Any] | None = None
+    config: dict[str, Any] = Field(default_factory=dict, description="further task options")
+    seed: int = Field(0, ge=0, description="seed of the generator")
+
+    @property
+    def label(self) -> str:
+        """Name in tables, and of the folder in a run."""
+        return self.name or (self.task if self.level is None else f"{self.task}-{self.level}")
+
+    def dataset(self, shares: SplitShares) -> DatasetConfig:
+        """The entry as a dataset."""
+        return ReasoningGymDataset(**self._shared(), split=shares)
+
+
+class HubEvalSet(EvalSetBase):
+    """One split of a repository that the `datasets` library can load."""
+
+    type: Literal["hub"] = "hub"
+    id: str = Field(min_length=1)
+    subset: str | None = None
+    revision: str | None = None
+    split: str = Field("test", min_length=1, description="all of it is evaluated")
+    question_column: str = "question"
+    answer_column: str = "answer"
+    level_column: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Name in tables, and of the folder in a run."""
+        return self.name or slug(self.id.split("/")[-1])
+
+    def dataset(self, shares: SplitShares) -> DatasetConfig:
+        """The entry as a dataset."""
+        return HubDataset(**self._shared(), train_split=self.split)
+
+
+class FileEvalSet(EvalSetBase):
+    """A JSONL, Parquet or CSV file; all of it is evaluated."""
+
+    type: Literal["file"] = "file"
+    path: str = Field(min_length=1, description="relative to the sweep file")
+    question_column: str = "question"
+    answer_column: str = "answer"
+    level_column: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Name in tables, and of the folder in a run."""
+        return self.name or slug(self.path.rsplit("/", 1)[-1].rsplit(".", 1)[0])
+
+    def dataset(self, shares: SplitShares) -> DatasetConfig:
+        """The entry as a dataset."""
+        return FileDataset(**self._shared())
+
+
+EvalSetEntry = Annotated[
+    Annotated[GymEvalSet | HubEvalSet | FileEvalSet, Field(discriminator="type")],
+    BeforeValidator(expand_short_form),
+]
