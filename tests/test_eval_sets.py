@@ -25,10 +25,13 @@ from srtbench.audit import audit_sweep
 from srtbench.config import ConfigError, SplitShares, load_sweep
 from srtbench.config.eval_sets import FileEvalSet, GymEvalSet, HubEvalSet
 from srtbench.datasets import DatasetError, load_eval_set, load_problems, split_of
+from srtbench.datasets.problems import Split
 from srtbench.plan import EvalSetSpec, Plan, RunSpec, estimate, plan_sweep
 from srtbench.plan_text import plan_text
-from srtbench.rollouts import read_rollouts
-from srtbench.store import Folder
+from srtbench.rollouts import read_rollouts, write_parquet
+from srtbench.store import Folder, SweepStore
+from srtbench.train.artifacts import OverlapError, prompt_table, write_run_prompts
+from srtbench.train.stages import execute_stage
 from tests import chains
 from tests.conftest import FinishedSweep
 from tests.micro import CONTENT, LETTERS, srtbench, write_sweep
@@ -358,24 +361,62 @@ def test_a_curriculum_on_a_file(tmp_path: Path) -> None:
     assert set(began["run_id"]) == {sweep.plan.runs[1].run_id}
 
 
-@pytest.mark.parametrize("template", ["{question}=", "Now reverse {question}:"])
-def test_a_question_that_is_trained_on_stops_the_run_or_is_dropped(
-    tmp_path: Path, template: str
+def write_asked(folder: Path, prompts: list[str]) -> dict[str, Any]:
+    """A set of the questions of two prompts, in capitals, and another one."""
+    words = [*(prompt.strip("=") for prompt in prompts[:2]), "zz"]
+    rows = [{"question": word.upper(), "answer": word[::-1]} for word in words]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "seen.jsonl").write_text(lines)
+    return FURTHER | {"name": None, "path": "seen.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("variant", "split", "message"),
+    [
+        ("srt", "train", "this run trains on.*; on_overlap: drop_from_train"),
+        ("srt", "warm_start", "the warm start was trained on[^;]*$"),
+        ({"type": "ttrl", "votes": 8}, "eval", "this run trains on[^;]*$"),
+        ("srt", "eval", None),
+    ],
+)
+@pytest.mark.parametrize("on_overlap", ["error", "drop_from_train"])
+def test_what_a_run_learns_from_is_not_evaluated(
+    tmp_path: Path, variant: Any, split: Split, message: str | None, on_overlap: str
 ) -> None:
-    """Also where the set asks it in other words, or in capitals."""
+    dataset = run_of(plan_of(tmp_path, variants=["srt"])).dataset
+    prompts = [problem.prompt for problem in load_problems(dataset, split, 8)]
+    entry = write_asked(tmp_path, prompts) | {"on_overlap": on_overlap}
+    plan = plan_of(tmp_path, variants=[variant], eval_sets=[entry])
+    store, (run,) = SweepStore(tmp_path / "runs", plan.name), plan.runs
+    for stage in plan.stages:
+        if stage.kind.endswith("prompts"):
+            execute_stage(stage, store, store.stage(stage.stage_id))
+    warm = prompt_table(dataset, load_problems(dataset, "warm_start", 50))
+    write_parquet(warm, store.stage(run.needs["warm_start"]).prompts_path)
+    folder = store.run(run.run_id)
+    stops = message is not None and not (split == "train" and on_overlap == "drop_from_train")
+    if stops:
+        counted = "evaluation set seen: 2 of its 3 questions are among the prompts that "
+        with pytest.raises(OverlapError, match=f"{counted}{message}"):
+            write_run_prompts(run, store, folder)
+        return
+    write_run_prompts(run, store, folder)
+    rows = pl.read_parquet(folder.prompts_path)
+    assert rows.filter(pl.col("prompt").is_in(prompts[:2])).height == (2 if split == "eval" else 0)
+    assert set(pl.read_parquet(folder.eval_set("seen").prompts_path)["dataset"]) == {"seen"}
+
+
+def test_a_question_in_other_words_stops_a_run_or_is_dropped(tmp_path: Path) -> None:
     few = {"variants": ["srt"], "train": CONTENT["train"] | {"steps": 2}}
     dataset = run_of(plan_of(tmp_path, **few)).dataset
-    seen = [problem.prompt.strip("=") for problem in load_problems(dataset, "train", 8)[:2]]
-    rows = [{"question": word.upper(), "answer": word[::-1]} for word in (*seen, "zz")]
-    (tmp_path / "seen.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    entry = FURTHER | {"name": None, "path": "seen.jsonl", "prompt_template": template}
+    seen = [problem.prompt for problem in load_problems(dataset, "train", 8)]
+    entry = write_asked(tmp_path, seen) | {"prompt_template": "Now reverse {question}:"}
     file = write(tmp_path, eval_sets=[entry], **few)
     assert srtbench("sweep", file, "--root", tmp_path / "runs").returncode == 1
     sweep = FinishedSweep(file, tmp_path / "runs", "")
     error = sweep.store.run(sweep.plan.runs[0].run_id).read_status().error
     assert error is not None
     assert "evaluation set seen: 2 of its 3 questions are among the prompts that this" in error
-    assert "on_overlap: drop_from_train" in error
 
     file = write(tmp_path, eval_sets=[entry | {"on_overlap": "drop_from_train"}], **few)
     result = srtbench("sweep", file, "--root", tmp_path / "runs")
@@ -383,7 +424,7 @@ def test_a_question_that_is_trained_on_stops_the_run_or_is_dropped(
     folder = sweep.store.run(sweep.plan.runs[0].run_id)
     own = pl.read_parquet(folder.prompts_path).filter(pl.col("split") == "train")
     assert own.height == 8 - 2
-    assert not {prompt.strip("=") for prompt in own["prompt"]} & {*seen}
+    assert set(own["prompt"]) == {*seen[2:]}
     trained = read_rollouts(folder.rollouts_path, "train")["prompt_id"].to_pylist()
     assert set(trained) <= set(own["prompt_id"])
     audit = srtbench("audit", sweep.store.path)

@@ -1,6 +1,7 @@
 """Figures of the claims: frames in, sheets out."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import polars as pl
@@ -125,28 +126,38 @@ def climb(study: Study, rungs: Sequence[Cell], beside: Sequence[Cell]) -> Sheet:
 
 @styled
 def collapse(study: Study, cells: Sequence[Cell]) -> Sheet:
-    """train_reward against gold accuracy, held-out accuracy, and the modal answer."""
+    """train_reward against gold accuracy, held-out accuracy, and the modal answer.
+
+    Two rows of two panels per dataset; above, the first two variants of type srt.
+    """
     srt = [cell for cell in cells if cell.variant_type == "srt" and cell.seeds]
     train = train_curves(study, srt, ["train_reward", "gold_reward"])
     held = evaluation_curves(study, cells, ["avg"])
     modal = modal_curves(study, cells)
     rows = settings(held)
-    figure = new_figure(len(rows), 2.5, 7.6)
-    axes = figure.subplots(len(rows), 3, squeeze=False, sharey=True)
-    for (label, part), (first, second, third) in zip(rows, axes, strict=True):
+    figure = new_figure(2 * len(rows), 2.3, WIDTH)
+    axes = figure.subplots(2 * len(rows), 2, squeeze=False, sharey=True)
+    for number, (label, part) in enumerate(rows):
         here = pl.col("dataset") == part["dataset"][0]
-        if train.height:
-            collapse_gap(train.filter(here), first, labels=False)
-        first.set_title("srt: train_reward (dashed),\ngold accuracy (solid)", color=INK)
-        curves(part, second, "avg_at_k", labels=False)
-        second.set_title("\n".join(filter(None, (label, "held-out avg@k"))))
-        curves(modal.filter(here), third, "modal_share")
-        third.set_title("most common answer\nacross prompts")
+        upper, (left, right) = axes[2 * number], axes[2 * number + 1]
+        own = train.filter(here) if train.height else train
+        names = own["variant"].unique(maintain_order=True) if train.height else ()
+        for ax, variant in zip_longest(upper, names[:2]):
+            if variant is None:
+                ax.set_axis_off()
+                continue
+            collapse_gap(own.filter(pl.col("variant") == variant), ax, labels=False)
+            ax.set_title(f"{variant}: train_reward (dashed),\nits gold accuracy (solid)", color=INK)
+        curves(part, left, "avg_at_k", labels=False)
+        left.set_title("\n".join(filter(None, (label, "held-out avg@k"))))
+        curves(modal.filter(here), right, "modal_share")
+        right.set_title("most common answer across prompts")
     data = pl.concat([train, held, modal], how="diagonal_relaxed")
     return Sheet(
         "C5", "Collapse",
-        "Left: training rollouts, band lowest to highest seed. Middle: held-out accuracy, band 95% "
-        "interval over seeds and prompts. Right: band lowest to highest seed.", figure, data,
+        "Above: training rollouts, band lowest to highest seed. Below, left: held-out accuracy, "
+        "band 95% interval over seeds and prompts. Below, right: band lowest to highest seed.",
+        figure, data,
     )  # fmt: skip
 
 
