@@ -156,6 +156,8 @@ def test_tensorboard_shows_every_step_once_also_after_a_kill(tmp_path: Path) -> 
         assert len(means) - len(steps) <= CONTENT["execution"]["checkpoint_every"]
         assert steps[-1] == means.index[-1] == STEPS
         assert [value for _, value in found[tag]] == pytest.approx(means[steps].tolist(), abs=1e-6)
-    assert [step for step, _ in found["train/loss"]] == [s for s, _ in found["train/train_reward"]]
+    # It may also have come between what TRL tells of a step and what srtbench tells of it.
+    trl, own = ({step for step, _ in found[tag]} for tag in ("train/loss", "train/train_reward"))
+    assert len(trl ^ own) <= CONTENT["execution"]["checkpoint_every"]
     for tag, points in found.items():
         assert all(one < other for (one, _), (other, _) in itertools.pairwise(points)), tag
