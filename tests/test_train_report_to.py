@@ -4,6 +4,7 @@ import importlib.util
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -156,8 +157,11 @@ def test_tensorboard_shows_every_step_once_also_after_a_kill(tmp_path: Path) -> 
         assert len(means) - len(steps) <= CONTENT["execution"]["checkpoint_every"]
         assert steps[-1] == means.index[-1] == STEPS
         assert [value for _, value in found[tag]] == pytest.approx(means[steps].tolist(), abs=1e-6)
-    # It may also have come between what TRL tells of a step and what srtbench tells of it.
+    # It may also have come between what TRL tells of a step and what srtbench tells of it; of what
+    # came after the continuation nothing is missing in either.
+    resumed = int(re.findall(r"started, from step (\d+)", result.stdout)[0])
     trl, own = ({step for step, _ in found[tag]} for tag in ("train/loss", "train/train_reward"))
     assert len(trl ^ own) <= CONTENT["execution"]["checkpoint_every"]
+    assert {*range(resumed + 1, STEPS + 1)} <= trl & own
     for tag, points in found.items():
         assert all(one < other for (one, _), (other, _) in itertools.pairwise(points)), tag

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from srtbench.config.train import PoolConfig
 from srtbench.plan_stages import keep_count
@@ -15,6 +14,7 @@ from srtbench.rollouts import read_rollouts
 from srtbench.specs import RunSpec, StageSpec
 from srtbench.stats import maj_at_k
 from srtbench.store import Folder, SweepStore, write_json
+from srtbench.train.artifacts import read_labels
 
 
 class StartError(RuntimeError):
@@ -125,12 +125,9 @@ def pool_prompt_ids(spec: RunSpec, store: SweepStore) -> frozenset[str] | None:
     if pool is None or stage_id is None:
         return None
     stage = store.stage(stage_id)
-    labels = pq.read_table(stage.path / "labels.parquet")
-    shares = dict(
-        zip(labels["prompt_id"].to_pylist(), labels["vote_share"].to_pylist(), strict=True)
-    )
     if pool.by == "vote_share":
-        return easiest(shares, pool)
+        labels = read_labels(stage.path / "labels.parquet")
+        return easiest({prompt_id: label.share for prompt_id, label in labels.items()}, pool)
     table = read_rollouts(stage.rollouts_path, "eval")
     means = table.group_by("prompt_id").aggregate([("gold_reward", "mean")])
     rates = dict(
