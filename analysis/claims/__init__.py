@@ -2,5 +2,6 @@
 
     python -m analysis.claims runs/paper_cpu runs/paper_cpu_full --out analysis/RESULTS.md
 
-`hypotheses.py` fixes what is claimed and when it holds; the other modules measure and print it.
+`hypotheses.py` fixes what is claimed and when it holds, `published.py` says what the papers report;
+the other modules measure and print it.
 """
