@@ -100,18 +100,13 @@ C5 = Claim(
                    "above", 0.05),
         Hypothesis("C5b", "fall: final avg@k < 0.10", "below", 0.10),
         Hypothesis("C5c", "train_reward over the last fifth of the steps > 0.80", "above", 0.80),
-        Hypothesis(
-            "C5d",
-            "one answer for all prompts, at a far higher learning rate (srt-fast): final modal "
-            "share > 0.5",
-            "above", 0.5,
-        ),
+        Hypothesis("C5d", "one answer for all prompts: final modal share > 0.5", "above", 0.5),
         Hypothesis("C5e", "gold for as long: avg@k at the end minus at the start > 0",
                    "above", 0.0),
     ),
     published.C5,
-    TINY + " The learning rate is raised so that the collapse comes soon: three times for "
-    "srt-long and gold-long, and twenty times, after a ramp, for srt-fast and gold-fast.",
+    TINY + " The learning rate climbs to twenty times the usual one and is then taken back, so that "
+    "the collapse comes soon.",
 )  # fmt: skip
 C6 = Claim(
     "C6", "Start accuracy and learning rate decide, other knobs shift it", "paper_cpu_full",
