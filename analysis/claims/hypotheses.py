@@ -105,8 +105,8 @@ C5 = Claim(
                    "above", 0.0),
     ),
     published.C5,
-    TINY + " The learning rate climbs to twenty times the usual one and is then taken back, so that "
-    "the collapse comes soon.",
+    TINY + " The learning rate climbs to twenty times the usual one and is then taken back, so "
+    "that the collapse comes soon.",
 )  # fmt: skip
 C6 = Claim(
     "C6", "Start accuracy and learning rate decide, other knobs shift it", "paper_cpu_full",

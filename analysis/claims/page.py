@@ -87,7 +87,7 @@ def shown(effect: Effect | None, digits: int = 3) -> str:
 
 
 def command(section: Section) -> str:
-    """What makes this section again, alone."""
+    """What makes this section again, alone, from the runs of its sweep."""
     claim = section.claim
     return (
         f"python -m analysis.claims runs/{claim.sweep} --claim {claim.key.split()[0]} "
@@ -95,9 +95,15 @@ def command(section: Section) -> str:
     )
 
 
+def experiment(section: Section) -> str:
+    """What repeats this claim alone, training included."""
+    parts = " ".join(f"--only part={part}" for part in section.claim.parts)
+    return f"srtbench sweep sweeps/{section.claim.sweep}.yaml {parts} && {command(section)}"
+
+
 def _summary(sections: Sequence[Section]) -> list[str]:
     lines = [
-        "| claim | hypothesis, fixed in advance | measured, 95% interval | verdict | command |",
+        "| claim | hypothesis, fixed in advance | measured, 95% interval | verdict | redrawn by |",
         "|---|---|---|---|---|",
     ]
     for section in sections:
@@ -136,7 +142,10 @@ def _section(section: Section) -> list[str]:
         lines += [f'<a id="{claim.key.lower()}"></a>', ""]
     lines += [f"## {claim.key}. {claim.title}" if claim.key != "P" else f"## {claim.title}", ""]
     if claim.hypotheses:
-        lines += [f"Verdict: **{section.verdict}**.", "", f"Command: `{command(section)}`", ""]
+        lines += [
+            f"Verdict: **{section.verdict}**.", "",
+            f"Repeat it alone, training included: `{experiment(section)}`", "",
+        ]  # fmt: skip
     if section.missing:
         lines += ["What is missing:", "", *(f"- {text}" for text in section.missing), ""]
     tables = list(section.tables)
