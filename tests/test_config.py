@@ -9,8 +9,6 @@ from srtbench.config.train import EVAL_PRESETS, OWN_TRL_OPTIONS, TRAIN_PRESETS
 from srtbench.config.trl_options import trl_options
 from srtbench.plan import plan_sweep
 
-SWEEPS = sorted((Path(__file__).parent.parent / "sweeps").rglob("*.yaml"))
-
 VALID = """\
 name: ok
 models: [tiny]
@@ -29,11 +27,6 @@ def problems_of(tmp_path: Path, text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load_text(tmp_path, text)
     return [str(problem) for problem in caught.value.problems]
-
-
-@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.name)
-def test_every_committed_sweep_loads_and_plans(path: Path) -> None:
-    assert plan_sweep(load_sweep(path)).runs
 
 
 def test_short_entries_become_full_ones(tmp_path: Path) -> None:

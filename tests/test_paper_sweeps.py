@@ -1,17 +1,19 @@
 """Every committed sweep file loads and plans; those of the paper have its settings."""
 
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from srtbench import cost
-from srtbench.config import load_sweep
+from srtbench.config import ConfigError, load_sweep
 from srtbench.plan import Plan, plan_sweep
 from srtbench.plan_text import plan_text
 
 SWEEPS = Path(__file__).parent.parent / "sweeps"
-FILES = sorted(SWEEPS.rglob("*.yaml"))
+PRETRAINED = "smollm_cpu.yaml"
+FILES = sorted(path for path in SWEEPS.rglob("*.yaml") if path.name != PRETRAINED)
 PAPER = sorted((SWEEPS / "paper").glob("*.yaml"))
 
 
@@ -25,6 +27,29 @@ def test_every_sweep_file_loads_and_plans(file: Path) -> None:
     assert plan.runs
     on_gpus = "GPU-hours" in plan_text(plan)
     assert on_gpus == any(cost.needs_gpu(run) for run in plan.runs)
+
+
+def test_the_pretrained_sweep_finds_weights_in_the_clone_and_data_beside_it(tmp_path: Path) -> None:
+    file = tmp_path / "clone" / "sweeps" / PRETRAINED
+    weights = tmp_path / "clone" / "build" / "smollm2" / "model"
+    data = tmp_path / "shared" / "data"
+    for folder in (file.parent, weights, data):
+        folder.mkdir(parents=True)
+    shutil.copy(SWEEPS / PRETRAINED, file)
+    with pytest.raises(ConfigError) as caught:
+        load_sweep(file)
+    named = " ".join(str(problem) for problem in caught.value.problems)
+    assert "gsm8k_test.jsonl" in named
+    assert "math500.jsonl" in named
+
+    (weights / "SmolLM2-135M-Instruct.Q4_1.gguf").write_bytes(b"GGUF")
+    for name in ("gsm8k_test.jsonl", "math500.jsonl"):
+        line = '{"question": "One and one?", "answer": "2"}'
+        (data / name).write_text(line + "\n")
+    plan = plan_sweep(load_sweep(file))
+    assert {run.variant_label for run in plan.runs} == {"srt", "gold", "fixed_teacher", "random"}
+    assert all(run.train.steps >= 60 for run in plan.runs)
+    assert [len(run.eval_sets) for run in plan.runs] == [2] * len(plan.runs)
 
 
 @pytest.mark.parametrize("file", PAPER, ids=lambda file: file.name)

@@ -41,8 +41,8 @@ def pretrained(study: Study) -> Section:
     )
     hours = runs["wall_seconds"].sum() / 3600
     section.method.append(
-        f"All runs together took {hours:.1f} hours of process time; shared stages (the start "
-        "model's evaluations, a fixed teacher's labels) come on top."
+        f"The runs took {hours:.1f} hours of wall time in sum, several at once where there were "
+        "cores; shared stages (the start model's evaluations, a teacher's labels) come on top."
     )
     if any(cell.seeds for cell in cells):
         section.sheet = drawing.accuracy(study, cells, "pretrained", _PAGE.title)
