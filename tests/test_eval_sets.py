@@ -17,8 +17,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from srtbench.analysis import open_sweep
+from srtbench.analysis.eval_sets import eval_set_rows
+from srtbench.analysis.export import export_sweep
 from srtbench.analysis.report import write_report
-from srtbench.analysis.report.eval_sets import eval_set_rows
 from srtbench.analysis.report.facts import percent
 from srtbench.analysis.tables import view
 from srtbench.audit import audit_sweep
@@ -521,6 +522,23 @@ def test_a_report_has_a_table_of_the_sets(
     line = f"| srt | further | 16 | 4 | 1 of 1 | {percent(rows[0].start_avg, 1)} |"
     assert line in (report / "report.md").read_text(encoding="utf-8")
     assert (report / "tables" / "eval_set_curves.csv").is_file()
+
+
+def test_an_export_has_every_evaluation_of_the_sets(
+    finished: FinishedSweep, tmp_path: Path
+) -> None:
+    curves = view(open_sweep(finished.store.path), "eval_set_curves")
+    files = {file.name: file for file in export_sweep(finished.store.path, tmp_path)}
+    assert_frame_equal(pl.read_parquet(files["eval_set_curves.parquet"]), curves)
+    read = pl.read_csv(files["eval_set_curves.csv"])
+    assert read["avg_at_k"].to_list() == pytest.approx(curves["avg_at_k"].to_list())
+    table = files["eval_sets.tex"].read_text(encoding="utf-8")
+    assert table.count(r" \\") == 1 + 2 * 2
+    row = eval_set_rows(open_sweep(finished.store.path))[1]
+    assert row.start_avg is not None
+    assert row.last_avg is not None
+    shares = f"{100 * row.start_avg:.1f} & {100 * row.last_avg:.1f}"
+    assert f"srt & greedy & 5 & 1 & {shares} & $" in table
 
 
 def test_an_audit_derives_the_grades_of_the_sets(finished: FinishedSweep, tmp_path: Path) -> None:
