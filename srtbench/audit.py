@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from srtbench.audit_checks import check_eval, check_metrics, check_train
+from srtbench.audit_choices import check_best, check_pool
 from srtbench.audit_prompts import check_labels, check_prompts
 from srtbench.replay import (
     SOURCE_CHANGED,
@@ -35,7 +36,8 @@ class Breach:
     """One disagreement.
 
     Attributes:
-        column: what is wrong, a column of the rollouts, or ``structure``, ``prompts``, ``labels``.
+        column: what is wrong, a column of the rollouts, or ``structure``, ``prompts``, ``labels``,
+            ``pool``, ``best``.
         where: where it stands, e.g. ``train step 3 group 3-1 sample 2``.
     """
 
@@ -165,6 +167,8 @@ def _found(
 ) -> Iterator[tuple[str, str, str]]:
     yield from check_prompts(run)
     yield from check_labels(run, report.notes)
+    yield from check_pool(run, train, report.checked)
+    yield from check_best(run, report.checked, done=done)
     source = source_state(run)
     if source == "unknown":
         report.notes.append(f"{run.spec.run_id}: {SOURCE_UNKNOWN}")

@@ -33,7 +33,8 @@ _ONLY = click.option(
     metavar="AXIS=LABEL,...",
     multiple=True,
     help="Only runs with these labels, e.g. variant=srt,seed=0. Axes: model, dataset, variant, "
-    "seed, and part in a sweep of parts. Given twice for one axis, either label will do.",
+    "seed, and part in a sweep of parts. Given twice for one axis, either label will do. The name "
+    "of a curriculum takes all its stages.",
 )
 
 
@@ -104,8 +105,9 @@ def sweep(
 
     from srtbench.launch import LaunchError
     from srtbench.progress import Progress, status_table
+    from srtbench.selection import select
     from srtbench.store import SweepStore
-    from srtbench.sweep import SweepBusyError, run_sweep, select
+    from srtbench.sweep import SweepBusyError, run_sweep
 
     config, plan = _load(sweep_file)
     selection = _selection(only)
@@ -154,11 +156,13 @@ def sweep(
     epilog="""\b
 Examples:
   srtbench plan sweeps/smoke.yaml
+  srtbench plan sweeps/smoke.yaml --only variant=srt
   srtbench plan sweeps/paper/math.yaml --gpu h200 --mean-length 0.3
 """
 )
 @_SWEEP_FILE
 @_ROOT
+@_ONLY
 @click.option(
     "--gpu",
     type=click.Choice(["a100", "h100", "gh200", "h200", "l40s"]),
@@ -180,12 +184,22 @@ Examples:
     show_default=True,
     help="Mean prompt length to assume, in tokens.",
 )
-def plan(sweep_file: Path, root: Path, gpu: str, mean_length: float, prompt_length: int) -> None:
+def plan(
+    sweep_file: Path,
+    root: Path,
+    only: tuple[str, ...],
+    gpu: str,
+    mean_length: float,
+    prompt_length: int,
+) -> None:
     """Print the grid, the shared stages and the estimated work. Loads no model and no data."""
     from srtbench.cost import Assumptions
     from srtbench.plan_text import plan_text
+    from srtbench.selection import restricted, select
 
     _, planned = _load(sweep_file)
+    if selection := _selection(only):
+        planned = restricted(planned, _checked(lambda: select(planned, selection)))
     click.echo(plan_text(planned, Assumptions(gpu, mean_length, prompt_length)))
 
 

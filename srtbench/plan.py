@@ -19,19 +19,14 @@ from srtbench.config.train import ExecutionConfig
 from srtbench.config.variants import (
     CurriculumConfig,
     VariantConfig,
-    extra_votes,
     resolve_variant,
     teacher_of,
     trains_on_eval_prompts,
 )
 from srtbench.identity import RUN_CONTENT, content_hash, result_content
 from srtbench.merge import merge_sections, stage_variant
-from srtbench.plan_eval_sets import (
-    eval_set_spec,
-    eval_set_stages,
-    prompt_count,
-    set_rollouts,
-)
+from srtbench.plan_estimate import estimate
+from srtbench.plan_eval_sets import eval_set_spec, eval_set_stages
 from srtbench.plan_stages import prompt_stages, start_model_stages, start_stages
 from srtbench.specs import Estimate, EvalSetSpec, RunSpec, StageKind, StageSpec, StartsFrom
 
@@ -50,12 +45,17 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep will do. A run comes after the run that it starts from."""
+    """What a sweep will do. A run comes after the run that it starts from.
+
+    Attributes:
+        curricula: name of each curriculum -> ids of the runs of all its stages, shared ones too.
+    """
 
     name: str
     runs: tuple[RunSpec, ...]
     stages: tuple[StageSpec, ...]
     execution: ExecutionConfig
+    curricula: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def stage(self, stage_id: str) -> StageSpec:
         """The stage of that id."""
@@ -64,6 +64,13 @@ class Plan:
     def run(self, run_id: str) -> RunSpec:
         """The run of that id."""
         return next(run for run in self.runs if run.run_id == run_id)
+
+    def before(self, run: RunSpec) -> tuple[RunSpec, ...]:
+        """The runs before it in its curriculum, the first one first; none outside of curricula."""
+        if run.starts_from is None:
+            return ()
+        last = self.run(run.starts_from.run_id)
+        return (*self.before(last), last)
 
 
 def plan_sweep(config: SweepConfig | SweepOfParts) -> Plan:
@@ -85,38 +92,16 @@ def plan_sweep(config: SweepConfig | SweepOfParts) -> Plan:
     runs = tuple(draft.runs.values())
     used = {stage_id for run in runs for stage_id in run.stages}
     kept = tuple(stage for stage in draft.stages.values() if stage.stage_id in used)
-    return Plan(config.name, runs, kept, config.execution)
-
-
-def estimate(spec: RunSpec | StageSpec) -> Estimate:
-    """Rollouts of a run or stage, and the tokens they have at most."""
-    if isinstance(spec, RunSpec):
-        # The start model's evaluation is a shared stage, unless it is another run's policy.
-        evaluations = len(spec.eval_steps) - (spec.starts_from is None)
-        rollouts = spec.train.steps * spec.train.completions_per_step
-        votes = extra_votes(spec.variant, spec.train.num_generations)
-        rollouts += spec.train.steps * spec.train.prompts_per_step * votes
-        rollouts += evaluations * spec.eval.prompts * spec.eval.samples
-        found = Estimate(rollouts, rollouts * spec.train.max_completion_length)
-        for one in spec.eval_sets:
-            further = set_rollouts(one, spec)
-            found += Estimate(further, further * one.sampling.max_completion_length)
-        return found
-    rollouts = 0
-    if spec.kind == "base_eval" and spec.eval is not None:
-        rollouts = spec.eval.prompts * spec.eval.samples
-    elif spec.sampling is not None and spec.dataset is not None:
-        rollouts = prompt_count(spec.dataset, spec.prompts) * spec.sampling.samples
-    elif spec.kind in ("teacher_labels", "pool_votes"):
-        rollouts = spec.prompts * spec.votes
-    return Estimate(rollouts, rollouts * spec.max_completion_length)
+    curricula = {name: frozenset(chain) for name, chain in draft.curricula.items()}
+    return Plan(config.name, runs, kept, config.execution, curricula)
 
 
 @dataclass
 class _Draft:
     """A plan in the making; runs and stages by id, cells by their labels.
 
-    ``in_curricula`` holds the runs of curricula by all but their variant's label.
+    ``in_curricula`` holds the runs of curricula by all but their variant's label; ``curricula``
+    the ids of the runs of each curriculum.
     """
 
     sweep: str
@@ -124,6 +109,7 @@ class _Draft:
     stages: dict[str, StageSpec] = field(default_factory=dict)
     cells: dict[tuple[str, int], str] = field(default_factory=dict)
     in_curricula: dict[tuple[str, ...], RunSpec] = field(default_factory=dict)
+    curricula: dict[str, list[str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def note(self, cell: str, message: str) -> None:
@@ -317,6 +303,7 @@ def _add_curriculum(draft: _Draft, cell: _Cell, curriculum: CurriculumConfig) ->
         )
         if before is None:
             return
+        draft.curricula.setdefault(curriculum.label, []).append(before.run_id)
 
 
 def _keep_best(draft: _Draft, run_id: str, rule: Any) -> None:

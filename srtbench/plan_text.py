@@ -37,6 +37,10 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None) -> str:
     parts = [f"sweep {plan.name}: {len(plan.runs)} runs", _table(header, rows)]
     shared = [run.run_id for run in plan.runs if run.trains_on_eval_prompts]
     parts += [f"trains on its evaluation prompts, on purpose: {run_id}" for run_id in shared]
+    parts += [
+        f"evaluated on prompts that a stage before it trained on ({other}): {run_id}"
+        for run_id, other in _trained_before(plan)
+    ]
     chains = [
         (run.run_id, run.starts_from.rule, run.starts_from.run_id)
         for run in plan.runs
@@ -65,6 +69,17 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None) -> str:
     ]
     parts += _cost_parts(plan, assumed or cost.Assumptions())
     return "\n\n".join(parts)
+
+
+def _trained_before(plan: Plan) -> list[tuple[str, str]]:
+    """Runs of curricula, each with a run before it that trained on its evaluation prompts."""
+    found = []
+    for run in plan.runs:
+        before = [one for one in plan.before(run) if one.trains_on_eval_prompts]
+        same = [one.run_id for one in before if one.dataset == run.dataset]
+        if same and not run.trains_on_eval_prompts:
+            found.append((run.run_id, same[-1]))
+    return found
 
 
 def _uncounted(plan: Plan) -> list[str]:

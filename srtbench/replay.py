@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 
 from srtbench.config.variants import PythonConfig, flat_parts
 from srtbench.identity import RUN_CONTENT, content_hash, result_content
-from srtbench.plan import RunSpec, StageSpec
+from srtbench.plan import RunSpec, StageKind, StageSpec
 from srtbench.rollouts import read_rollouts
 from srtbench.store import Folder, SweepStore, read_plan
-from srtbench.train.grading import TEACHER_SEED, Grader
+from srtbench.train.grading import Grader
+from srtbench.train.labels import count_votes, labels_path, read_labels
 from srtbench.variants import (
     TOKEN_STATISTICS,
     Group,
@@ -82,7 +83,11 @@ class LoggedRun:
 
     def teacher_stage(self) -> tuple[StageSpec, Folder] | None:
         """The stage that made the run's teacher labels, if it needed one."""
-        stage_id = self.spec.needs.get("teacher_labels")
+        return self.stage("teacher_labels")
+
+    def stage(self, kind: StageKind) -> tuple[StageSpec, Folder] | None:
+        """A shared stage that the run needed, if it did, and its folder."""
+        stage_id = self.spec.needs.get(kind)
         if stage_id is None:
             return None
         folder = self.store.stage(stage_id)
@@ -96,8 +101,7 @@ class LoggedRun:
             return {}
         if rule is not None:
             return teacher_votes(*stage, rule)
-        rows = pq.read_table(stage[1].path / "labels.parquet").to_pylist()
-        return {r["prompt_id"]: TeacherLabel(r["pseudo_label"], r["vote_share"]) for r in rows}
+        return read_labels(labels_path(stage[1]))
 
     def variant(self, config: Any = None, rule: VotingPolicy | None = None) -> Variant:
         """The run's variant; or another entry, with the teacher's votes under another rule."""
@@ -321,11 +325,6 @@ def advantage_tolerance(rewards: FloatArray, spec: RunSpec) -> FloatArray:
 def teacher_votes(
     stage: StageSpec, folder: Folder, policy: VotingPolicy
 ) -> dict[str, TeacherLabel]:
-    """The teacher's labels voted again from its logged completions."""
+    """A stage's labels, voted again from its logged completions."""
     table = read_rollouts(folder.rollouts_path, "eval", ["prompt_id", "answer_key"]).to_pydict()
-    labels = {}
-    for start in range(0, len(table["prompt_id"]), stage.votes):
-        keys = table["answer_key"][start : start + stage.votes]
-        outcome = vote(keys, policy, np.random.default_rng([TEACHER_SEED, start]))
-        labels[table["prompt_id"][start]] = TeacherLabel(outcome.label, outcome.share)
-    return labels
+    return count_votes(table["prompt_id"], table["answer_key"], stage.votes, policy)

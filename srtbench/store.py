@@ -240,6 +240,7 @@ class SweepStore:
                 "trains_on_eval_prompts": run.trains_on_eval_prompts,
                 "stages": run.needs,
                 "starts_from": run.starts_from.run_id if run.starts_from else None,
+                "start_rule": run.starts_from.rule if run.starts_from else None,
                 "eval_sets": [one.label for one in run.eval_sets],
             }
             for run in plan.runs

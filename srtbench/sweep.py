@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from srtbench.launch import Handle, Launcher, LocalLauncher
 from srtbench.launch_target import FOLDER_IN_USE, INTERRUPTED
 from srtbench.plan import Plan, RunSpec, StageSpec, plan_sweep
 from srtbench.report_to import check_report_to
+from srtbench.selection import Selection, select
 from srtbench.store import Folder, State, SweepStore, write_json
 
 POLL_SECONDS = 0.1
@@ -32,7 +33,6 @@ _VERSIONED = (
 )
 
 Work = RunSpec | StageSpec
-Selection = Mapping[str, Sequence[str]]
 
 
 class SweepBusyError(RuntimeError):
@@ -117,34 +117,6 @@ def make_launcher(config: SweepConfig | SweepOfParts, store: SweepStore) -> Laun
 
         return RayLauncher(store.root, config.name, config.execution)
     return LocalLauncher(store.root, config.name, config.execution)
-
-
-def select(plan: Plan, only: Selection) -> list[RunSpec]:
-    """Runs of a plan whose labels are among those asked for.
-
-    Raises:
-        ValueError: an unknown axis or label, with the allowed ones.
-    """
-    from srtbench.config.errors import allowed
-
-    def label(run: RunSpec, axis: str) -> str:
-        if axis in ("seed", "part"):
-            return str(getattr(run, axis))
-        return str(getattr(run, f"{axis}_label"))
-
-    axes: tuple[str, ...] = ("model", "dataset", "variant", "seed")
-    if any(run.part is not None for run in plan.runs):
-        axes = ("part", *axes)
-    for axis, wanted in only.items():
-        if axis not in axes:
-            raise ValueError(f"unknown axis '{axis}'; {allowed(axis, axes)}")
-        known = {label(run, axis) for run in plan.runs}
-        for name in wanted:
-            if name not in known:
-                raise ValueError(f"unknown {axis} '{name}'; {allowed(name, known)}")
-    return [
-        run for run in plan.runs if all(label(run, axis) in wanted for axis, wanted in only.items())
-    ]
 
 
 class _Executor:

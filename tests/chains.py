@@ -1,6 +1,7 @@
 """Curricula, pools and parts small enough for tests, trained for real once per test session."""
 
 import functools
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,9 @@ def assert_same_rollouts(run_id: str, one: SweepStore, other: SweepStore) -> Non
             assert left == pytest.approx(right, abs=1e-5, nan_ok=True), (run_id, field.name)
         else:
             assert left == right, (run_id, field.name)
+
+
+def copy_of(sweep: FinishedSweep, root: Path) -> SweepStore:
+    """A copy of a finished sweep under another root, to be changed."""
+    shutil.copytree(sweep.root, root)
+    return SweepStore(root, sweep.plan.name)

@@ -11,7 +11,7 @@ from srtbench.config import ConfigError, load_sweep
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.identity import content_hash, result_content
 from srtbench.plan import plan_sweep
-from srtbench.sweep import select
+from srtbench.selection import select
 from tests.chains import (
     AGAIN,
     CLIMB,

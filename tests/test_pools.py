@@ -13,7 +13,7 @@ from srtbench.config import ConfigError, load_sweep
 from srtbench.config.train import PoolConfig
 from srtbench.plan import RunSpec, StageSpec, estimate, plan_sweep
 from srtbench.plan_stages import keep_count
-from srtbench.train.start import easiest, pool_prompt_ids
+from srtbench.train.choices import easiest, pool_prompt_ids
 from tests.chains import finished_parts, frame_of, run_of
 from tests.conftest import FinishedSweep
 from tests.micro import CONTENT, MODEL, write_sweep

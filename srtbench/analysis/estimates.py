@@ -1,5 +1,6 @@
 """Frames that need an estimator of :mod:`srtbench.stats` on top of SQL."""
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from srtbench.analysis.tables import frame
-from srtbench.stats import maj_at_k, paired_difference
+from srtbench.stats import Interval, maj_at_k, paired_difference
 
 _LABELS = [
     "sweep", "model", "dataset", "variant", "variant_type", "variant_rank", "variant_order",
@@ -114,3 +115,17 @@ def _paired_steps(
             "first": first,
             "second": second,
         }
+
+
+def paired_change(part: pl.DataFrame) -> Interval | None:
+    """Last minus first avg@k of one cell; None with fewer than two prompts that all runs have."""
+    wide = [
+        part.pivot("seed", index="prompt_id", values=name).drop_nulls().sort("prompt_id")
+        for name in ("last_avg", "start_avg")
+    ]
+    last, start = (table.drop("prompt_id").to_numpy().T for table in wide)
+    if last.shape[1] < 2:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # no variance at all
+        return paired_difference(last, start)

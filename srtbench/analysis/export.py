@@ -11,7 +11,8 @@ import polars as pl
 
 from srtbench.analysis.diagnosis import diagnosis_table, stopping_table
 from srtbench.analysis.estimates import majority_by_k
-from srtbench.analysis.tables import Cell, frame, view
+from srtbench.analysis.latex_sets import latex_eval_sets
+from srtbench.analysis.tables import Cell, cell_caveats, frame, view
 from srtbench.analysis.warehouse import open_sweep
 from srtbench.stats import Interval, holm, mean_interval, paired_difference
 
@@ -24,6 +25,7 @@ VIEWS = (
     "eval_curves",
     "run_signals",
     "prompt_outcomes",
+    "eval_set_curves",
 )
 Table = Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]
 _LATEX = str.maketrans(
@@ -59,7 +61,7 @@ def export_tables(
     folder: Path | str,
     formats: Iterable[Format] = ("csv", "parquet", "latex"),
 ) -> list[Path]:
-    """Write each of ``VIEWS`` and ``COMPUTED`` (CSV, Parquet), and two LaTeX tables.
+    """Write each of ``VIEWS`` and ``COMPUTED`` (CSV, Parquet), and the LaTeX tables.
 
     Returns the files. Completions and prompts are not exported: they are in the sweep's own
     Parquet files already.
@@ -86,7 +88,10 @@ def export_tables(
         for name, text in (
             ("summary", latex_summary(connection)),
             ("differences", latex_differences(connection)),
+            ("eval_sets", latex_eval_sets(connection, _LATEX)),
         ):
+            if text is None:
+                continue
             (folder / f"{name}.tex").write_text(text, encoding="utf-8")
             written.append(folder / f"{name}.tex")
     return written
@@ -218,6 +223,8 @@ def latex_summary(connection: duckdb.DuckDBPyConnection, level: float = 0.95) ->
         lines.append(f"{' & '.join([*names, *numbers, collapse])} \\\\")
     lines += ["\\bottomrule", "\\end{tabular}"]
     lines.append(f"% Per cent; {level:.0%} intervals over {'; '.join(sorted(over)) or 'nothing'}.")
+    for cell, text in cell_caveats(connection).items():
+        lines.append(f"% {' / '.join(cell[1:])}: {text}")
     return "\n".join(lines) + "\n"
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from srtbench.analysis.caveats import caveat
+
 RUN_SCHEMA = pa.schema(
     [
         ("sweep", pa.string()),
@@ -23,6 +25,8 @@ RUN_SCHEMA = pa.schema(
         ("total_steps", pa.int32()),
         ("trains_on_eval_prompts", pa.bool_()),
         ("starts_from", pa.string()),
+        ("start_rule", pa.string()),
+        ("caveat", pa.string()),
         ("attempts", pa.int32()),
         ("error", pa.string()),
         ("wall_seconds", pa.float64()),
@@ -56,7 +60,11 @@ def planned_runs(
     ranks: dict[str, list[str]] = {}
     order: list[str] = []
     rows = []
-    for position, run in enumerate(plan["runs"]):
+    planned = {
+        run["run_id"]: run | {"start_rule": _start_rule(run, configs.get(run["run_id"], {}))}
+        for run in plan["runs"]
+    }
+    for position, run in enumerate(planned.values()):
         if run["variant"] not in order:
             order.append(run["variant"])
         same_type = ranks.setdefault(run["variant_type"], [])
@@ -76,12 +84,14 @@ def planned_runs(
             "error": status.get("error"),
             "wall_seconds": status.get("wall_seconds", 0.0),
             "trains_on_eval_prompts": run.get("trains_on_eval_prompts", False),
+            "caveat": caveat(run["run_id"], planned),
             "base_eval": run.get("stages", {}).get("base_eval"),
         }
         for key in (
             "run_id",
             "part",
             "starts_from",
+            "start_rule",
             "model",
             "dataset",
             "variant",
@@ -93,3 +103,9 @@ def planned_runs(
             row[key] = run.get(key)
         rows.append(row | {key: train.get(key) for key in _TRAIN_KEYS})
     return rows
+
+
+def _start_rule(run: dict[str, Any], config: dict[str, Any]) -> str | None:
+    """Which policy of the run before it a run starts from; older plans leave it to config.json."""
+    starts_from = (config.get("spec") or {}).get("starts_from") or {}
+    return run.get("start_rule") or starts_from.get("rule")

@@ -42,3 +42,10 @@ def query(connection: duckdb.DuckDBPyConnection, sql: str, **parameters: Any) ->
 def view(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
     """A whole view, e.g. ``variant_summary``."""
     return query(connection, f'SELECT * FROM "{name}"')
+
+
+def cell_caveats(connection: duckdb.DuckDBPyConnection) -> dict[Cell, str]:
+    """What must be said with the numbers of a cell, in the order of the plan; most have nothing."""
+    runs = view(connection, "runs").drop_nulls("caveat")
+    rows = runs.select("sweep", "model", "dataset", "variant", "caveat").unique(maintain_order=True)
+    return {(row[0], row[1], row[2], row[3]): row[4] for row in rows.iter_rows()}

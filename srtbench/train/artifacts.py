@@ -1,4 +1,4 @@
-"""Read and write what stages hand to runs: prompts, teacher labels, start models."""
+"""Read and write what stages hand to runs: prompts."""
 
 import logging
 from collections.abc import Sequence
@@ -16,17 +16,8 @@ from srtbench.rollouts import PROMPT_SCHEMA, write_parquet
 from srtbench.store import Folder, SweepStore
 from srtbench.train.evaluate import Prompt
 from srtbench.train.grading import Grader
-from srtbench.variants import TeacherLabel
 
 logger = logging.getLogger(__name__)
-
-LABEL_SCHEMA = pa.schema(
-    [
-        pa.field("prompt_id", pa.string(), False),
-        pa.field("pseudo_label", pa.string(), True),
-        pa.field("vote_share", pa.float32(), False),
-    ]
-)
 
 
 def grader_of(dataset: DatasetConfig) -> Grader:
@@ -173,20 +164,3 @@ def _check_disjoint(table: pa.Table) -> None:
             raise OverlapError(
                 f"prompt {prompt[:80]!r} is in {split} and {owner[normalise(prompt)]}"
             )
-
-
-def write_labels(path: Path, labels: dict[str, TeacherLabel]) -> None:
-    """Write teacher labels."""
-    rows = [
-        {"prompt_id": prompt_id, "pseudo_label": label.label, "vote_share": label.share}
-        for prompt_id, label in labels.items()
-    ]
-    write_parquet(pa.Table.from_pylist(rows, LABEL_SCHEMA), path)
-
-
-def read_labels(path: Path) -> dict[str, TeacherLabel]:
-    """Teacher labels by prompt id."""
-    return {
-        row["prompt_id"]: TeacherLabel(row["pseudo_label"], row["vote_share"])
-        for row in pq.read_table(path).to_pylist()
-    }

@@ -21,24 +21,16 @@ from srtbench.plan import EvalSetSpec, RunSpec
 from srtbench.rollouts import RolloutWriter, discard_after
 from srtbench.store import Folder, SweepStore
 from srtbench.train.arguments import trainer_arguments
-from srtbench.train.artifacts import (
-    grader_of,
-    read_labels,
-    read_prompts,
-    write_run_prompts,
-)
+from srtbench.train.artifacts import grader_of, read_prompts, write_run_prompts
+from srtbench.train.choices import pool_prompt_ids
 from srtbench.train.ema import EmaTeacher
 from srtbench.train.eval_sets import EvalSets, discard_sets, set_sampling, start_rows
 from srtbench.train.evaluate import Prompt, Sampling, evaluation_table, sample_groups
+from srtbench.train.labels import labels_path, read_labels
 from srtbench.train.recorder import Recorder
 from srtbench.train.reports import prepare_reports, take_tools
 from srtbench.train.reward import RewardAdapter
-from srtbench.train.start import (
-    BestPolicies,
-    pool_prompt_ids,
-    resume_step,
-    start_model_path,
-)
+from srtbench.train.start import BestPolicies, resume_step, start_model_path
 from srtbench.train.trainer import TRAINERS
 from srtbench.variants import Variant, VariantContext, build_variant
 
@@ -192,7 +184,7 @@ def _save_policy(trainer: Any, tokenizer: Any, path: Path) -> None:
 def _variant(spec: RunSpec, store: SweepStore) -> Variant:
     labels = {}
     if "teacher_labels" in spec.needs:
-        labels = read_labels(store.stage(spec.needs["teacher_labels"]).path / "labels.parquet")
+        labels = read_labels(labels_path(store.stage(spec.needs["teacher_labels"])))
     return build_variant(spec.variant, VariantContext(teacher_labels=labels))
 
 

@@ -4,8 +4,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import torch
 
 from srtbench.config.models import LocalModel, TinyModel
@@ -23,14 +21,12 @@ from srtbench.train.artifacts import (
     prompt_table,
     read_prompts,
     write_eval_set_prompts,
-    write_labels,
 )
 from srtbench.train.eval_sets import set_sampling
 from srtbench.train.evaluate import Sampling, evaluation_table, sample_groups
 from srtbench.train.grading import TEACHER_SEED
+from srtbench.train.labels import count_votes, labels_path, stage_policy, write_labels
 from srtbench.train.start import start_model_path
-from srtbench.variants import TeacherLabel
-from srtbench.votes import VotingPolicy, vote
 
 WARM_START_PROMPTS = 2000
 """Warm-start prompts per level, at most."""
@@ -225,20 +221,8 @@ def _start_model_votes(spec: StageSpec, store: SweepStore, folder: Folder) -> No
     writer = RolloutWriter(folder.rollouts_path)
     writer.add("eval", 0, table)
     writer.flush()
-    write_labels(folder.path / "labels.parquet", _vote_labels(table, spec))
-
-
-def _vote_labels(table: pa.Table, spec: StageSpec) -> dict[str, TeacherLabel]:
-    assert spec.voting is not None
-    policy = VotingPolicy(**spec.voting.model_dump())
-    keys = table["answer_key"].to_pylist()
-    ids = table["prompt_id"].to_pylist()
-    labels = {}
-    for start in range(0, len(ids), spec.votes):
-        rng = np.random.default_rng([TEACHER_SEED, start])
-        outcome = vote(keys[start : start + spec.votes], policy, rng)
-        labels[ids[start]] = TeacherLabel(outcome.label, outcome.share)
-    return labels
+    ids, keys = (table[name].to_pylist() for name in ("prompt_id", "answer_key"))
+    write_labels(labels_path(folder), count_votes(ids, keys, spec.votes, stage_policy(spec)))
 
 
 def _group_counter(folder: Folder, prompts: Sequence[object]) -> Callable[[int], None]:

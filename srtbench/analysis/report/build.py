@@ -12,6 +12,7 @@ import polars as pl
 
 from srtbench.analysis.diagnosis import diagnosis_table, stopping_table
 from srtbench.analysis.estimates import majority_by_k, paired_curve
+from srtbench.analysis.eval_sets import eval_set_rows
 from srtbench.analysis.export import latex_summary
 from srtbench.analysis.figures.more_sheets import (
     collapse_panel_sheet,
@@ -32,11 +33,10 @@ from srtbench.analysis.figures.sheets import (
 )
 from srtbench.analysis.figures.style import save
 from srtbench.analysis.report.browser import browser_data
-from srtbench.analysis.report.eval_sets import eval_set_rows
 from srtbench.analysis.report.facts import Fact, facts, headline, onsets
 from srtbench.analysis.report.render import render
 from srtbench.analysis.report.samples import Gallery, galleries
-from srtbench.analysis.tables import frame, query, view
+from srtbench.analysis.tables import cell_caveats, frame, query, view
 from srtbench.analysis.warehouse import open_sweep
 
 PIXELS_PER_INCH = 134
@@ -200,6 +200,7 @@ def _content(
         "galleries": shown,
         "eval_sets": eval_set_rows(connection),
         "runs": runs.rows(named=True),
+        "caveats": [(*cell[1:], text) for cell, text in cell_caveats(connection).items()],
         "styles": {fact.variant: fact.style for fact in found},
         "problems": view(connection, "problems").rows(named=True),
         "written": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),

@@ -1,6 +1,5 @@
 """What a report says in words: one sentence per planned cell, with its interval."""
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +8,10 @@ import duckdb
 import polars as pl
 
 from srtbench.analysis.diagnosis import collapse_kinds
+from srtbench.analysis.estimates import paired_change
 from srtbench.analysis.figures.style import Style, variant_style
-from srtbench.analysis.tables import Cell, frame, view
-from srtbench.stats import Interval, paired_difference
+from srtbench.analysis.tables import Cell, cell_caveats, frame, view
+from srtbench.stats import Interval
 
 NOTABLE_CHANGE = 0.02
 """Least change of avg@k that a sentence calls a rise or a fall."""
@@ -40,8 +40,7 @@ def facts(connection: duckdb.DuckDBPyConnection) -> list[Fact]:
     changes = dict(_changes(frame(connection, "change")))
     kinds = collapse_kinds(connection)
     varying = [name for name in ("sweep", "model", "dataset") if summary[name].n_unique() > 1]
-    runs = view(connection, "runs").filter(pl.col("trains_on_eval_prompts"))
-    on_eval = set(runs.select("sweep", "model", "dataset", "variant").iter_rows())
+    caveats = cell_caveats(connection)
     cut_off = _cut_off(view(connection, "eval_curves"))
     found = []
     for row in summary.iter_rows(named=True):
@@ -53,8 +52,8 @@ def facts(connection: duckdb.DuckDBPyConnection) -> list[Fact]:
                 f" At the end {percent(share_cut)} of the completions are cut off at the "
                 "length limit."
             )
-        if cell in on_eval:
-            sentence += " It trained on these very prompts, without their answers."
+        if cell in caveats:
+            sentence += f" {caveats[cell]}"
         style = variant_style(row["variant_type"], row["variant_rank"])
         setting = " · ".join(str(row[name]) for name in varying)
         found.append(Fact(cell, setting, style, verdict, sentence, row))
@@ -86,20 +85,6 @@ def _changes(rows: pl.DataFrame) -> Iterator[tuple[Cell, Interval]]:
         change = paired_change(part)
         if change is not None:
             yield cell, change
-
-
-def paired_change(part: pl.DataFrame) -> Interval | None:
-    """Last minus first avg@k of one cell; None with fewer than two prompts that all runs have."""
-    wide = [
-        part.pivot("seed", index="prompt_id", values=name).drop_nulls().sort("prompt_id")
-        for name in ("last_avg", "start_avg")
-    ]
-    last, start = (table.drop("prompt_id").to_numpy().T for table in wide)
-    if last.shape[1] < 2:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # no variance at all
-        return paired_difference(last, start)
 
 
 def _sentence(

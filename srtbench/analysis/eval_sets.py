@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from srtbench.analysis.report.facts import paired_change
+from srtbench.analysis.estimates import paired_change
 from srtbench.analysis.tables import frame, view
 from srtbench.stats import Interval
 
