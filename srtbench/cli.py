@@ -105,7 +105,7 @@ def sweep(
 
     from srtbench.launch import LaunchError
     from srtbench.progress import Progress, status_table
-    from srtbench.selection import select
+    from srtbench.selection import restricted, select
     from srtbench.store import SweepStore
     from srtbench.sweep import SweepBusyError, run_sweep
 
@@ -120,7 +120,8 @@ def sweep(
             skipped = state == "done" or (state == "failed" and not retry_failed)
             click.echo(f"{'skip' if skipped else 'run '}  {run.run_id}  ({state})")
         return
-    progress = Progress(plan, store, console)
+    shown = restricted(plan, chosen) if selection else plan
+    progress = Progress(shown, store, console)
     try:
         with progress.shown():
             result = run_sweep(
@@ -138,7 +139,7 @@ def sweep(
         message = f"{error}; install it with: pip install 'srtbench[{error.name}]'"
         raise _InputError(message) from error
     if not console.is_terminal:
-        Console(width=110).print(status_table(plan, store, stages=False))
+        Console(width=110).print(status_table(shown, store, stages=False))
     for run_id in result.failed:
         folder = store.run(run_id)
         click.echo(f"failed: {run_id}\n  log: {folder.log_path}", err=True)
