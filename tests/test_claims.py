@@ -190,7 +190,7 @@ def first_truth(run: RunSpec) -> Truth:
         level = int(run.dataset_label[-1])
         ends = {"climb": (0.95 - level / 10, 1.3 - level / 10), "direct": (0.15, 0.17)}
         return Truth(line(*ends.get(name, (0.15, 0.4))))
-    if name == "srt-long":
+    if name in ("srt-long", "srt-fast"):
         return Truth(hill(0.5, 0.8, 0.4), line(1, 1), takeover(0.4))
     return Truth(line(0.5, 0.95))
 
@@ -224,10 +224,15 @@ def sweeps(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     climb = {"type": "curriculum", "name": "climb", "stages": stages}
     direct = [srt("direct", steps=30), {"type": "gold", "name": "direct-gold"}]
     long = [srt("srt-long", learning_rate=1e-3), {"type": "gold", "name": "gold-long"}]
+    fast = [
+        srt("srt-fast", learning_rate=2e-3),
+        {"type": "gold", "name": "gold-fast", "train": {"learning_rate": 2e-3}},
+    ]
     first = [
         grid("improve", ["srt", "gold", "fixed_teacher"], 10, 5, datasets=[task(5), task(6)]),
         grid("curriculum", [climb, *direct], 10, 5, datasets=[task(8)]),
         grid("collapse", long, 40, 4),
+        grid("one_answer", fast, 40, 4),
     ]
     models = [
         {"type": "tiny", "name": f"start-{n}", "warm_start": {"target_accuracy": n / 100}}

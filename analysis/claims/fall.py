@@ -21,7 +21,7 @@ from analysis.claims.sections import (
 
 
 def collapses(study: Study) -> Section:
-    """The long runs of srt and of gold."""
+    """The long runs of srt and of gold, and the fast ones at a far higher learning rate."""
     section, cells = start(C5, study)
     tasks = settings(cells)
     if not tasks:
@@ -29,7 +29,8 @@ def collapses(study: Study) -> Section:
     for task, group in tasks.items():
         roles = {kind: study.find(group, kind=kind) for kind in ("srt", "gold")}
         srt, gold = roles["srt"], roles["gold"]
-        ends = [cell for cell in (srt, gold) if cell]
+        fast = study.find(group, name="srt-fast")
+        ends = [cell for cell in (srt, fast, gold, study.find(group, name="gold-fast")) if cell]
         section.use(ends)
         blocks = blocks_of(study, srt)
         missing = absent(roles, "srt")
@@ -37,13 +38,16 @@ def collapses(study: Study) -> Section:
         section.add("C5a", task, rise, missing)
         section.add("C5b", task, final_of(study, srt), missing)
         section.add("C5c", task, last_fifth(study, srt, "train_reward") if srt else None, missing)
-        section.add("C5d", task, last_modal_share(study, srt) if srt else None, missing)
+        modal = last_modal_share(study, fast) if fast else None
+        section.add("C5d", task, modal, absent({"srt-fast": fast}, "srt-fast"))
         section.add("C5e", task, change_of(study, gold), absent(roles, "gold"))
         if any(cell.seeds for cell in ends):
             section.tables.append(end_table(study, task, ends))
         if srt is not None and srt.seeds:
             section.tables.append(onset_table(study, srt))
             section.samples += samples_table(study, srt)
+        if fast is not None and fast.seeds:
+            section.samples += samples_table(study, fast)
     section.method += [
         "The rise is cross-fitted: each seed's best evaluation is chosen on one half of the "
         "prompts and measured on the other, both ways round. Else luck would count as a rise.",

@@ -94,19 +94,24 @@ C4 = Claim(
     one_task=True,
 )  # fmt: skip
 C5 = Claim(
-    "C5", "Trained for long, self-reward collapses", "paper_cpu", ("collapse",),
+    "C5", "Trained for long, self-reward collapses", "paper_cpu", ("collapse", "one_answer"),
     (
         Hypothesis("C5a", "rise: avg@k at the best evaluation minus at the start > 0.05",
                    "above", 0.05),
         Hypothesis("C5b", "fall: final avg@k < 0.10", "below", 0.10),
         Hypothesis("C5c", "train_reward over the last fifth of the steps > 0.80", "above", 0.80),
-        Hypothesis("C5d", "one answer for all prompts: final modal share > 0.5", "above", 0.5),
+        Hypothesis(
+            "C5d",
+            "one answer for all prompts, at a still higher learning rate (srt-fast): final modal "
+            "share > 0.5",
+            "above", 0.5,
+        ),
         Hypothesis("C5e", "gold for as long: avg@k at the end minus at the start > 0",
                    "above", 0.0),
     ),
     published.C5,
-    TINY + " The learning rate climbs to twenty times the usual one and is then taken back, so "
-    "that the collapse comes soon.",
+    TINY + " The learning rate climbs so that the collapse comes soon: to eight times the usual "
+    "rate for srt-long and gold-long, to twenty times for srt-fast and gold-fast.",
 )  # fmt: skip
 C6 = Claim(
     "C6", "Start accuracy and learning rate decide, other knobs shift it", "paper_cpu_full",
