@@ -174,11 +174,11 @@ def rollouts(
 def first_truth(run: RunSpec) -> Truth:
     """paper_cpu: C1 to C3 hold on level 5 and not on level 6; C4 and C5 hold."""
     name = run.variant_label
-    if run.part == "improve" and run.dataset_label.endswith("5"):
+    if run.part == "spelling":
         ends = {"srt": (0.5, 0.85), "gold": (0.5, 0.86), "fixed_teacher": (0.5, 0.6)}
         labels = line(-0.5, 1.5) if name == "srt" else line(1, 1)
         return Truth(line(*ends[name]), labels)
-    if run.part == "improve":
+    if run.part == "sorting":
         state: State = "done"
         if name == "srt" and run.seed == 2:
             state = "failed"
@@ -229,7 +229,8 @@ def sweeps(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         {"type": "gold", "name": "gold-fast", "train": {"learning_rate": 2e-3}},
     ]
     first = [
-        grid("improve", ["srt", "gold", "fixed_teacher"], 10, 5, datasets=[task(5), task(6)]),
+        grid("spelling", ["srt", "gold", "fixed_teacher"], 10, 5, datasets=[task(5)]),
+        grid("sorting", ["srt", "gold", "fixed_teacher"], 10, 5),
         grid("curriculum", [climb, *direct], 10, 5, datasets=[task(8)]),
         grid("collapse", long, 40, 4),
         grid("one_answer", fast, 40, 4),

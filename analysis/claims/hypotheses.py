@@ -47,7 +47,7 @@ TINY = (
 )
 
 C1 = Claim(
-    "C1", "Self-reward improves accuracy without labels", "paper_cpu", ("improve",),
+    "C1", "Self-reward improves accuracy without labels", "paper_cpu", ("spelling", "sorting"),
     (
         Hypothesis("C1a", "srt: avg@k at the end minus at the start > 0.05", "above", 0.05),
         Hypothesis("C1b", "srt: maj@k at the end minus at the start > 0", "above", 0.0),
@@ -56,7 +56,7 @@ C1 = Claim(
     TINY,
 )  # fmt: skip
 C2 = Claim(
-    "C2", "Early on, self-reward rivals gold labels", "paper_cpu", ("improve",),
+    "C2", "Early on, self-reward rivals gold labels", "paper_cpu", ("spelling", "sorting"),
     (
         Hypothesis(
             "C2",
@@ -68,7 +68,7 @@ C2 = Claim(
     TINY,
 )  # fmt: skip
 C3 = Claim(
-    "C3", "Labels get better as the policy does", "paper_cpu", ("improve",),
+    "C3", "Labels get better as the policy does", "paper_cpu", ("spelling", "sorting"),
     (
         Hypothesis(
             "C3a", "srt: label accuracy, last fifth minus first fifth of the steps > 0.05",
