@@ -100,7 +100,7 @@ _MARGIN = C2.hypotheses[0].threshold
 
 
 def _begin(study: Study, claim: Claim, kinds: tuple[str, ...]) -> tuple[Section, dict[str, Roles]]:
-    section, cells = start(claim, study)
+    section, cells = start(claim, study, *claim.parts)
     tasks: dict[str, Roles] = {}
     for task, group in settings(cells).items():
         tasks[task] = {kind: study.find(group, kind=kind) for kind in kinds}

@@ -109,12 +109,15 @@ class Section:
                 )
 
 
-def start(claim: Claim, study: Study) -> tuple[Section, list[Cell]]:
-    """An empty section, and the cells of the claim's first part."""
+def start(claim: Claim, study: Study, *parts: str) -> tuple[Section, list[Cell]]:
+    """An empty section, and the cells of these parts, else of the first part of the claim."""
     section = Section(claim)
-    cells = study.part(claim.parts[0])
-    if not cells:
-        section.lacks(f"no sweep given has the part '{claim.parts[0]}' (it is in {claim.sweep})")
+    cells: list[Cell] = []
+    for part in parts or claim.parts[:1]:
+        found = study.part(part)
+        if not found:
+            section.lacks(f"no sweep given has the part '{part}' (it is in {claim.sweep})")
+        cells += found
     return section, cells
 
 
