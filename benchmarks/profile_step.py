@@ -13,7 +13,7 @@ import functools
 import os
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Timers:
     """CPU seconds of named parts, without what other named parts inside them take."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._inner = [0.0]
 
     def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -144,7 +144,7 @@ def main() -> None:
     total = sum(timers.seconds.values())
     print(f"{steps} steps of {spec.train.completions_per_step} completions, "
           f"2 evaluations of {spec.eval.prompts * spec.eval.samples}")  # fmt: skip
-    for part, seconds in timers.seconds.most_common():
+    for part, seconds in sorted(timers.seconds.items(), key=lambda item: -item[1]):
         print(f"{seconds / total:6.1%}  {part}")
 
 
