@@ -27,11 +27,11 @@ STUDIES := paper_cpu paper_cpu_full smollm_cpu
 STUDY = $(BIN)/python -m analysis.claims --out analysis/RESULTS.md \
 	$$(for sweep in $(STUDIES); do test ! -f runs/$$sweep/plan.json || echo runs/$$sweep; done)
 
-paper: $(STAMP)  ## the core claims, five seeds each: under an hour on two cores
+paper: $(STAMP)  ## the core claims, five seeds each: about an hour on two cores, not timed in one go
 	$(BIN)/srtbench sweep sweeps/paper_cpu.yaml
 	$(STUDY)
 
-paper-full: $(STAMP)  ## all claims: under two and a half hours on two cores
+paper-full: $(STAMP)  ## all claims: some two hours on two cores, an estimate
 	$(BIN)/srtbench sweep sweeps/paper_cpu.yaml
 	$(BIN)/srtbench sweep sweeps/paper_cpu_full.yaml
 	$(STUDY)
