@@ -177,16 +177,18 @@ def _two_digits(value: float) -> str:
 
 
 def status_text(store: SweepStore, runs: Iterable[tuple[str, int]]) -> str:
-    """State of every planned run; for a failed one the last line of its error."""
+    """State of every planned run, and why one failed or stands still."""
     rows = []
     for run_id, total_steps in runs:
         status = store.run(run_id).read_status()
         reason = (status.error or "").strip().splitlines()[-1:] if status.state == "failed" else []
+        if status.abandoned:
+            reason = [f"its process {status.pid} is gone; the same sweep goes on with it"]
         accuracy = status.progress.get("eval_accuracy")
         rows.append(
             (
                 run_id,
-                status.state,
+                "interrupted" if status.abandoned else status.state,
                 f"{status.step}/{total_steps}",
                 f"{accuracy:.3f}" if accuracy is not None else "",
                 *(reason or [""]),

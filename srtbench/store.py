@@ -48,6 +48,19 @@ class Status:
     wall_seconds: float = 0.0
     progress: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether it says running and its process, one of this host, is gone: it was killed."""
+        if self.state != "running" or self.pid is None or self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.pid, 0)  # signal 0 only asks
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass  # alive, and another user's
+        return False
+
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON so that ``path`` is at any moment whole."""

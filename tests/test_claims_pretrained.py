@@ -15,7 +15,7 @@ from srtbench.config.sweep import load_sweep
 from srtbench.plan import plan_sweep
 from srtbench.rollouts import RolloutWriter
 from srtbench.store import SweepStore
-from tests.test_claims import Truth, grid, line, rollouts, write_made_up
+from tests.made_up_study import Truth, grid, line, rollouts, write_made_up
 
 SET = {
     "type": "reasoning_gym", "task": "spell_backward", "level": 8, "prompts": 12, "samples": 10,

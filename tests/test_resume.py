@@ -111,6 +111,9 @@ def test_workers_die_with_the_sweep_and_a_resumed_run_says_from_where(
     while workers_of(root) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not workers_of(root)
+    status = srtbench("status", micro_sweep.file, "--root", root)
+    assert "running" not in status.stdout
+    assert "is gone; the same sweep goes on with it" in status.stdout
     result = srtbench("sweep", micro_sweep.file, "--root", root)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "started, from step" in result.stdout
