@@ -6,7 +6,7 @@ python -m analysis.phase runs/paper_cpu_full --out figures
 import duckdb
 import polars as pl
 from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
-from matplotlib.ticker import NullLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from analysis.claims.data import Cell, Study
 from analysis.claims.effects import over_both
@@ -60,40 +60,43 @@ def phase_frame(study: Study, cells: list[Cell]) -> pl.DataFrame:
 
 @styled
 def phase_sheet(frame: pl.DataFrame) -> Sheet:
-    """Start maj@k against learning rate, coloured by the change in avg@k."""
+    """Start models by learning rate, coloured by the change in avg@k."""
     figure = new_figure(1, 3.6, 5.6)
     ax = figure.subplots()
+    models = frame.group_by("model", "dataset").agg(pl.col("start_maj").mean())
+    models = models.sort("start_maj", "model", "dataset")
+    columns = {row[:2]: place for place, row in enumerate(models.iter_rows())}
+    rates = sorted(set(frame["learning_rate"]))
     rows = frame.sort("learning_rate", "start_maj")
+    across = [columns[key] for key in rows.select("model", "dataset").iter_rows()]
+    up = [rates.index(rate) for rate in rows["learning_rate"]]
     tiles = ax.scatter(
-        rows["start_maj"].to_list(), rows["learning_rate"].to_list(), c=rows["change"].to_list(),
-        cmap=_DIVERGING, norm=TwoSlopeNorm(0, -0.6, 0.6), marker="s", s=560, edgecolors="#8a9099",
-        linewidths=0.6,
+        across, up, c=rows["change"].to_list(), cmap=_DIVERGING, norm=TwoSlopeNorm(0, -0.6, 0.6),
+        marker="s", s=620, edgecolors="#8a9099", linewidths=0.6,
     )  # fmt: skip
-    for row in rows.iter_rows(named=True):
+    for x, y, row in zip(across, up, rows.iter_rows(named=True), strict=True):
         change = f"{100 * row['change']:+.0f}".replace("-", "\u2212")
         ax.text(
-            row["start_maj"], row["learning_rate"], f"{change}\n{row['final_avg']:.0%}",
-            ha="center", va="center", fontsize=6.4,
+            x, y, f"{change}\n{row['final_avg']:.0%}", ha="center", va="center", fontsize=6.4,
             color="white" if abs(row["change"]) > 0.35 else INK,
         )  # fmt: skip
-    ax.set_yscale("log")
-    rates = sorted(set(rows["learning_rate"]))
-    ax.set_yticks(rates, [f"{rate:g}" for rate in rates])
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.set_ylim(rates[0] / 1.8, rates[-1] * 1.8)
+    starts = models["start_maj"].to_list()
+    ax.set_xticks(range(len(starts)), [f"{start:.0%}" for start in starts])
+    ax.set_yticks(range(len(rates)), [f"{rate:g}" for rate in rates])
     for border in BORDERS:
-        ax.axvline(border, color="#c4c8ce", linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
-    starts = rows["start_maj"].to_list()
-    ax.set_xlim(min(*BORDERS, *starts) - 0.08, max(*BORDERS, *starts) + 0.08)
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.set_xlabel("start model, maj@k")
+        left = sum(start < border for start in starts) - 0.5
+        ax.axvline(left, color="#8a9099", linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
+    ax.grid(visible=False)
+    ax.set_xlim(-0.7, len(starts) - 0.3)
+    ax.set_ylim(-0.7, len(rates) - 0.3)
+    ax.set_xlabel("start model, measured maj@k")
     ax.set_ylabel("learning rate")
     ax.set_title("Change of avg@k in points; below it the final avg@k")
     figure.colorbar(tiles, ax=ax, format=PercentFormatter(1, decimals=0), aspect=30)
     caption = (
-        "One tile per start model and learning rate, at the measured start. Number: avg@k at the "
-        "end minus at the start, in points. Below it: avg@k at the end. "
-        "Dotted: the starts that the hypotheses name."
+        "One tile per start model and learning rate; neither axis is to scale. Number: avg@k at "
+        "the end minus at the start, in points. Below it: avg@k at the end. "
+        "Dotted: between them lie the starts that the hypotheses leave out."
     )
     return Sheet("phase", "Phase diagram", caption, figure, frame)
 
