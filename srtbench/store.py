@@ -53,13 +53,16 @@ class Status:
         """Whether it says running and its process, one of this host, is gone: it was killed."""
         if self.state != "running" or self.pid is None or self.host != socket.gethostname():
             return False
+        import psutil
+
         try:
-            os.kill(self.pid, 0)  # signal 0 only asks
-        except ProcessLookupError:
+            process = psutil.Process(self.pid)
+            reused = self.started is not None and process.create_time() > self.started + 5
+            return reused or bool(process.status() == psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
             return True
-        except PermissionError:
-            pass  # alive, and another user's
-        return False
+        except psutil.AccessDenied:  # alive, and another user's
+            return False
 
 
 def write_json(path: Path, content: Any) -> None:

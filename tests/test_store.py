@@ -2,6 +2,9 @@
 
 import json
 import multiprocessing
+import subprocess
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,3 +76,23 @@ def test_a_damaged_plan_is_named(tmp_path: Path, text: str) -> None:
 def test_a_folder_without_a_plan_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no plan\.json there"):
         read_plan(tmp_path)
+
+
+def test_a_killed_process_leaves_an_abandoned_status(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    own = folder.start(10)
+    assert not own.abandoned, "this process lives"
+    assert replace(own, started=0.0).abandoned, "another process has the number now"
+
+    dead = subprocess.Popen(["sleep", "60"])
+    running = replace(own, pid=dead.pid, started=time.time())
+    assert not running.abandoned
+    dead.kill()
+    deadline = time.monotonic() + 20
+    while not running.abandoned and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert running.abandoned, "a zombie, as nobody has asked for its end yet"
+    dead.wait()
+    assert running.abandoned
+    assert not replace(running, host="elsewhere").abandoned, "cannot be known from here"
+    assert not replace(running, state="done").abandoned
