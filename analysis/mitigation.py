@@ -11,7 +11,7 @@ import polars as pl
 from analysis.claims.data import Cell, Study
 from analysis.claims.drawing import draw_forest
 from analysis.claims.effects import Effect, over_seeds
-from analysis.claims.frames import evaluation_curves
+from analysis.claims.frames import evaluation_curves, seed_curves
 from analysis.common import MissingError, main
 from srtbench.analysis.figures import curves, styled
 from srtbench.analysis.figures.sheets import Sheet, new_figure
@@ -69,21 +69,6 @@ def stopping(study: Study, cell: Cell | None) -> list[Rule]:
         lead = over_seeds([float(value) for value in leads if value is not None])
         rules.append(Rule(name, regret, lead, sum(o.alarmed for o in outcomes)))
     return rules
-
-
-def seed_curves(study: Study, cells: list[Cell]) -> pl.DataFrame:
-    """avg@k of every finished seed at every evaluation."""
-    rows = []
-    for cell in cells:
-        seeds, blocks = study.blocks(cell)
-        for block in blocks:
-            for seed, scores in zip(seeds, block.avg.mean(axis=2), strict=True):
-                rows += [
-                    {"measure": "avg_at_k of a seed", "variant": cell.variant, "seed": seed,
-                     "step": step, "value": float(value)}
-                    for step, value in zip(block.steps, scores, strict=True)
-                ]  # fmt: skip
-    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 @styled

@@ -66,7 +66,7 @@ class _InputError(Exception):
 Examples:
   srtbench plan sweeps/smoke.yaml             what would run; nothing is loaded
   srtbench sweep sweeps/smoke.yaml            train the grid; safe to interrupt and repeat
-  srtbench status sweeps/smoke.yaml           every planned run: done, running, failed, waiting
+  srtbench status sweeps/smoke.yaml           the state of every planned run, and why it failed
   srtbench report runs/smoke                  figures, tables and one HTML page
 """,
 )

@@ -182,13 +182,14 @@ def status_text(store: SweepStore, runs: Iterable[tuple[str, int]]) -> str:
     for run_id, total_steps in runs:
         status = store.run(run_id).read_status()
         reason = (status.error or "").strip().splitlines()[-1:] if status.state == "failed" else []
-        if status.abandoned:
+        state = status.actual_state
+        if state != status.state:
             reason = [f"its process {status.pid} is gone; the same sweep goes on with it"]
         accuracy = status.progress.get("eval_accuracy")
         rows.append(
             (
                 run_id,
-                "interrupted" if status.abandoned else status.state,
+                state,
                 f"{status.step}/{total_steps}",
                 f"{accuracy:.3f}" if accuracy is not None else "",
                 *(reason or [""]),

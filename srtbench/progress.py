@@ -70,7 +70,7 @@ class Progress:
         found = []
         for work_id, work in [*stages, *works]:
             status = self._store.folder(work).read_status()  # type: ignore[arg-type]
-            if status.state == "running":
+            if status.actual_state == "running":
                 found.append((work_id, status))
         return found
 
@@ -104,8 +104,8 @@ def _add(table: Table, name: str, status: Status) -> None:
         for key in ("train_reward", "gold_reward", "eval_accuracy")
     ]
     seconds = f"{status.wall_seconds:.0f} s" if status.wall_seconds else ""
-    state = f"[{STATE_STYLES[status.state]}]{status.state}[/]"
-    table.add_row(name, state, step, *numbers, seconds)
+    state = status.actual_state
+    table.add_row(name, f"[{STATE_STYLES[state]}]{state}[/]", step, *numbers, seconds)
 
 
 def _numbers(status: Status) -> str:

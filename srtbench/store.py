@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import psutil
+
 from srtbench.plan import Plan, RunSpec, StageSpec
 
 State = Literal["waiting", "running", "done", "failed", "interrupted"]
@@ -49,20 +51,20 @@ class Status:
     progress: dict[str, float] = field(default_factory=dict)
 
     @property
-    def abandoned(self) -> bool:
-        """Whether it says running and its process, one of this host, is gone: it was killed."""
-        if self.state != "running" or self.pid is None or self.host != socket.gethostname():
-            return False
-        import psutil
+    def actual_state(self) -> State:
+        """The state; interrupted if it says running and its process, one of this host, is gone.
 
+        A number that another process has by now counts as alive.
+        """
+        if self.state != "running" or self.pid is None or self.host != socket.gethostname():
+            return self.state
         try:
-            process = psutil.Process(self.pid)
-            reused = self.started is not None and process.create_time() > self.started + 5
-            return reused or bool(process.status() == psutil.STATUS_ZOMBIE)
+            gone = psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
-            return True
+            gone = True
         except psutil.AccessDenied:  # alive, and another user's
-            return False
+            gone = False
+        return "interrupted" if gone else "running"
 
 
 def write_json(path: Path, content: Any) -> None:

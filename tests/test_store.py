@@ -78,21 +78,21 @@ def test_a_folder_without_a_plan_is_named(tmp_path: Path) -> None:
         read_plan(tmp_path)
 
 
-def test_a_killed_process_leaves_an_abandoned_status(tmp_path: Path) -> None:
+def test_a_run_whose_process_was_killed_is_interrupted(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     own = folder.start(10)
-    assert not own.abandoned, "this process lives"
-    assert replace(own, started=0.0).abandoned, "another process has the number now"
+    assert own.actual_state == "running", "this process lives"
 
     dead = subprocess.Popen(["sleep", "60"])
-    running = replace(own, pid=dead.pid, started=time.time())
-    assert not running.abandoned
+    running = replace(own, pid=dead.pid)
+    assert running.actual_state == "running"
     dead.kill()
     deadline = time.monotonic() + 20
-    while not running.abandoned and time.monotonic() < deadline:
+    while running.actual_state == "running" and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert running.abandoned, "a zombie, as nobody has asked for its end yet"
+    assert running.actual_state == "interrupted", "a zombie, as nobody has asked for its end yet"
     dead.wait()
-    assert running.abandoned
-    assert not replace(running, host="elsewhere").abandoned, "cannot be known from here"
-    assert not replace(running, state="done").abandoned
+    assert running.actual_state == "interrupted"
+    elsewhere = replace(running, host="elsewhere")
+    assert elsewhere.actual_state == "running", "cannot be known from here"
+    assert replace(running, state="done").actual_state == "done"

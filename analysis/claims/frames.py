@@ -33,6 +33,21 @@ def evaluation_curves(
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
+def seed_curves(study: Study, cells: Sequence[Cell]) -> pl.DataFrame:
+    """avg@k of every finished seed at every evaluation, a row each."""
+    rows: list[dict[str, Any]] = []
+    for labels, cell in _labelled(cells):
+        seeds, blocks = study.blocks(cell)
+        for block in blocks:
+            for seed, scores in zip(seeds, block.avg.mean(axis=2), strict=True):
+                one = labels | {"measure": "avg_at_k of a seed", "seed": seed}
+                rows += [
+                    one | {"step": step, "value": float(value)}
+                    for step, value in zip(block.steps, scores, strict=True)
+                ]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
 def train_curves(study: Study, cells: Sequence[Cell], columns: Sequence[str]) -> pl.DataFrame:
     """Train measures over steps, moving averages; the band is the range of the seeds."""
     rows: list[dict[str, Any]] = []

@@ -14,6 +14,7 @@ from analysis.claims.sections import (
     change_of,
     count,
     final_of,
+    last_fifth,
     not_run,
     start,
 )
@@ -85,13 +86,19 @@ def remedies(study: Study) -> Section:
                     count(fallen),
                     Number(change_of(study, cell)),
                     Number(final_of(study, cell)),
+                    Number(last_fifth(study, cell, "label_accuracy")),
+                    Number(last_fifth(study, cell, "label_accuracy", first_too=True)),
                 ),
             )
         )
     section.tables.append(
         Table(
             "variants", "Every variant", ("variant",),
-            ("seeds", "seeds that collapsed", "end minus start in avg@k", "final avg@k"),
+            (
+                "seeds", "seeds that collapsed", "end minus start in avg@k", "final avg@k",
+                "label accuracy, last fifth of the steps",
+                "label accuracy, last minus first fifth",
+            ),
             tuple(rows),
         )
     )  # fmt: skip
