@@ -13,10 +13,29 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from srtbench.config import load_sweep
+from srtbench.plan import plan_sweep
 from srtbench.rollouts import read_rollouts
 from srtbench.store import SweepStore
 from tests.conftest import FinishedSweep
-from tests.micro import srtbench
+from tests.micro import CONTENT, srtbench, write_sweep
+
+STOPPED_IN_A_FINALISER = """
+import os, signal
+import numpy as np
+from srtbench.variants import Judgement, Variant
+
+class Finalised:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+left = [Finalised()]
+
+class Agreement(Variant):
+    def judge(self, group, rng):
+        left.clear()
+        return Judgement(np.ones(len(group.answer_keys)))
+"""
 
 
 def start(sweep: FinishedSweep, root: Path) -> subprocess.Popen[bytes]:
@@ -168,3 +187,19 @@ def test_a_worker_that_is_asked_to_stop_is_interrupted_not_failed(
     assert store.run(stopped).read_status().state == "interrupted"
     assert srtbench("sweep", micro_sweep.file, "--root", root).returncode == 0
     assert_same_rollouts(micro_sweep, root)
+
+
+def test_a_request_to_stop_that_python_drops_is_made_again(tmp_path: Path) -> None:
+    # An exception that a signal handler raises while a finaliser runs is ignored.
+    path = write_sweep(
+        tmp_path,
+        variants=[{"type": "python", "path": "own.py:Agreement"}],
+        train=CONTENT["train"] | {"steps": 2000},
+    )
+    (tmp_path / "own.py").write_text(STOPPED_IN_A_FINALISER)
+    result = srtbench("sweep", path, "--root", tmp_path / "runs")
+    assert result.returncode == 1, result.stdout + result.stderr
+    run_id = plan_sweep(load_sweep(path)).runs[0].run_id
+    run = SweepStore(tmp_path / "runs", "micro").run(run_id)
+    assert "Exception ignored in" in run.log_path.read_text()
+    assert run.read_status().state == "interrupted"

@@ -31,6 +31,8 @@ logger = logging.getLogger("srtbench.worker")
 
 TRACEBACK_LINES = 30
 
+_ASK_AGAIN_SECONDS = 0.1
+
 
 class Interrupted(BaseException):
     """The sweep asked this process to stop."""
@@ -82,6 +84,7 @@ def _execute(
             execute_stage(spec, store, folder)
             folder.update_status(state="done", wall_seconds=time.monotonic() - started)
     except Interrupted:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         logger.info("interrupted")
         if record:
             folder.update_status(state="interrupted")
@@ -111,8 +114,15 @@ def _set_up(execution: ExecutionConfig) -> None:
     # TRL still uses names that transformers has deprecated; nothing a user could change.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGALRM, _interrupt)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep decides, and sends SIGTERM
 
 
 def _interrupt(*_: Any) -> None:
+    """Interrupt the work, and again until it has ended.
+
+    Python drops an exception that is raised while it runs a finaliser (`__del__`), and the
+    libraries that a run starts have many: one request is easily lost.
+    """
+    signal.setitimer(signal.ITIMER_REAL, _ASK_AGAIN_SECONDS)
     raise Interrupted
