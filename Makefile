@@ -31,7 +31,7 @@ paper: $(STAMP)  ## the core claims, five seeds each: 55 minutes on two cores
 	$(BIN)/srtbench sweep sweeps/paper_cpu.yaml
 	$(STUDY)
 
-paper-full: $(STAMP)  ## all claims: some two hours on two cores
+paper-full: $(STAMP)  ## all claims: 106 minutes on two cores
 	$(BIN)/srtbench sweep sweeps/paper_cpu.yaml
 	$(BIN)/srtbench sweep sweeps/paper_cpu_full.yaml
 	$(STUDY)
