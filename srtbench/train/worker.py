@@ -78,13 +78,15 @@ def _execute(
     if record:
         folder.start(spec.train.steps if isinstance(spec, RunSpec) else 0)
     try:
-        if isinstance(spec, RunSpec):
-            execute_run(spec, execution, store, folder)
-        else:
-            execute_stage(spec, store, folder)
-            folder.update_status(state="done", wall_seconds=time.monotonic() - started)
+        try:
+            if isinstance(spec, RunSpec):
+                execute_run(spec, execution, store, folder)
+            else:
+                execute_stage(spec, store, folder)
+                folder.update_status(state="done", wall_seconds=time.monotonic() - started)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)  # however it ended, nothing is left to stop
     except Interrupted:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         logger.info("interrupted")
         if record:
             folder.update_status(state="interrupted")
