@@ -89,8 +89,8 @@ def vote_share(found: list[str | None]) -> float:
 def generation_seconds(model: str, tokens: int) -> float:
     """Time to sample the step with a model folder: 16 prompts x 32 completions, float32."""
     from srtbench.config.models import LocalModel
+    from srtbench.engines.transformers import sample_completions
     from srtbench.models.load import load_policy
-    from srtbench.models.sampling import sample_completions
 
     policy, tokenizer = load_policy(LocalModel(path=model))
     prompts = [tokenizer(f"Compute {n} * {n + 7} step by step.")["input_ids"] for n in range(16)]

@@ -121,7 +121,7 @@ def main() -> None:
     from srtbench.config import load_sweep
     from srtbench.plan import plan_sweep
     from srtbench.store import SweepStore
-    from srtbench.train.run import execute_run
+    from srtbench.train.methods.online import execute_run
     from srtbench.train.stages import execute_stage
 
     torch.set_num_threads(1)

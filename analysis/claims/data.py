@@ -14,7 +14,7 @@ import polars as pl
 from analysis.claims.effects import Scores
 from analysis.common import MissingError
 from srtbench.analysis.diagnosis import diagnose_runs
-from srtbench.analysis.tables import query
+from srtbench.analysis.frames import query
 from srtbench.stats import CollapseReport
 
 Run = tuple[str, str]

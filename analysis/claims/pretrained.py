@@ -9,7 +9,7 @@ from analysis.claims.data import Cell, Study
 from analysis.claims.effects import Effect, over_both, over_seeds
 from analysis.claims.hypotheses import PRETRAINED_SWEEP, Claim
 from analysis.claims.sections import Number, Section, Table, change_of, count, last_fifth
-from srtbench.analysis.tables import frame, query
+from srtbench.analysis.frames import frame, query
 
 _PAGE = Claim(
     "P", "A pretrained model", PRETRAINED_SWEEP, (), (),

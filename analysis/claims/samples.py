@@ -1,7 +1,7 @@
 """What a collapsing policy wrote to a few prompts: at the start, at its best, at the end."""
 
 from analysis.claims.data import Cell, Study
-from srtbench.analysis.tables import query
+from srtbench.analysis.frames import query
 
 NUM_PROMPTS = 3
 LONGEST = 60

@@ -7,8 +7,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from srtbench.analysis.frames import Cell, query, view
 from srtbench.analysis.repetition import repetition
-from srtbench.analysis.tables import Cell, query, view
 from srtbench.stats import CollapseReport, diagnose_collapse
 from srtbench.stats.change_point import noise_scale
 

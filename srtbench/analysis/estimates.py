@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from srtbench.analysis.tables import frame
+from srtbench.analysis.frames import frame
 from srtbench.stats import Interval, maj_at_k, paired_difference
 
 _LABELS = [

@@ -6,7 +6,7 @@ import duckdb
 import polars as pl
 
 from srtbench.analysis.estimates import paired_change
-from srtbench.analysis.tables import frame, view
+from srtbench.analysis.frames import frame, view
 from srtbench.stats import Interval
 
 _CELL = ("sweep", "model", "dataset", "variant", "eval_set")

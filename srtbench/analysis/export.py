@@ -11,9 +11,9 @@ import polars as pl
 
 from srtbench.analysis.diagnosis import diagnosis_table, stopping_table
 from srtbench.analysis.estimates import majority_by_k
+from srtbench.analysis.frames import Cell, cell_caveats, frame, view
 from srtbench.analysis.latex_sets import latex_eval_sets
-from srtbench.analysis.tables import Cell, cell_caveats, frame, view
-from srtbench.analysis.warehouse import open_sweep
+from srtbench.analysis.warehouse.open import open_sweep
 from srtbench.stats import Interval, holm, mean_interval, paired_difference
 
 Format = Literal["csv", "parquet", "latex"]

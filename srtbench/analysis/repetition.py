@@ -3,7 +3,7 @@
 import duckdb
 import polars as pl
 
-from srtbench.analysis.tables import frame, query
+from srtbench.analysis.frames import frame, query
 
 ORDER = 4
 MIN_WORDS = 8

@@ -14,10 +14,10 @@ from typing import Any
 from srtbench.answers import extract
 from srtbench.config.datasets import AnswerStyle, ReasoningGymDataset
 from srtbench.config.errors import allowed
+from srtbench.config.tasks import task_reviews
 from srtbench.datasets.levels import task_options
 from srtbench.datasets.problems import DatasetError, Item, Problem, Split
 from srtbench.datasets.splits import excerpt, split_of
-from srtbench.datasets.tasks import task_reviews
 from srtbench.datasets.templates import Templates
 
 CHUNK = 4096

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from srtbench.config.models import WarmStart
-from srtbench.models.sampling import Completion, sample_completions
+from srtbench.engines.transformers import Completion, sample_completions
 
 logger = logging.getLogger(__name__)
 

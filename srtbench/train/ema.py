@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback
 
-from srtbench.models.sampling import sample_completions
+from srtbench.engines.transformers import sample_completions
 
 _FILE = "ema_teacher.safetensors"
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from srtbench.plan import EvalSetSpec, RunSpec
+from srtbench.plan.specs import SetSampling
 from srtbench.rollouts import RolloutWriter, discard_after, read_rollouts
-from srtbench.specs import SetSampling
 from srtbench.store import Folder, SweepStore
-from srtbench.train.artifacts import read_prompts
 from srtbench.train.evaluate import Prompt, Sampling
+from srtbench.train.prompts import read_prompts
 
 logger = logging.getLogger(__name__)
 

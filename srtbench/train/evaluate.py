@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from srtbench.models.sampling import Completion, PromptFormat, sample_completions
+from srtbench.answers.grader import Grader, gold_reward
+from srtbench.engines.transformers import Completion, PromptFormat, sample_completions
 from srtbench.rollouts import rollout_table
-from srtbench.train.grading import Grader, gold_reward
 from srtbench.votes import vote
 
 

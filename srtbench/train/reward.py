@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from srtbench.answers.grader import Grader, gold_reward
 from srtbench.rollouts import Phase
-from srtbench.train.grading import Grader, gold_reward
 from srtbench.variants import TOKEN_STATISTICS, Group, Judgement, Variant, group_rng
 from srtbench.votes import vote
 

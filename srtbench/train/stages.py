@@ -6,26 +6,26 @@ from typing import Any
 
 import torch
 
+from srtbench.answers.grader import TEACHER_SEED
 from srtbench.config.models import LocalModel, TinyModel
 from srtbench.datasets import Problem, load_eval_set, load_problems
 from srtbench.datasets.splits import normalise
+from srtbench.engines.transformers import Completion, PromptFormat
 from srtbench.models.load import convert_gguf, load_policy, uses_chat
-from srtbench.models.sampling import Completion, PromptFormat
 from srtbench.models.tiny import build_tiny
 from srtbench.models.warm_start import Example, check_count, warm_start
 from srtbench.plan import StageSpec
 from srtbench.rollouts import RolloutWriter, write_parquet
 from srtbench.store import Folder, SweepStore, write_json
-from srtbench.train.artifacts import (
+from srtbench.store.labels import count_votes, labels_path, stage_policy, write_labels
+from srtbench.train.eval_sets import set_sampling
+from srtbench.train.evaluate import Sampling, evaluation_table, sample_groups
+from srtbench.train.prompts import (
     grader_of,
     prompt_table,
     read_prompts,
     write_eval_set_prompts,
 )
-from srtbench.train.eval_sets import set_sampling
-from srtbench.train.evaluate import Sampling, evaluation_table, sample_groups
-from srtbench.train.grading import TEACHER_SEED
-from srtbench.train.labels import count_votes, labels_path, stage_policy, write_labels
 from srtbench.train.start import start_model_path
 
 WARM_START_PROMPTS = 2000

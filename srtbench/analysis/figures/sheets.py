@@ -19,7 +19,7 @@ from srtbench.analysis.figures.curves import (
     modal_share_top,
 )
 from srtbench.analysis.figures.style import INK, as_polars, styled, variants
-from srtbench.analysis.tables import Cell
+from srtbench.analysis.frames import Cell
 
 WIDTH = 7.2
 _SETTING = ["sweep", "model", "dataset"]

@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 from srtbench.analysis.figures.style import variant_style
-from srtbench.analysis.tables import query
+from srtbench.analysis.frames import query
 
 MAX_ROWS = 100_000
 MAX_CHARACTERS = 24_000_000

@@ -32,12 +32,12 @@ from srtbench.analysis.figures.sheets import (
     modal_share_sheet,
 )
 from srtbench.analysis.figures.style import save
+from srtbench.analysis.frames import cell_caveats, frame, query, view
 from srtbench.analysis.report.browser import browser_data
 from srtbench.analysis.report.facts import Fact, facts, headline, onsets
 from srtbench.analysis.report.render import render
 from srtbench.analysis.report.samples import Gallery, galleries
-from srtbench.analysis.tables import cell_caveats, frame, query, view
-from srtbench.analysis.warehouse import open_sweep
+from srtbench.analysis.warehouse.open import open_sweep
 
 PIXELS_PER_INCH = 134
 """Width of a figure on the page; the same for all, so that their texts have one size."""

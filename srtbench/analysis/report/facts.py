@@ -10,7 +10,7 @@ import polars as pl
 from srtbench.analysis.diagnosis import collapse_kinds
 from srtbench.analysis.estimates import paired_change
 from srtbench.analysis.figures.style import Style, variant_style
-from srtbench.analysis.tables import Cell, cell_caveats, frame, view
+from srtbench.analysis.frames import Cell, cell_caveats, frame, view
 from srtbench.stats import Interval
 
 NOTABLE_CHANGE = 0.02

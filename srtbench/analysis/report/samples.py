@@ -6,8 +6,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from srtbench.analysis.frames import query
 from srtbench.analysis.report.facts import Fact
-from srtbench.analysis.tables import query
 
 PROMPTS = 1
 MAX_ANSWERS = 5

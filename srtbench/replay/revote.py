@@ -1,0 +1,351 @@
+"""`srtbench revote`: a finished sweep under another voting rule, from its Parquet files alone.
+
+What the policies wrote stays; who wins each vote, and so what each completion would have earned,
+is decided anew. Nothing is trained again, so this says what the other rule would have paid for the
+same completions, not how training on it would have gone.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from srtbench.config.variants import VotingConfig
+from srtbench.replay.logged import (
+    SOURCE_CHANGED,
+    TRAINED_VARIANT,
+    Columns,
+    LoggedRun,
+    advantages,
+    eval_vote,
+    judge_again,
+    make_group,
+    open_runs,
+    runs_of,
+    source_state,
+)
+from srtbench.rollouts import METRIC_SCHEMA, part_files, write_parquet
+from srtbench.store import Folder, write_json
+from srtbench.variants import Variant
+from srtbench.votes import VotingPolicy, vote_table
+
+_REWARD_METRICS = ("reward", "reward_std", "frac_reward_zero_std", "loss")
+
+
+@dataclass(frozen=True)
+class RevoteRow:
+    """One run before and after; shares and means over its train rollouts.
+
+    Attributes:
+        votes: whether the variant votes at all; else its rewards stay and only the evaluations'
+            majorities are voted again.
+        changed_labels: share of groups whose pseudo-label is another one.
+        no_label: share of groups without a pseudo-label, after.
+        label_accuracy: share of groups whose pseudo-label is gold; none counts as wrong.
+        reward_accuracy: share of completions whose train_reward equals their gold_reward.
+    """
+
+    run_id: str
+    variant: str
+    seed: int
+    votes: bool
+    groups: int
+    changed_labels: float
+    no_label: float
+    label_accuracy_before: float
+    label_accuracy_after: float
+    reward_accuracy_before: float
+    reward_accuracy_after: float
+    train_reward_before: float
+    train_reward_after: float
+
+
+class RevoteError(ValueError):
+    """A sweep cannot be voted again; the message says why."""
+
+
+def policy_name(voting: VotingConfig) -> str:
+    """Folder name of a rule: what differs from the default, e.g. ``revote-tie-abstain``."""
+    default = VotingConfig()
+    parts = [
+        f"{name.replace('_', '-')}-{getattr(voting, name)}"
+        for name in VotingConfig.model_fields
+        if getattr(voting, name) != getattr(default, name)
+    ]
+    return "-".join(["revote", *(parts or ["default"])])
+
+
+def revote_sweep(
+    path: str | Path, voting: VotingConfig, out: str | Path | None = None
+) -> tuple[Path, list[RevoteRow]]:
+    """Write the sweep under another rule into a folder of its own, which reads as a sweep.
+
+    Pseudo-labels, vote shares and train rewards of the variants that vote are decided anew, and
+    advantages where rewards alone give them (else null). In evaluations, the majority is.
+
+    Args:
+        path: the sweep. It is not modified.
+        out: folder to write; None: ``<path>/revote-<rule>``. One that a revote made is replaced.
+
+    Returns:
+        The folder, and one row per run, also written there as ``summary.csv``.
+
+    Raises:
+        FileNotFoundError: ``path`` holds no sweep.
+        RevoteError: no run has begun, a shared stage is missing, the file of a variant is not
+            what it was, or ``out`` is something else than an earlier revote. Nothing is written.
+    """
+    path = Path(path)
+    plan, runs = open_runs(path)
+    if not runs:
+        raise RevoteError(f"{path}: no run has begun, so there is nothing to vote again")
+    target = Path(out) if out is not None else path / policy_name(voting)
+    _check_target(target)
+    partial = target.with_name(f"{target.name}.partial")
+    for run in runs:
+        _check_run(run, voting)
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        rows = _write(plan, runs, voting, partial, target)
+    except FileNotFoundError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise RevoteError(f"{error.filename} is missing; the sweep is not whole") from error
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    _swap(partial, target)
+    return target, rows
+
+
+def _write(
+    plan: dict[str, Any], runs: list[LoggedRun], voting: VotingConfig, partial: Path, target: Path
+) -> list[RevoteRow]:
+    """The whole revote, in the folder ``partial``, as it will stand in ``target``."""
+    policy = VotingPolicy(**voting.model_dump())
+    rows = [_revote_run(run, voting, policy, partial) for run in runs]
+    root = runs[0].store.root.resolve()
+    content = plan | {
+        "sweep": f"{plan['sweep']} ({policy_name(voting)})",
+        "runs": [row | {"eval_sets": []} for row in plan["runs"]],  # their votes stay as they are
+        "root": os.path.relpath(root, target.resolve()),
+        "revote": {"of": plan["sweep"], "voting": voting.model_dump()},
+    }
+    write_json(partial / "plan.json", content)
+    table = pa.Table.from_pylist([vars(row) for row in rows])
+    table.to_pandas().to_csv(partial / "summary.csv", index=False)
+    return rows
+
+
+def _swap(partial: Path, target: Path) -> None:
+    """Put the new revote, now whole, in the place of an earlier one."""
+    if target.exists():
+        old = target.with_name(f"{target.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        target.rename(old)
+        partial.rename(target)
+        shutil.rmtree(old)
+    else:
+        partial.rename(target)
+
+
+def _check_run(run: LoggedRun, voting: VotingConfig) -> None:
+    """Whether what a run's rewards are derived from is there, and is what it was."""
+    if not with_voting(run.spec.variant, voting)[1]:
+        return  # its rewards stay
+    if stage_id := run.spec.needs.get("teacher_labels"):
+        stage = run.store.stage(stage_id)
+        if not stage.config_path.is_file() or not part_files(stage.rollouts_path):
+            raise RevoteError(
+                f"{run.spec.run_id}: the shared stage {stage_id} is missing from "
+                f"{stage.path.parent}: copy the shared stages, the folder _stages, along with the "
+                "sweep"
+            )
+    if source_state(run) == "changed":
+        raise RevoteError(f"{run.spec.run_id}: {SOURCE_CHANGED}")
+
+
+def revote_text(rows: list[RevoteRow]) -> str:
+    """The rows as a plain table: before -> after."""
+    width = max([len("run"), *(len(row.run_id) for row in rows)])
+    header = f"{'labels changed':>14}  {'label accuracy':>16}  {'train reward':>16}"
+    lines = [f"{'run':<{width}}  {header}"]
+    for row in rows:
+        label = f"{row.label_accuracy_before:.3f} -> {row.label_accuracy_after:.3f}"
+        label = label if row.votes else "-"
+        reward = f"{row.train_reward_before:.3f} -> {row.train_reward_after:.3f}"
+        changed = f"{row.changed_labels:.1%}" if row.votes else "does not vote"
+        lines.append(f"{row.run_id:<{width}}  {changed:>14}  {label:>16}  {reward:>16}")
+    return "\n".join(lines)
+
+
+def _check_target(target: Path) -> None:
+    plan = target / "plan.json"
+    earlier = plan.is_file() and "revote" in json.loads(plan.read_text(encoding="utf-8"))
+    if not earlier and target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise RevoteError(f"{target}: is not the folder of an earlier revote; choose another")
+
+
+def with_voting(variant: Any, voting: VotingConfig) -> tuple[Any, bool]:
+    """The entry with another rule wherever it has one, and whether it has one."""
+    if hasattr(variant, "parts"):
+        pairs = [with_voting(part, voting) for part in variant.parts]
+        parts = tuple(part for part, _ in pairs)
+        return variant.model_copy(update={"parts": parts}), any(votes for _, votes in pairs)
+    if hasattr(variant, "voting"):
+        return variant.model_copy(update={"voting": voting}), True
+    return variant, False
+
+
+def _revote_run(
+    run: LoggedRun, voting: VotingConfig, policy: VotingPolicy, target: Path
+) -> RevoteRow:
+    config, votes = with_voting(run.spec.variant, voting)
+    folder = Folder(target / run.spec.run_id)
+    train = run.columns("train")
+    before = _summary(run, train)
+    variant = run.variant(config, policy) if votes else None
+    for path in part_files(run.folder.rollouts_path, "train"):
+        table = pq.read_table(path)
+        if variant is not None:
+            table = _replace(table, _judged_again(run, variant, table.to_pydict()))
+        write_parquet(table, folder.rollouts_path / path.name)
+    for path in part_files(run.folder.rollouts_path, "eval"):
+        table = pq.read_table(path)
+        write_parquet(_replace(table, _eval_votes(table, policy)), folder.rollouts_path / path.name)
+    _copy(run, folder, config, votes)
+    columns = LoggedRun(run.spec, folder, run.store).columns("train")
+    _write_votes(run, folder, columns)
+    after = _summary(run, columns)
+    labels_before, labels_after = before.pop("labels"), after.pop("labels")
+    groups = len(labels_before)
+    changed = sum(a != b for a, b in zip(labels_before, labels_after, strict=True))
+    return RevoteRow(
+        run_id=run.spec.run_id,
+        variant=run.spec.variant_label,
+        seed=run.spec.seed,
+        votes=votes,
+        groups=groups,
+        changed_labels=changed / max(1, groups),
+        no_label=sum(label is None for label in labels_after) / max(1, groups),
+        **{f"{name}_before": value for name, value in before.items()},
+        **{f"{name}_after": value for name, value in after.items()},
+    )
+
+
+def _judged_again(run: LoggedRun, variant: Variant, columns: Columns) -> Columns:
+    """pseudo_label, vote_share, train_reward and advantage of a part's rows."""
+    size = run.spec.train.num_generations
+    found: Columns = {"pseudo_label": [], "vote_share": [], "train_reward": [], "advantage": []}
+    for start, stop in runs_of(columns["step"]):
+        step = columns["step"][start]
+        rewards = []
+        for position, first in enumerate(range(start, stop, size)):
+            part = slice(first, first + size)
+            gold = run.prompts[columns["prompt_id"][first]]["gold_key"]
+            votes = run.votes.get(columns["group_id"][first])
+            group = make_group(columns, part, variant, gold, votes)
+            judgement = judge_again(variant, group, run.spec.seed, step, position)
+            rewards.append(judgement.train_reward)
+            found["pseudo_label"] += [judgement.pseudo_label] * size
+            found["vote_share"] += [judgement.vote_share] * size
+        derived = advantages(np.stack(rewards), run.spec)
+        found["train_reward"] += np.concatenate(rewards).tolist()
+        unknown = [None] * (stop - start)
+        found["advantage"] += unknown if derived is None else derived.ravel().tolist()
+    return found
+
+
+def _eval_votes(table: pa.Table, policy: VotingPolicy) -> Columns:
+    """pseudo_label and vote_share of an evaluation's rows."""
+    groups = list(runs_of(table["group_id"].to_pylist()))
+    size = max((stop - start for start, stop in groups), default=1)
+    if policy.tie == "random":
+        return _eval_votes_one_by_one(table, policy, groups)
+    encoded = table["answer_key"].combine_chunks().dictionary_encode()
+    keys = encoded.indices.fill_null(-1).to_numpy().reshape(-1, size)
+    names = [*encoded.dictionary.to_pylist(), None]
+    outcome = vote_table(keys, policy)
+    return {
+        "pseudo_label": [names[label] for label in outcome.label for _ in range(size)],
+        "vote_share": np.repeat(outcome.share, size).tolist(),
+    }
+
+
+def _eval_votes_one_by_one(
+    table: pa.Table, policy: VotingPolicy, groups: list[tuple[int, int]]
+) -> Columns:
+    """The same, with random numbers of each group's own."""
+    keys, steps = table["answer_key"].to_pylist(), table["step"].to_pylist()
+    found: Columns = {"pseudo_label": [], "vote_share": []}
+    position = 0
+    for start, stop in groups:
+        position = position + 1 if start and steps[start] == steps[start - 1] else 0
+        outcome = eval_vote(keys[start:stop], policy, steps[start], position)
+        found["pseudo_label"] += [outcome.label] * (stop - start)
+        found["vote_share"] += [outcome.share] * (stop - start)
+    return found
+
+
+def _replace(table: pa.Table, columns: Columns) -> pa.Table:
+    for name, values in columns.items():
+        position = table.schema.get_field_index(name)
+        field = table.schema.field(position)
+        table = table.set_column(position, field, pa.array(values, field.type))
+    return table
+
+
+def _copy(run: LoggedRun, folder: Folder, config: Any, votes: bool) -> None:
+    """What a sweep folder holds beside the rollouts."""
+    content = json.loads(run.folder.config_path.read_text(encoding="utf-8"))
+    content.setdefault(TRAINED_VARIANT, content["spec"]["variant"])
+    content["spec"]["variant"] = config.model_dump(mode="json")
+    write_json(folder.config_path, content)
+    for name in ("status.json", "prompts.parquet"):
+        if (run.folder.path / name).is_file():
+            shutil.copyfile(run.folder.path / name, folder.path / name)
+    if run.folder.metrics_path.is_file():
+        rows = pq.read_table(run.folder.metrics_path).to_pylist()
+        kept = [
+            row
+            for row in rows
+            if not votes
+            or (row["metric"] not in _REWARD_METRICS and not row["metric"].startswith("rewards/"))
+        ]
+        write_parquet(pa.Table.from_pylist(kept, METRIC_SCHEMA), folder.metrics_path)
+
+
+def _write_votes(run: LoggedRun, folder: Folder, columns: Columns) -> None:
+    """The further votes, with the outcomes of their groups."""
+    outcome = {
+        columns["group_id"][start]: (columns["pseudo_label"][start], columns["vote_share"][start])
+        for start, _ in runs_of(columns["group_id"])
+    }
+    for path in part_files(run.folder.votes_path):
+        table = pq.read_table(path)
+        found = [outcome[group_id] for group_id in table["group_id"].to_pylist()]
+        labels, shares = [label for label, _ in found], [share for _, share in found]
+        table = _replace(table, {"pseudo_label": labels, "vote_share": shares})
+        write_parquet(table, folder.votes_path / path.name)
+
+
+def _summary(run: LoggedRun, columns: Columns) -> dict[str, Any]:
+    labels, right = [], 0
+    for start, _ in runs_of(columns["group_id"]):
+        label = columns["pseudo_label"][start]
+        gold = run.prompts[columns["prompt_id"][start]]["gold_key"]
+        labels.append(label)
+        right += label is not None and label == gold
+    rewards = np.array(columns["train_reward"], dtype=np.float64)
+    agreeing = rewards == np.array(columns["gold_reward"])
+    return {
+        "labels": labels,
+        "label_accuracy": right / max(1, len(labels)),
+        "reward_accuracy": float(agreeing.mean()) if len(rewards) else 0.0,
+        "train_reward": float(rewards.mean()) if len(rewards) else 0.0,
+    }
