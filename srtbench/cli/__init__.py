@@ -386,6 +386,3 @@ def _checked(call: Callable[[], _T]) -> _T:
     except (ValueError, FileNotFoundError) as error:
         raise _InputError(str(error)) from error
 
-
-if __name__ == "__main__":
-    main()
