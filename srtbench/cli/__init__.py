@@ -351,10 +351,10 @@ def revote(sweep_folder: Path, out: Path | None, **voting: Any) -> None:
     Writes a folder that reads as a sweep: `srtbench report` and `srtbench audit` take it. The
     sweep itself stays as it is.
     """
-    from srtbench.config.variants import VotingConfig
     from srtbench.replay.revote import revote_sweep, revote_text
+    from srtbench.votes import VotingPolicy
 
-    target, rows = _checked(lambda: revote_sweep(sweep_folder, VotingConfig(**voting), out))
+    target, rows = _checked(lambda: revote_sweep(sweep_folder, VotingPolicy(**voting), out))
     click.echo(revote_text(rows))
     click.echo(f"written: {target}")
     click.echo(f"next: srtbench report {target}")
@@ -385,4 +385,3 @@ def _checked(call: Callable[[], _T]) -> _T:
         return call()
     except (ValueError, FileNotFoundError) as error:
         raise _InputError(str(error)) from error
-

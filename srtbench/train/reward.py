@@ -120,7 +120,8 @@ class RewardAdapter:
         """
         if self.variant.voter is None:
             return 0
-        votes, rest = divmod(self.variant.extra_votes(self._num_generations), self._num_generations)
+        due = self.variant.extra_votes(self.variant.config, self._num_generations)
+        votes, rest = divmod(due, self._num_generations)
         if rest or votes < 1:
             raise ValueError(
                 f"variant {type(self.variant).__name__}: its votes must be a positive multiple of "
@@ -217,7 +218,7 @@ class RewardAdapter:
             completion_ids=tuple(row.completion.ids for row in members),
             answers=tuple(row.completion.answer for row in members),
             answer_keys=tuple(row.completion.key for row in members),
-            gold_key=gold if self.variant.uses_gold else None,
+            shown_gold=(gold,) if self.variant.uses_gold else (),
             vote_keys=tuple(graded.key for graded in votes),
             token_statistics=statistics,
         )

@@ -14,7 +14,6 @@ from accelerate.utils import gather_object
 
 from srtbench.config.datasets import DatasetConfig
 from srtbench.config.train import ExecutionConfig
-from srtbench.config.variants import EmaTeacherConfig, flat_parts
 from srtbench.engines.transformers import PromptFormat
 from srtbench.models.load import load_policy, uses_chat
 from srtbench.plan import EvalSetSpec, RunSpec
@@ -32,7 +31,7 @@ from srtbench.train.reports import prepare_reports, take_tools
 from srtbench.train.reward import RewardAdapter
 from srtbench.train.start import BestPolicies, resume_step, start_model_path
 from srtbench.train.trainer import TRAINERS
-from srtbench.variants import Variant, VariantContext, build_variant
+from srtbench.variants import Variant, VariantContext, build_variant, facts
 
 logger = logging.getLogger(__name__)
 
@@ -192,20 +191,20 @@ def _ema_teacher(
     spec: RunSpec, policy: Any, tokenizer: Any, process_index: int
 ) -> EmaTeacher | None:
     """The teacher of a variant whose votes are a moving average's; a copy of the start model."""
-    for part in flat_parts(spec.variant):
-        if isinstance(part, EmaTeacherConfig):
-            return EmaTeacher(
-                policy,
-                tokenizer,
-                decay_start=part.decay_start,
-                decay_end=part.decay_end,
-                temperature=part.temperature,
-                max_completion_length=spec.train.max_completion_length,
-                batch_size=spec.eval.batch_size,
-                seed=spec.seed,
-                process_index=process_index,
-            )
-    return None
+    average = facts(spec.variant).moving_average
+    if average is None:
+        return None
+    return EmaTeacher(
+        policy,
+        tokenizer,
+        decay_start=average.decay_start,
+        decay_end=average.decay_end,
+        temperature=average.temperature,
+        max_completion_length=spec.train.max_completion_length,
+        batch_size=spec.eval.batch_size,
+        seed=spec.seed,
+        process_index=process_index,
+    )
 
 
 def _train_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> list[Prompt]:
