@@ -15,7 +15,8 @@ from accelerate.utils import gather_object
 from srtbench.config.datasets import DatasetConfig
 from srtbench.config.train import ExecutionConfig
 from srtbench.config.variants import EmaTeacherConfig, flat_parts
-from srtbench.engines.transformers import PromptFormat
+from srtbench.engines.base import PromptFormat
+from srtbench.engines.transformers import TransformersEngine
 from srtbench.models.load import load_policy, uses_chat
 from srtbench.plan import EvalSetSpec, RunSpec
 from srtbench.rollouts import RolloutWriter, discard_after
@@ -101,7 +102,7 @@ def execute_run(
     def sample(source: _Source, prompts: list[Prompt], step: int) -> pa.Table:
         return _evaluate(spec.run_id, trainer, tokenizer, source, prompts, step)
 
-    own = _Source(spec.dataset, format_, _own_sampling(spec), spec.eval.seed)
+    own = _Source(spec.dataset, format_, _own_sampling(spec), spec.eval.batch_size, spec.eval.seed)
 
     def evaluate(step: int) -> pa.Table:
         table = sample(own, eval_prompts, step)
@@ -111,7 +112,8 @@ def execute_run(
 
     def evaluate_set(one: EvalSetSpec, prompts: list[Prompt], step: int) -> pa.Table:
         asked = PromptFormat(format_.chat, one.dataset.system_prompt)
-        source = _Source(one.dataset, asked, set_sampling(one.sampling), one.sampling.seed)
+        given = one.sampling
+        source = _Source(one.dataset, asked, set_sampling(given), given.batch_size, given.seed)
         return sample(source, prompts, step)
 
     sets = EvalSets(spec, folder, store, evaluate_set, is_main=process.is_main_process)
@@ -226,16 +228,12 @@ class _Source:
     dataset: DatasetConfig
     format: PromptFormat
     sampling: Sampling
+    batch_size: int
     seed: int
 
 
 def _own_sampling(spec: RunSpec) -> Sampling:
-    return Sampling(
-        spec.eval.samples,
-        spec.eval.temperature,
-        spec.train.max_completion_length,
-        spec.eval.batch_size,
-    )
+    return Sampling(spec.eval.samples, spec.eval.temperature, spec.train.max_completion_length)
 
 
 def _evaluate(
@@ -251,7 +249,8 @@ def _evaluate(
     model = trainer.accelerator.unwrap_model(trainer.model)
     share = prompts[process.process_index :: process.num_processes]
     seed = (source.seed * 100_003 + step) * process.num_processes + process.process_index
-    groups = sample_groups(model, tokenizer, share, source.format, source.sampling, seed)
+    engine = TransformersEngine(model, tokenizer, source.batch_size)
+    groups = sample_groups(engine, tokenizer, share, source.format, source.sampling, seed)
     pairs = gather_object(list(zip(share, groups, strict=True)))
     order = {prompt.prompt_id: position for position, prompt in enumerate(prompts)}
     pairs.sort(key=lambda pair: order[pair[0].prompt_id])
