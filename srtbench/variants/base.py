@@ -135,19 +135,6 @@ class Teacher:
     voting: VotingPolicy
 
 
-@dataclass(frozen=True)
-class MovingAverage:
-    """A copy of the policy that follows it and votes.
-
-    Attributes:
-        decay_start, decay_end: weight of the old copy at the first and at the last step.
-    """
-
-    decay_start: float
-    decay_end: float
-    temperature: float
-
-
 class Variant(ABC):
     """A reward. One instance serves one run; it keeps no state between groups.
 
@@ -171,6 +158,9 @@ class Variant(ABC):
     voter: Voter | None = None
     """Who samples ``Group.vote_keys``; None: nobody."""
 
+    method: ClassVar[str] = "online"
+    """How it trains."""
+
     published: ClassVar[Recipe | None] = None
     """How its source trained with it."""
 
@@ -184,14 +174,9 @@ class Variant(ABC):
         return 0
 
     @classmethod
-    def moving_average(cls, config: Any) -> MovingAverage | None:
-        """The copy of the policy that votes, for the voter ``ema_teacher``."""
-        return None
-
-    @classmethod
     def model_copies(cls, config: Any) -> int:
         """Models of the policy's size that a run holds beside policy and reference model."""
-        return 0 if cls.moving_average(config) is None else 1
+        return 1 if cls.voter == "ema_teacher" else 0
 
     @classmethod
     def teacher(cls, config: Any) -> Teacher | None:
@@ -210,6 +195,11 @@ class Variant(ABC):
     def keeps_prompt(self, prompt_id: str, gold_key: str | None) -> bool:
         """Whether a prompt is trained on; ``gold_key`` is None unless ``uses_gold``."""
         return True
+
+    @property
+    def electorate(self) -> Variant | None:
+        """The variant, or the part of it, whose ``voter`` samples votes; None: there is none."""
+        return self if self.voter else None
 
 
 def group_rng(seed: int, step: int, position: int) -> np.random.Generator:

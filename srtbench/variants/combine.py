@@ -31,6 +31,11 @@ class Combination(Variant):
         self.uses_gold, self.voter = needs.uses_gold, needs.voter
         self.needs_token_statistics = needs.needs_token_statistics
 
+    @property
+    def electorate(self) -> Variant | None:
+        """The part that has a voter."""
+        return next((part.electorate for part in self.parts if part.voter), None)
+
     @classmethod
     def extra_votes(cls, config: Any, num_generations: int) -> int:
         """Votes that the part with a voter asks for."""

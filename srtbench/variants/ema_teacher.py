@@ -10,7 +10,6 @@ from srtbench.lazy import np
 from srtbench.variants.base import (
     Group,
     Judgement,
-    MovingAverage,
     TeacherOptions,
     Variant,
     weights,
@@ -56,11 +55,6 @@ class EmaTeacher(Variant):
     def extra_votes(cls, config: Any, num_generations: int) -> int:
         """Votes of the teacher."""
         return int(config.votes or num_generations)
-
-    @classmethod
-    def moving_average(cls, config: Any) -> MovingAverage:
-        """The teacher."""
-        return MovingAverage(config.decay_start, config.decay_end, config.temperature)
 
     def judge(self, group: Group, rng: np.random.Generator) -> Judgement:
         """See the class."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from srtbench.variants.base import MovingAverage, Teacher, Variant, VariantOptions, Voter
+from srtbench.variants.base import Teacher, Variant, VariantOptions, Voter
 from srtbench.variants.ema_teacher import EmaTeacher
 from srtbench.variants.entropy import Entropy
 from srtbench.variants.external import ExternalOptions, resolve
@@ -110,12 +110,6 @@ class Facts:
     def voter(self) -> Voter | None:
         """Who samples further votes; at most one of them says."""
         return next((leaf.variant.voter for leaf in self.leaves if leaf.variant.voter), None)
-
-    @property
-    def moving_average(self) -> MovingAverage | None:
-        """The copy of the policy that votes."""
-        found = (leaf.variant.moving_average(leaf.config) for leaf in self.leaves)
-        return next((one for one in found if one is not None), None)
 
     @property
     def model_copies(self) -> int:

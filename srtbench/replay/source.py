@@ -1,0 +1,45 @@
+"""Whether the Python file of a run's variant is what the run was trained with."""
+
+import json
+from typing import Literal
+
+from srtbench.plan import RunSpec
+from srtbench.plan.identity import paths_in, run_id_of
+from srtbench.sections import FilePath
+from srtbench.store.runs import LoggedRun
+from srtbench.variants.external import source_sha256
+
+SOURCE_CHANGED = (
+    "the file of the variant (or of the dataset or model) has changed since the run: their "
+    "content no longer gives the run id"
+)
+SOURCE_UNKNOWN = (
+    "the dataset's or model's file is not here, so whether the variant's file is still what the "
+    "run used cannot be told"
+)
+
+
+def source_state(run: LoggedRun) -> Literal["same", "changed", "unknown"]:
+    """Whether the Python file of the run's variant is what the run used; the run id tells.
+
+    ``same`` for a variant without such a file.
+
+    Raises:
+        VariantError: there is no such file any more.
+    """
+    sources = [path for path in paths_in(run.spec.variant) if FilePath.split(path)[1]]
+    if not sources:
+        return "same"
+    for path in sources:
+        source_sha256(FilePath.split(path)[0])
+    content = json.loads(run.folder.config_path.read_text(encoding="utf-8"))
+    variant = content.get(TRAINED_VARIANT, content["spec"]["variant"])
+    spec = RunSpec.model_validate(content["spec"] | {"variant": variant})
+    if run_id_of(spec) == spec.run_id:
+        return "same"
+    found = all(FilePath.split(path)[0].exists() for path in paths_in(spec))
+    return "changed" if found else "unknown"
+
+
+TRAINED_VARIANT = "trained_variant"
+"""Key of a revoted run's config.json: the entry that it was trained with."""
