@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 def set_sampling(sampling: SetSampling) -> Sampling:
     """How groups of an evaluation set are sampled."""
-    return Sampling(**sampling.model_dump(exclude={"seed"}))
+    return Sampling(**sampling.model_dump(exclude={"seed", "batch_size"}))
 
 
 def discard_sets(spec: RunSpec, folder: Folder, step: int) -> int:
