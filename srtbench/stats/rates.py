@@ -8,6 +8,7 @@ collapsed and the mean of the rest do better.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,7 +106,11 @@ class SeedSplit:
 
 
 def seed_split(
-    scores: ArrayLike, collapsed: ArrayLike, level: float = 0.95, bounds: Bounds | None = SHARE
+    scores: ArrayLike,
+    collapsed: ArrayLike,
+    over: Iterable[str] | None = None,
+    level: float = 0.95,
+    bounds: Bounds | None = SHARE,
 ) -> SeedSplit:
     """k of n seeds collapsed, with its exact interval, and the mean of the survivors apart.
 
@@ -113,6 +118,8 @@ def seed_split(
         scores: (seeds,), (seeds, prompts) or (seeds, prompts, samples), as
             :func:`srtbench.stats.mean_interval`.
         collapsed: (seeds,) true where the seed collapsed.
+        over: levels of the survivors' interval, as ``mean_interval``. Two survivors are too few for
+            both levels (docs/estimators.md): over "seeds" alone they cover what they say.
         level: nominal coverage of both intervals.
         bounds: range of ``scores``.
 
@@ -125,8 +132,10 @@ def seed_split(
         raise ValueError(f"collapsed {flags.shape} must have one flag per seed of {array.shape}")
     alive = array[~flags]
     survivors = None
-    if len(alive) > 1 or (len(alive) == 1 and alive[0].ndim and alive.shape[1] > 1):
-        survivors = mean_interval(alive, None, level, bounds)
+    if len(alive) > 1:
+        survivors = mean_interval(alive, over, level, bounds)
+    elif len(alive) == 1 and array.ndim > 1 and alive.shape[1] > 1:
+        survivors = mean_interval(alive, "prompts", level, bounds)
     dead = int(flags.sum())
     return SeedSplit(dead, len(flags), rate_interval(dead, len(flags), level, "seeds"), survivors)
 

@@ -98,6 +98,27 @@ def test_fisher_by_hand() -> None:
     assert fisher_exact(2, 9, 7, 8) == fisher_exact(7, 8, 2, 9)
 
 
+def power(first: float, second: float, seeds: int) -> float:
+    """Chance that Fisher's test tells two collapse rates apart at 5%, over all pairs of counts."""
+
+    def chance(k: int, rate: float) -> float:
+        return math.comb(seeds, k) * rate**k * (1 - rate) ** (seeds - k)
+
+    return math.fsum(
+        chance(i, first) * chance(j, second)
+        for i in range(seeds + 1)
+        for j in range(seeds + 1)
+        if fisher_exact(i, seeds, j, seeds) < 0.05
+    )
+
+
+@pytest.mark.parametrize(("first", "second", "seeds"), [(0.85, 0.05, 7), (0.67, 0.05, 11)])
+def test_seeds_that_a_comparison_of_collapse_rates_needs(
+    first: float, second: float, seeds: int
+) -> None:
+    assert power(first, second, seeds) >= 0.8 > power(first, second, seeds - 1)
+
+
 def test_seeds_that_split_are_counted_and_the_survivors_averaged() -> None:
     scores = np.array([0.9, 0.01, 0.92, 0.91, 0.0])
     split = seed_split(scores, scores < 0.5)
@@ -119,6 +140,8 @@ def test_survivors_need_something_to_vary() -> None:
     both = seed_split(table, [True, False, False]).survivors
     assert both is not None
     assert both.num_units == (2, 20)
+    seeds = seed_split(table, [True, False, False], over="seeds").survivors
+    assert seeds == mean_interval(table[1:], over="seeds", bounds=(0, 1))
     assert str(seed_split([0.0, 0.9], [1, 0])) == "1 of 2 collapsed, 50% [1%, 99%]"
 
 
