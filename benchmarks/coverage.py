@@ -58,11 +58,11 @@ PROMPT_SPREAD = 1.5
 
 def supported(accuracy: float, seeds: int, spread: float) -> bool:
     """Whether docs/estimators.md promises 90% or more of a nominal 95%, for ``mean_interval``
-    within bounds: three seeds or more, and seeds that differ by more than half a logit only for
+    within bounds: three seeds or more, and seeds that differ by more than .4 of a logit only for
     five or more of them and away from the ends."""
     if not 0.02 <= accuracy <= 0.99 or seeds < 3:
         return False
-    return spread <= 0.5 or (spread <= 1.0 and seeds >= 5 and 0.1 <= accuracy <= 0.9)
+    return spread <= 0.4 or (spread <= 1.0 and seeds >= 5 and 0.1 <= accuracy <= 0.9)
 
 
 def expected_accuracy(spread: float, skill: float = 0.5) -> float:
