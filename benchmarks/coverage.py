@@ -219,6 +219,30 @@ def dating(width: int, length: int, prompts: int, times: int) -> tuple[float, fl
     return float(np.mean(close)), float(np.mean(covered)), float(np.mean(widths))
 
 
+def smooth_fall(scale: float, times: int) -> float:
+    """Share of onset intervals that hold the evaluation by which 5% of a logistic fall is lost."""
+    rng, steps, covered = np.random.default_rng(round(10 * scale)), np.arange(40), []
+    for _ in range(times):
+        centre = rng.uniform(15, 25)
+        curve = 0.8 - 0.78 / (1 + np.exp(-(steps - centre) / scale))
+        fall = fall_point(rng.binomial(100, curve) / 100)
+        if fall is not None:
+            onset = math.ceil(centre - scale * math.log(19))
+            covered.append(fall.low_index <= onset <= fall.high_index)
+    return float(np.mean(covered))
+
+
+def wandering(memory: float, length: int, times: int) -> float:
+    """Share of runs said to fall that wander about .7 with a standard deviation of .08."""
+    rng, alarms = np.random.default_rng([round(10 * memory), length]), 0
+    for _ in range(times):
+        noise = rng.normal(size=length)
+        for place in range(1, length):
+            noise[place] = memory * noise[place - 1] + math.sqrt(1 - memory**2) * noise[place]
+        alarms += fall_point(np.clip(0.7 + 0.08 * noise, 0, 1)) is not None
+    return alarms / times
+
+
 def percent(value: float) -> str:
     """A share as a percentage, "-" for too few cases."""
     return "-" if math.isnan(value) else f"{value:.1%}"
@@ -286,6 +310,14 @@ def print_dates(times: int) -> None:
     for width, length, prompts in FALLS:
         close, covered, mean = dating(width, length, prompts, times)
         print(f"| {width} | {length} | {prompts} | {close:.1%} | {covered:.1%} | {mean:.1f} |")
+    print("\n| smooth fall, scale | interval covers |\n|---|---|")
+    for scale in (0.3, 0.7, 1.5, 3.0):
+        print(f"| {scale:g} | {smooth_fall(scale, times):.1%} |")
+    print("\n| correlation of neighbouring evaluations | 10 evaluations | 20 | 40 |")
+    print("|---" * 4 + "|")
+    for memory in (0.0, 0.5, 0.8):
+        rates = (wandering(memory, length, times) for length in (10, 20, 40))
+        print(f"| {memory:g} | {' | '.join(percent(rate) for rate in rates)} |")
 
 
 def main() -> None:
