@@ -81,7 +81,7 @@ def train_bare(folder: Path, steps: int) -> list[float]:
     from srtbench.models.load import load_policy
     from srtbench.plan import plan_sweep
     from srtbench.store import SweepStore
-    from srtbench.train.artifacts import read_prompts
+    from srtbench.train.prompts import read_prompts
     from srtbench.train.start import start_model_path
 
     run = plan_sweep(load_sweep(sweep_file(folder, steps))).runs[0]

@@ -221,8 +221,8 @@ def measure(path: Path, threads: int, memory_limit: str | None) -> dict[str, Any
     from srtbench.analysis import open_sweep
     from srtbench.analysis.diagnosis import diagnosis_table
     from srtbench.analysis.estimates import majority_by_k, paired_curve
-    from srtbench.analysis.tables import FRAMES, frame, query, view
-    from srtbench.analysis.views import VIEWS
+    from srtbench.analysis.frames import FRAMES, frame, query, view
+    from srtbench.analysis.warehouse.views import VIEWS
 
     seconds: dict[str, float] = {}
 

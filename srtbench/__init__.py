@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from srtbench.analysis import open_sweep
     from srtbench.config import ConfigError, SweepConfig, load_sweep
+    from srtbench.execute.sweep import SweepResult, run_sweep
     from srtbench.plan import Plan, plan_sweep
-    from srtbench.sweep import SweepResult, run_sweep
 
 __version__ = version("srtbench")
 
@@ -19,11 +19,11 @@ _HOMES = {
     "ConfigError": "srtbench.config",
     "Plan": "srtbench.plan",
     "SweepConfig": "srtbench.config",
-    "SweepResult": "srtbench.sweep",
+    "SweepResult": "srtbench.execute.sweep",
     "load_sweep": "srtbench.config",
     "open_sweep": "srtbench.analysis",
     "plan_sweep": "srtbench.plan",
-    "run_sweep": "srtbench.sweep",
+    "run_sweep": "srtbench.execute.sweep",
 }
 
 __all__ = [

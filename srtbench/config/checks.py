@@ -9,10 +9,10 @@ from typing import Any
 
 from srtbench.config.datasets import FILE_SUFFIXES
 from srtbench.config.errors import Problem, allowed
+from srtbench.config.tasks import task_reviews
 from srtbench.config.train import OWN_TRL_OPTIONS
 from srtbench.config.trl_options import trl_options
 from srtbench.config.yaml_source import KeyPath
-from srtbench.datasets.tasks import task_reviews
 
 
 def cross_checks(content: dict[str, Any], folder: Path) -> Iterator[Problem]:

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from srtbench.config.base import Name, Section, slug
 from srtbench.config.train import EvalOverride, TrainOverride
+from srtbench.sections import Name, Section, slug
 
 SRT_SUFFIX = "{question}\n\nThink step by step, and put your final answer within \\boxed{{}}."
 """Default prompt template, in the words of SRT's prompt suffix (arXiv 2505.21444)."""

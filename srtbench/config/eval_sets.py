@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from srtbench.config.base import slug
 from srtbench.config.datasets import (
     DatasetConfig,
     FileDataset,
@@ -15,6 +14,7 @@ from srtbench.config.datasets import (
     SplitShares,
     expand_short_form,
 )
+from srtbench.sections import slug
 
 QUESTION_TARGET = "{question}"
 """Target template of an evaluation set: nothing is warmed up on it, so it holds the question."""

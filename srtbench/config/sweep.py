@@ -6,7 +6,6 @@ from typing import Annotated, Any, get_args
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
-from srtbench.config.base import Name, Section
 from srtbench.config.checks import cross_checks
 from srtbench.config.datasets import DatasetConfig
 from srtbench.config.errors import ConfigError, Problem, allowed
@@ -15,6 +14,7 @@ from srtbench.config.models import ModelConfig
 from srtbench.config.train import EvalOverride, ExecutionConfig, TrainOverride
 from srtbench.config.variants import VariantEntry
 from srtbench.config.yaml_source import KeyPath, YamlSource, read_yaml
+from srtbench.sections import Name, Section
 
 
 def _as_tuple(value: Any) -> Any:

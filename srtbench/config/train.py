@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from srtbench.config.base import Section
+from srtbench.sections import Section
 
 MAX_STEPS = 10_000_000
 
@@ -26,6 +26,10 @@ class PoolConfig(Section):
     votes: int | None = Field(
         None, ge=1, description="completions per prompt of the start model; null: num_generations"
     )
+
+    def kept(self, size: int) -> int:
+        """How many of ``size`` prompts are trained on: at least one."""
+        return max(1, round(self.keep * size))
 
 
 class TrainConfig(Section):

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from srtbench.config.base import Name, Section, slug
 from srtbench.config.train import EvalOverride, TrainOverride
+from srtbench.sections import Name, Section, slug
 
 
 class VotingConfig(Section):

@@ -7,18 +7,18 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from srtbench.plan import EvalSetSpec, RunSpec
+from srtbench.plan.specs import SetSampling
 from srtbench.rollouts import RolloutWriter, discard_after, read_rollouts
-from srtbench.specs import SetSampling
 from srtbench.store import Folder, SweepStore
-from srtbench.train.artifacts import read_prompts
 from srtbench.train.evaluate import Prompt, Sampling
+from srtbench.train.prompts import read_prompts
 
 logger = logging.getLogger(__name__)
 
 
 def set_sampling(sampling: SetSampling) -> Sampling:
     """How groups of an evaluation set are sampled."""
-    return Sampling(**sampling.model_dump(exclude={"seed"}))
+    return Sampling(**sampling.model_dump(exclude={"seed", "batch_size"}))
 
 
 def discard_sets(spec: RunSpec, folder: Folder, step: int) -> int:

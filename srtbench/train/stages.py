@@ -6,26 +6,27 @@ from typing import Any
 
 import torch
 
+from srtbench.answers.grader import TEACHER_SEED
 from srtbench.config.models import LocalModel, TinyModel
 from srtbench.datasets import Problem, load_eval_set, load_problems
 from srtbench.datasets.splits import normalise
+from srtbench.engines.base import Completion, PromptFormat
+from srtbench.engines.transformers import TransformersEngine
 from srtbench.models.load import convert_gguf, load_policy, uses_chat
-from srtbench.models.sampling import Completion, PromptFormat
 from srtbench.models.tiny import build_tiny
 from srtbench.models.warm_start import Example, check_count, warm_start
 from srtbench.plan import StageSpec
 from srtbench.rollouts import RolloutWriter, write_parquet
 from srtbench.store import Folder, SweepStore, write_json
-from srtbench.train.artifacts import (
+from srtbench.store.labels import count_votes, labels_path, stage_policy, write_labels
+from srtbench.train.eval_sets import set_sampling
+from srtbench.train.evaluate import Sampling, evaluation_table, sample_groups
+from srtbench.train.prompts import (
     grader_of,
     prompt_table,
     read_prompts,
     write_eval_set_prompts,
 )
-from srtbench.train.eval_sets import set_sampling
-from srtbench.train.evaluate import Sampling, evaluation_table, sample_groups
-from srtbench.train.grading import TEACHER_SEED
-from srtbench.train.labels import count_votes, labels_path, stage_policy, write_labels
 from srtbench.train.start import start_model_path
 
 WARM_START_PROMPTS = 2000
@@ -165,17 +166,17 @@ def _converted_model(spec: StageSpec, store: SweepStore, folder: Folder) -> None
 
 def _base_eval(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
     assert spec.eval is not None
-    sampling = Sampling(
-        spec.eval.samples, spec.eval.temperature, spec.max_completion_length, spec.eval.batch_size
-    )
-    _evaluate_start(spec, store, folder, spec.needs["eval_prompts"], sampling, spec.eval.seed)
+    given = spec.eval
+    sampling = Sampling(given.samples, given.temperature, spec.max_completion_length)
+    prompts = spec.needs["eval_prompts"]
+    _evaluate_start(spec, store, folder, prompts, sampling, given.batch_size, given.seed)
 
 
 def _eval_set_start(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
     assert spec.sampling is not None
-    sampling = set_sampling(spec.sampling)
+    given = spec.sampling
     prompts = spec.needs["eval_set_prompts"]
-    _evaluate_start(spec, store, folder, prompts, sampling, spec.sampling.seed)
+    _evaluate_start(spec, store, folder, prompts, set_sampling(given), given.batch_size, given.seed)
 
 
 def _evaluate_start(
@@ -184,6 +185,7 @@ def _evaluate_start(
     folder: Folder,
     prompts_stage: str,
     sampling: Sampling,
+    batch_size: int,
     seed: int,
 ) -> None:
     assert spec.model is not None
@@ -192,7 +194,7 @@ def _evaluate_start(
     model, tokenizer = _start_model(spec, store)
     format_ = PromptFormat(uses_chat(spec.model, tokenizer), spec.dataset.system_prompt)
     groups = sample_groups(
-        model,
+        TransformersEngine(model, tokenizer, batch_size),
         tokenizer,
         prompts,
         format_,
@@ -213,9 +215,14 @@ def _start_model_votes(spec: StageSpec, store: SweepStore, folder: Folder) -> No
     prompts = read_prompts(store.stage(spec.needs["train_prompts"]).prompts_path)
     model, tokenizer = _start_model(spec, store)
     format_ = PromptFormat(uses_chat(spec.model, tokenizer), spec.dataset.system_prompt)
-    sampling = Sampling(spec.votes, spec.temperature, spec.max_completion_length, spec.batch_size)
     groups = sample_groups(
-        model, tokenizer, prompts, format_, sampling, TEACHER_SEED, _group_counter(folder, prompts)
+        TransformersEngine(model, tokenizer, spec.batch_size),
+        tokenizer,
+        prompts,
+        format_,
+        Sampling(spec.votes, spec.temperature, spec.max_completion_length),
+        TEACHER_SEED,
+        _group_counter(folder, prompts),
     )
     table = evaluation_table(spec.stage_id, 0, prompts, groups, grader_of(spec.dataset))
     writer = RolloutWriter(folder.rollouts_path)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from srtbench.specs import RunSpec, StageSpec
+from srtbench.plan.specs import RunSpec, StageSpec
 from srtbench.store import Folder, SweepStore, write_json
-from srtbench.train.choices import evaluation_score
+from srtbench.store.choices import evaluation_score
 
 
 class StartError(RuntimeError):
