@@ -53,7 +53,7 @@ class Peeks(Variant):
 """
 
 FILE = {"type": "python", "path": "more.py:More"}
-PLUGIN = {"type": "plugin", "plugin": "more"}
+PLUGIN = {"type": "plugin", "plugin": "wider"}
 TTRL = {"type": "ttrl", "votes": 8, "trains_on_eval_prompts": False}
 
 
@@ -66,7 +66,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     info.mkdir(parents=True)
     (site / "some_rewards.py").write_text(SOURCE)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: some-rewards\nVersion: 1.2\n")
-    (info / "entry_points.txt").write_text("[srtbench.variants]\nmore = some_rewards:More\n")
+    (info / "entry_points.txt").write_text("[srtbench.variants]\nwider = some_rewards:More\n")
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.delitem(sys.modules, "some_rewards", raising=False)
