@@ -50,8 +50,9 @@ class _Group(click.Group):
         except (ConfigError, StoreError, _InputError) as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(WRONG_INPUT)
-        except KeyboardInterrupt:
-            click.echo("interrupted; the same command continues", err=True)
+        except KeyboardInterrupt as error:
+            by = f" by {error}" if str(error) else ""
+            click.echo(f"interrupted{by}; the same command continues", err=True)
             ctx.exit(FAILED)
 
 
@@ -104,7 +105,7 @@ def sweep(
     from rich.console import Console
 
     from srtbench.cli.progress import Progress, status_table
-    from srtbench.execute.local import LaunchError
+    from srtbench.execute.base import LaunchError
     from srtbench.execute.sweep import SweepBusyError, run_sweep
     from srtbench.plan.select import restricted, select
     from srtbench.store import SweepStore
