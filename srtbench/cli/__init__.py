@@ -116,7 +116,7 @@ def sweep(
     console = Console(soft_wrap=True)
     if dry_run:
         for run in chosen:
-            state = store.run(run.run_id).read_status().state
+            state = store.run(run.run_id).shown_status().state
             skipped = state == "done" or (state == "failed" and not retry_failed)
             click.echo(f"{'skip' if skipped else 'run '}  {run.run_id}  ({state})")
         return
@@ -143,7 +143,7 @@ def sweep(
     for run_id in result.failed:
         folder = store.run(run_id)
         click.echo(f"failed: {run_id}\n  log: {folder.log_path}", err=True)
-        for line in (folder.read_status().error or "").splitlines()[-3:]:
+        for line in (folder.shown_status().error or "").splitlines()[-3:]:
             click.echo(f"  {line}", err=True)
     if result.failed:
         click.echo("repeat with --retry-failed to run them again", err=True)
@@ -227,7 +227,7 @@ def status(sweep: Path, root: Path) -> None:
         store = SweepStore(sweep.parent, sweep.name)
         rows = [(run["run_id"], run["total_steps"]) for run in content["runs"]]
     click.echo(status_text(store, rows))
-    if any(store.run(run_id).read_status().state == "failed" for run_id, _ in rows):
+    if any(store.run(run_id).shown_status().state == "failed" for run_id, _ in rows):
         sys.exit(FAILED)
 
 

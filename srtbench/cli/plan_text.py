@@ -179,7 +179,7 @@ def status_text(store: SweepStore, runs: Iterable[tuple[str, int]]) -> str:
     """State of every planned run, and why one failed or stands still."""
     rows = []
     for run_id, total_steps in runs:
-        status = store.run(run_id).read_status()
+        status = store.run(run_id).shown_status()
         reason = (status.error or "").strip().splitlines()[-1:] if status.state == "failed" else []
         state = status.actual_state
         if state != status.state:

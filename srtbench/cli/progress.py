@@ -69,7 +69,7 @@ class Progress:
         stages = [(stage.stage_id, stage) for stage in self._plan.stages]
         found = []
         for work_id, work in [*stages, *works]:
-            status = self._store.folder(work).read_status()  # type: ignore[arg-type]
+            status = self._store.folder(work).shown_status()  # type: ignore[arg-type]
             if status.actual_state == "running":
                 found.append((work_id, status))
         return found
@@ -85,11 +85,11 @@ def status_table(plan: Plan, store: SweepStore, *, stages: bool) -> Table:
         table.add_column(name, justify="left" if name in ("run", "state") else "right")
     if stages:
         for stage in plan.stages:
-            status = store.stage(stage.stage_id).read_status()
+            status = store.stage(stage.stage_id).shown_status()
             if status.state != "done":
                 _add(table, f"[dim]stage[/dim] {stage.stage_id}", status)
     for run in plan.runs:
-        _add(table, _run_name(run), store.run(run.run_id).read_status())
+        _add(table, _run_name(run), store.run(run.run_id).shown_status())
     return table
 
 
