@@ -61,7 +61,9 @@ class RevoteRow:
     @classmethod
     def left_out(cls, row: dict[str, Any], problem: str) -> "RevoteRow":
         """A run of the plan whose files are damaged."""
-        numbers = {name: math.nan for name, kind in cls.__annotations__.items() if kind is float}
+        numbers: dict[str, Any] = {
+            name: math.nan for name, kind in cls.__annotations__.items() if kind is float
+        }
         known = {"run_id": row["run_id"], "variant": row["variant"], "seed": row["seed"]}
         return cls(**known, votes=False, groups=0, **numbers, problem=problem)
 
