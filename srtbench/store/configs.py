@@ -1,10 +1,21 @@
-"""The config.json of a run or stage: what it is, and how it was executed."""
+"""The config.json of a run or stage: what it is, and how it was executed.
+
+The file has a version. Version 1 is what srtbench wrote before it had one; an older file is brought
+to today's form where it is read, so that a folder of results stays readable.
+"""
+
+from collections.abc import Callable
+from typing import Any
 
 from srtbench.plan import RunSpec, StageSpec
 from srtbench.store.files import StoreError, checked, read_json, write_json
 from srtbench.store.folders import Folder
-from srtbench.store.upgrade import CONFIG_VERSION, Content, upgraded
+from srtbench.store.upgrade import upgrade_run, upgrade_stage
 
+CONFIG_VERSION = 2
+"""Version of the config.json that this srtbench writes."""
+
+Content = dict[str, Any]
 Work = RunSpec | StageSpec
 
 
@@ -30,11 +41,35 @@ def read_config(folder: Folder) -> Content:
     Raises:
         FileNotFoundError: there is none. StoreError: it is damaged, or of a newer srtbench.
     """
-    content = upgraded(read_json(folder.config_path), folder.config_path)
+    path = folder.config_path
+    content = read_json(path)
+    version = content.get("version", 1)
+    if type(version) is not int or version < 1:
+        raise StoreError(f"{path}: version: {version!r} is no version number")
+    if version > CONFIG_VERSION:
+        raise StoreError(
+            f"{path}: version: {version} is of a newer srtbench; this one reads up to "
+            f"{CONFIG_VERSION}, so update srtbench"
+        )
     for key in ("type", "spec"):
         if key not in content:
-            raise StoreError(f"{folder.config_path}: {key}: is missing")
-    return content
+            raise StoreError(f"{path}: {key}: is missing")
+    for number in range(version, CONFIG_VERSION):
+        try:
+            content = _UPGRADES[number](content)
+        except (AttributeError, KeyError, TypeError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise StoreError(f"{path}: spec: not one of version {number} ({reason})") from None
+    return content | {"version": CONFIG_VERSION}
+
+
+def _from_version_1(content: Content) -> Content:
+    upgrade = upgrade_run if content["type"] == "run" else upgrade_stage
+    return content | {"spec": upgrade(content["spec"])}
+
+
+_UPGRADES: dict[int, Callable[[Content], Content]] = {1: _from_version_1}
+"""Version -> what makes a file of the next one of it."""
 
 
 def read_run_spec(folder: Folder) -> RunSpec:

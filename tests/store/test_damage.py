@@ -18,11 +18,10 @@ from srtbench.replay.audit import audit_sweep
 from srtbench.replay.revote import revote_sweep, revote_text
 from srtbench.rollouts import PROMPT_SCHEMA
 from srtbench.store import Folder, StoreError, read_json, read_plan, write_json
-from srtbench.store.configs import read_run_spec, read_spec
+from srtbench.store.configs import CONFIG_VERSION, read_run_spec, read_spec
 from srtbench.store.files import held, read_table
 from srtbench.store.labels import LABEL_SCHEMA, read_labels
 from srtbench.store.runs import open_runs
-from srtbench.store.upgrade import CONFIG_VERSION
 
 LEGACY = Path(__file__).parent.parent / "fixtures" / "legacy"
 
