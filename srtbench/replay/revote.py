@@ -181,23 +181,6 @@ def _check_run(run: LoggedRun, voting: VotingConfig) -> None:
         raise RevoteError(f"{run.spec.run_id}: {SOURCE_CHANGED}")
 
 
-def revote_text(rows: list[RevoteRow]) -> str:
-    """The rows as a plain table: before -> after."""
-    width = max([len("run"), *(len(row.run_id) for row in rows)])
-    header = f"{'labels changed':>14}  {'label accuracy':>16}  {'train reward':>16}"
-    lines = [f"{'run':<{width}}  {header}"]
-    for row in rows:
-        if row.problem is not None:
-            lines.append(f"{row.run_id:<{width}}  left out: {row.problem}")
-            continue
-        label = f"{row.label_accuracy_before:.3f} -> {row.label_accuracy_after:.3f}"
-        label = label if row.votes else "-"
-        reward = f"{row.train_reward_before:.3f} -> {row.train_reward_after:.3f}"
-        changed = f"{row.changed_labels:.1%}" if row.votes else "does not vote"
-        lines.append(f"{row.run_id:<{width}}  {changed:>14}  {label:>16}  {reward:>16}")
-    return "\n".join(lines)
-
-
 def _check_target(target: Path) -> None:
     plan = target / "plan.json"
     earlier = plan.is_file() and "revote" in json.loads(plan.read_text(encoding="utf-8"))

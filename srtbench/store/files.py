@@ -24,7 +24,8 @@ def write_json(path: Path, content: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as sink:
+        # A lone surrogate, as an error message may quote one, becomes JSON's own escape of it.
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as sink:
             json.dump(content, sink, indent=2, ensure_ascii=False)
             sink.write("\n")
             sink.flush()
@@ -68,7 +69,8 @@ def checked(kind: type[T], value: Any, path: Path, *at: str, strict: bool = Fals
             _ADAPTERS[kind] = TypeAdapter(kind)
         adapter = _ADAPTERS[kind]
         if strict:
-            found = adapter.validate_json(json.dumps(value), strict=True)
+            text = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+            found = adapter.validate_json(text, strict=True)
         else:
             found = adapter.validate_python(value)
     except ValidationError as error:

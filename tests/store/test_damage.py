@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from srtbench.cli.evidence_text import revote_text
 from srtbench.config.variants import VotingConfig
 from srtbench.replay.audit import audit_sweep
-from srtbench.replay.revote import revote_sweep, revote_text
+from srtbench.replay.revote import revote_sweep
 from srtbench.rollouts import PROMPT_SCHEMA
 from srtbench.store import Folder, StoreError, read_json, read_plan, write_json
 from srtbench.store.configs import CONFIG_VERSION, read_run_spec, read_spec
