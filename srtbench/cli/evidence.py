@@ -66,11 +66,11 @@ def revote(sweep_folder: Path, out: Path | None, **voting: Any) -> None:
     sweep itself stays as it is.
     """
     from srtbench.cli.evidence_text import revote_text
-    from srtbench.config.variants import VotingConfig
     from srtbench.replay.revote import revote_sweep
+    from srtbench.votes import VotingPolicy
 
     with writing(out or sweep_folder):
-        target, rows = checked(lambda: revote_sweep(sweep_folder, VotingConfig(**voting), out))
+        target, rows = checked(lambda: revote_sweep(sweep_folder, VotingPolicy(**voting), out))
     say(revote_text(rows))
     say(f"written: {target}")
     say(f"next: srtbench report {target}")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from srtbench.config.models import ModelConfig, TinyModel
 from srtbench.config.train import TrainConfig
-from srtbench.config.variants import EmaTeacherConfig, extra_votes, flat_parts
 from srtbench.plan import EvalSetSpec, RunSpec, StageSpec, estimate
 from srtbench.plan.eval_sets import set_rollouts
+from srtbench.variants import facts
 
 TRAIN_UTILISATION = 0.3
 """Share of the peak that the optimiser step reaches (MFU)."""
@@ -196,7 +196,8 @@ def _run_cost(spec: RunSpec, size: Size, assumed: Assumptions) -> Cost:
     further = [_set_work(one, spec, assumed) for one in spec.eval_sets]
     rollouts = estimate(spec).rollouts - sum(int(work.rollouts) for work, _ in further)
     trained = train.steps * train.completions_per_step
-    votes = train.steps * train.prompts_per_step * extra_votes(spec.variant, train.num_generations)
+    per_group = facts(spec.variant).extra_votes(train.num_generations)
+    votes = train.steps * train.prompts_per_step * per_group
     evaluated = rollouts - trained - votes
 
     flop = trained * lengths.total * training_flop_per_token(size, train)
@@ -324,9 +325,8 @@ def is_sharded(train: TrainConfig) -> bool:
 
 
 def state_bytes(spec: RunSpec, size: Size) -> float:
-    """Weights, gradients and AdamW's two moments; reference model and moving average if any."""
-    copies = 4 + (spec.train.beta > 0)
-    copies += any(isinstance(part, EmaTeacherConfig) for part in flat_parts(spec.variant))
+    """Weights, gradients and AdamW's two moments; reference model and variant's models if any."""
+    copies = 4 + (spec.train.beta > 0) + facts(spec.variant).model_copies
     return copies * size.parameters * _bytes(spec.model)
 
 

@@ -1,8 +1,8 @@
 """How much a run or a shared stage has to sample."""
 
-from srtbench.config.variants import extra_votes
 from srtbench.plan.eval_sets import prompt_count, set_rollouts
 from srtbench.plan.specs import Estimate, RunSpec, StageSpec
+from srtbench.variants import facts
 
 
 def estimate(spec: RunSpec | StageSpec) -> Estimate:
@@ -11,7 +11,7 @@ def estimate(spec: RunSpec | StageSpec) -> Estimate:
         # The start model's evaluation is a shared stage, unless it is another run's policy.
         evaluations = len(spec.eval_steps) - (spec.starts_from is None)
         rollouts = spec.train.steps * spec.train.completions_per_step
-        votes = extra_votes(spec.variant, spec.train.num_generations)
+        votes = facts(spec.variant).extra_votes(spec.train.num_generations)
         rollouts += spec.train.steps * spec.train.prompts_per_step * votes
         rollouts += evaluations * spec.eval.prompts * spec.eval.samples
         found = Estimate(rollouts, rollouts * spec.train.max_completion_length)

@@ -3,27 +3,31 @@
 import functools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from srtbench.config.datasets import DatasetConfig, FileDataset
 from srtbench.config.eval_sets import EvalSetEntry
 from srtbench.config.train import EvalConfig, TrainConfig
 from srtbench.plan.specs import EvalSetSpec, RunSpec, SetSampling, StageKind, StageSpec
 from srtbench.plan.stages import stage_of
+from srtbench.sections import with_absolute_paths
 
 
 def eval_set_spec(
-    entry: EvalSetEntry, own: DatasetConfig, source: Any, train: TrainConfig, evaluation: EvalConfig
+    entry: EvalSetEntry,
+    own: DatasetConfig,
+    folder: Path,
+    train: TrainConfig,
+    evaluation: EvalConfig,
 ) -> EvalSetSpec:
     """An `eval_sets:` entry for one run; what it leaves out is as in the run's own evaluation.
 
     Args:
         own: the run's dataset.
-        source: makes the paths in a dataset absolute.
+        folder: where relative paths start from.
     """
     return EvalSetSpec(
         label=entry.label,
-        dataset=source(entry.dataset(own.split)),
+        dataset=with_absolute_paths(entry.dataset(own.split), folder),
         prompts=entry.prompts,
         every=entry.every,
         sampling=SetSampling(

@@ -1,19 +1,16 @@
 """What a plan is made of: runs and shared stages, as data that a worker can read."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from srtbench.config.datasets import DatasetConfig
 from srtbench.config.models import ModelConfig
 from srtbench.config.train import EvalConfig, TrainConfig
-from srtbench.config.variants import (
-    StartRule,
-    VariantConfig,
-    VotingConfig,
-    trains_on_eval_prompts,
-)
+from srtbench.config.variants import StartRule, VariantConfig
+from srtbench.sections import AnyOrder, NotInId
+from srtbench.votes import VotingPolicy
 
 StageKind = Literal[
     "train_prompts",
@@ -49,7 +46,7 @@ class StageSpec(_Spec):
         prompts: how many; 0 for an evaluation set that is taken whole.
     """
 
-    stage_id: str
+    stage_id: Annotated[str, NotInId()]
     kind: StageKind
     needs: dict[StageKind, str]
     model: ModelConfig | None = None
@@ -58,7 +55,7 @@ class StageSpec(_Spec):
     eval: EvalConfig | None = None
     votes: int = 0
     temperature: float = 1.0
-    voting: VotingConfig | None = None
+    voting: VotingPolicy | None = None
     batch_size: int = 0
     max_completion_length: int = 0
     sampling: SetSampling | None = None
@@ -91,7 +88,7 @@ class EvalSetSpec(_Spec):
     every: int | None
     sampling: SetSampling
     on_overlap: Literal["error", "drop_from_train"]
-    needs: dict[StageKind, str]
+    needs: Annotated[dict[StageKind, str], NotInId()]
 
     def steps(self, last: int) -> tuple[int, ...]:
         """Steps after which a run of ``last`` steps is evaluated on it."""
@@ -101,6 +98,8 @@ class EvalSetSpec(_Spec):
 class RunSpec(_Spec):
     """One training run: everything a worker needs to know.
 
+    Its id is the hash of what is not marked `NotInId`.
+
     Attributes:
         part: name of the part of the sweep that it belongs to, if the sweep has parts.
         starts_from: the run before it in a curriculum.
@@ -108,22 +107,22 @@ class RunSpec(_Spec):
         eval_sets: further prompts to evaluate on.
     """
 
-    run_id: str
-    sweep: str
-    part: str | None = None
-    model_label: str
-    dataset_label: str
-    variant_label: str
+    run_id: Annotated[str, NotInId()]
+    sweep: Annotated[str, NotInId()]
+    part: Annotated[str | None, NotInId()] = None
+    model_label: Annotated[str, NotInId()]
+    dataset_label: Annotated[str, NotInId()]
+    variant_label: Annotated[str, NotInId()]
     seed: int
     model: ModelConfig
     dataset: DatasetConfig
     variant: VariantConfig
     train: TrainConfig
     eval: EvalConfig
-    needs: dict[StageKind, str]
+    needs: Annotated[dict[StageKind, str], NotInId()]
     starts_from: StartsFrom | None = None
-    keep_best: tuple[StartRule, ...] = ()
-    eval_sets: tuple[EvalSetSpec, ...] = ()
+    keep_best: Annotated[tuple[StartRule, ...], NotInId()] = ()
+    eval_sets: Annotated[tuple[EvalSetSpec, ...], AnyOrder()] = ()
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -144,7 +143,7 @@ class RunSpec(_Spec):
     @property
     def trains_on_eval_prompts(self) -> bool:
         """Whether train and eval prompts are the same on purpose, as in test-time training."""
-        return trains_on_eval_prompts(self.variant)
+        return self.needs.get("train_prompts") == self.needs.get("eval_prompts")
 
     @property
     def eval_steps(self) -> tuple[int, ...]:

@@ -7,9 +7,10 @@ from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
 from srtbench.config.merge import pool_size
 from srtbench.config.models import LocalModel, ModelConfig, TinyModel
 from srtbench.config.train import EvalConfig, TrainConfig
-from srtbench.config.variants import VariantConfig, VotingConfig, teacher_of, trains_on_eval_prompts
-from srtbench.plan.identity import content_hash, result_content
+from srtbench.plan.identity import content_id
 from srtbench.plan.specs import StageKind, StageSpec
+from srtbench.variants import Facts
+from srtbench.votes import VotingPolicy
 
 
 def start_stages(model: ModelConfig, dataset: DatasetConfig, length: int) -> Iterator[StageSpec]:
@@ -38,7 +39,7 @@ def prompt_stages(
 def start_model_stages(
     model: ModelConfig,
     dataset: DatasetConfig,
-    variant: VariantConfig,
+    answers: Facts,
     train: TrainConfig,
     evaluation: EvalConfig,
     needs: dict[StageKind, str],
@@ -46,6 +47,7 @@ def start_model_stages(
     """The stages that sample from the start model: its evaluation, teacher labels, pool votes.
 
     Args:
+        answers: what the run's variant says of itself.
         needs: ids of the stages that draw the prompts and make the start model.
     """
     length = train.max_completion_length
@@ -59,7 +61,7 @@ def start_model_stages(
         eval=evaluation.model_copy(update={"every": 1}),  # how often later is no matter here
         max_completion_length=length,
     )
-    on_eval = trains_on_eval_prompts(variant)
+    on_eval = answers.trains_on_eval_prompts
     prompts = needs["eval_prompts"] if on_eval else needs["train_prompts"]
     common: dict[str, Any] = {
         "model": model,
@@ -69,7 +71,7 @@ def start_model_stages(
         "max_completion_length": length,
     }
     sampled = start | {"train_prompts": prompts}
-    teacher = teacher_of(variant)
+    teacher = answers.teacher
     if teacher is not None:
         yield stage_of(
             "teacher_labels",
@@ -85,7 +87,7 @@ def start_model_stages(
             sampled,
             votes=train.pool.votes or train.num_generations,
             temperature=train.temperature,
-            voting=VotingConfig(),
+            voting=VotingPolicy(),
             **common,
         )
 
@@ -93,5 +95,4 @@ def start_model_stages(
 def stage_of(kind: StageKind, needs: dict[StageKind, str], **inputs: Any) -> StageSpec:
     """A stage with the id that its inputs give."""
     spec = StageSpec(stage_id=kind, kind=kind, needs=needs, **inputs)
-    digest = content_hash(result_content(spec.model_dump(mode="json", exclude={"stage_id"})))
-    return spec.model_copy(update={"stage_id": f"{kind}-{digest}"})
+    return spec.model_copy(update={"stage_id": f"{kind}-{content_id(spec)}"})

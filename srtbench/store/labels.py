@@ -48,7 +48,7 @@ def count_votes(
 def stage_policy(stage: StageSpec) -> VotingPolicy:
     """The rule by which a stage's completions vote."""
     assert stage.voting is not None
-    return VotingPolicy(**stage.voting.model_dump())
+    return stage.voting
 
 
 def write_labels(path: Path, labels: dict[str, TeacherLabel]) -> None:

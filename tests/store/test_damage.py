@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from srtbench.cli.evidence_text import revote_text
-from srtbench.config.variants import VotingConfig
 from srtbench.replay.audit import audit_sweep
 from srtbench.replay.revote import revote_sweep
 from srtbench.rollouts import PROMPT_SCHEMA
@@ -23,6 +22,7 @@ from srtbench.store.configs import CONFIG_VERSION, read_run_spec, read_spec
 from srtbench.store.files import held, read_table
 from srtbench.store.labels import LABEL_SCHEMA, read_labels
 from srtbench.store.runs import open_runs
+from srtbench.votes import VotingPolicy
 
 LEGACY = Path(__file__).parent.parent / "fixtures" / "legacy"
 
@@ -102,7 +102,7 @@ def test_audit_and_revote_go_on_without_a_damaged_run(legacy: Path) -> None:
     assert [breach.run_id for breach in report.breaches] == [folder.path.name]
     assert "config.json: spec: is missing" in report.breaches[0].message
     assert report.checked["train_reward"] > 0
-    _, rows = revote_sweep(legacy, VotingConfig(tie="abstain"))
+    _, rows = revote_sweep(legacy, VotingPolicy(tie="abstain"))
     assert [row.run_id for row in rows if row.problem] == [folder.path.name]
     assert "left out: " in revote_text(rows)
     assert len(rows) == len(read_plan(legacy)["runs"])
