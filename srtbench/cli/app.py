@@ -16,6 +16,8 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except (click.exceptions.Exit, click.Abort, click.ClickException):
+            raise  # click's own ways to end, --help among them
         except KeyboardInterrupt:
             complain("interrupted; the same command continues")
             ctx.exit(FAILED)
