@@ -1,7 +1,6 @@
 """Execute a plan: a process per run, shared stages first, resume, retries."""
 
 import contextlib
-import fcntl
 import importlib.metadata
 import os
 import platform
@@ -17,7 +16,8 @@ from srtbench.execute.local import Handle, Launcher, LocalLauncher
 from srtbench.execute.report_to import check_report_to
 from srtbench.plan import Plan, RunSpec, StageSpec, plan_sweep
 from srtbench.plan.select import Selection, select
-from srtbench.store import Folder, State, SweepStore, write_json
+from srtbench.store import Folder, State, SweepStore
+from srtbench.store.configs import write_config
 
 POLL_SECONDS = 0.1
 _STOP_SECONDS = 20.0
@@ -205,20 +205,12 @@ class _Executor:
 
     def _start(self, work_id: str, work: Work, launcher: Launcher) -> None:
         folder = self._store.folder(work)
-        self._write_config(work, folder)
+        execution = self._plan.execution.model_dump(mode="json")
+        write_config(folder, work, execution, self._provenance)
         step = folder.read_status().checkpoint_step
         self._running[work_id] = (work, launcher.start(work, work_id, folder))
         resumed = f", from step {step}" if step else ""
         self._on_event(SweepEvent("start", work_id, f"started{resumed}"))
-
-    def _write_config(self, work: Work, folder: Folder) -> None:
-        content = {
-            "type": "run" if isinstance(work, RunSpec) else "stage",
-            "spec": work.model_dump(mode="json"),
-            "execution": self._plan.execution.model_dump(mode="json"),
-            **self._provenance,
-        }
-        write_json(folder.config_path, content)
 
     def _reap(self) -> None:
         for work_id, (work, handle) in list(self._running.items()):
@@ -260,7 +252,8 @@ class _Executor:
             source, what = self._store.stage(needed), f"shared stage {needed}"
         reason = source.read_status().error or ""
         folder = self._store.folder(work)
-        self._write_config(work, folder)
+        execution = self._plan.execution.model_dump(mode="json")
+        write_config(folder, work, execution, self._provenance)
         folder.update_status(state="failed", error=f"{reason}\n{what} failed".strip())
         self._ended[work_id] = "failed"
         self._on_event(SweepEvent("failed", work_id, f"failed: {what} failed"))
@@ -283,10 +276,9 @@ class _Executor:
 
 @contextlib.contextmanager
 def _only_sweep(store: SweepStore) -> Iterator[None]:
-    store.path.mkdir(parents=True, exist_ok=True)
-    with (store.path / ".lock").open("w") as handle:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(store.locked())
         except BlockingIOError:
             raise SweepBusyError(f"{store.path}: another process is executing this sweep") from None
         yield

@@ -6,7 +6,6 @@ The specification is read from the folder's config.json, which the sweep wrote. 
 1 failed (the reason is in status.json), 3 the folder is in use, 4 asked to stop.
 """
 
-import json
 import logging
 import os
 import signal
@@ -24,6 +23,7 @@ from srtbench.config.train import ExecutionConfig
 from srtbench.execute.entry import FOLDER_IN_USE, INTERRUPTED
 from srtbench.plan import RunSpec, StageSpec
 from srtbench.store import Folder, SweepStore
+from srtbench.store.configs import read_config, read_spec
 from srtbench.train.run import execute_run
 from srtbench.train.stages import execute_stage
 
@@ -44,9 +44,8 @@ def work(root: str, sweep: str, work_id: str) -> int:
     folder = store.run(work_id)
     if not folder.config_path.is_file():
         folder = store.stage(work_id)
-    content = json.loads(folder.config_path.read_text(encoding="utf-8"))
-    execution = ExecutionConfig.model_validate(content["execution"])
-    spec = _spec(content)
+    execution = ExecutionConfig.model_validate(read_config(folder)["execution"])
+    spec = read_spec(folder)
     _set_up(execution)
     is_main = int(os.environ.get("RANK", "0")) == 0
     if not is_main:
@@ -59,11 +58,6 @@ def work(root: str, sweep: str, work_id: str) -> int:
     except BlockingIOError as error:
         logger.error("%s", error)
         return FOLDER_IN_USE
-
-
-def _spec(content: dict[str, Any]) -> RunSpec | StageSpec:
-    kinds: dict[str, type[RunSpec | StageSpec]] = {"run": RunSpec, "stage": StageSpec}
-    return kinds[content["type"]].model_validate(content["spec"])
 
 
 def _execute(
