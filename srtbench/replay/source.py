@@ -1,8 +1,9 @@
 """Whether the Python file of a run's variant is what the run was trained with."""
 
+import json
 from typing import Literal
 
-from srtbench.plan import RunSpec
+from srtbench.plan import RunSpec, identity_v1
 from srtbench.plan.identity import paths_in, run_id_of
 from srtbench.sections import FilePath
 from srtbench.store.configs import read_config
@@ -32,12 +33,18 @@ def source_state(run: LoggedRun) -> Literal["same", "changed", "unknown"]:
         return "same"
     for path in sources:
         source_sha256(FilePath.split(path)[0])
-    content = read_config(run.folder)
-    variant = content.get(TRAINED_VARIANT, content["spec"]["variant"])
-    spec = RunSpec.model_validate(content["spec"] | {"variant": variant})
-    if run_id_of(spec) == spec.run_id:
+    written = json.loads(run.folder.config_path.read_text(encoding="utf-8"))
+    content = written if written.get("version", 1) == 1 else read_config(run.folder)
+    trained = content["spec"] | {
+        "variant": content.get(TRAINED_VARIANT, content["spec"]["variant"])
+    }
+    if content is written:
+        same = identity_v1.run_digest(trained) == run.spec.run_id.rpartition("-")[2]
+    else:
+        same = run_id_of(RunSpec.model_validate(trained)) == run.spec.run_id
+    if same:
         return "same"
-    found = all(FilePath.split(path)[0].exists() for path in paths_in(spec))
+    found = all(FilePath.split(path)[0].exists() for path in paths_in(run.spec))
     return "changed" if found else "unknown"
 
 
