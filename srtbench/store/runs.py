@@ -117,11 +117,12 @@ class LoggedSweep:
     """A sweep folder that was read.
 
     Attributes:
-        plan: content of its plan.json.
+        path: the folder. plan: content of its plan.json.
         runs: runs of the plan that have begun and can be read.
         damaged: run id -> what is wrong with the file that says what the run is, in one line.
     """
 
+    path: Path
     plan: dict[str, Any]
     runs: list[LoggedRun]
     damaged: dict[str, str]
@@ -137,7 +138,7 @@ def open_runs(sweep_path: Path) -> LoggedSweep:
     store = SweepStore(sweep_path / plan.get("root", ".."), sweep_path.name)
     revote = plan.get("revote")
     rule = VotingPolicy(**revote["voting"]) if revote else None
-    found = LoggedSweep(plan, [], {})
+    found = LoggedSweep(sweep_path, plan, [], {})
     for row in plan["runs"]:
         folder = Folder(sweep_path / row["run_id"])
         if folder.config_path.is_file() and folder.prompts_path.is_file():
