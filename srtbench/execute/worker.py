@@ -2,8 +2,8 @@
 
     python -m srtbench.execute.entry ROOT SWEEP ID
 
-The specification is read from the folder's config.json, which the sweep wrote. Exit code: 0 done,
-1 failed (the reason is in status.json), 3 the folder is in use, 4 asked to stop.
+The specification is read from the folder's config.json, which the sweep wrote. The exit code is an
+`ExitCode`; the reason of a failure is in status.json.
 """
 
 import logging
@@ -20,7 +20,7 @@ import torch
 import transformers
 
 from srtbench.config.train import ExecutionConfig
-from srtbench.execute.entry import FOLDER_IN_USE, INTERRUPTED
+from srtbench.execute.base import ExitCode
 from srtbench.plan import RunSpec, StageSpec
 from srtbench.store import Folder, SweepStore
 from srtbench.store.configs import read_config, read_spec
@@ -38,7 +38,7 @@ class Interrupted(BaseException):
     """The sweep asked this process to stop."""
 
 
-def work(root: str, sweep: str, work_id: str) -> int:
+def work(root: str, sweep: str, work_id: str) -> ExitCode:
     """Do one piece of work in this process; returns the exit code."""
     store = SweepStore(root, sweep)
     folder = store.run(work_id)
@@ -53,11 +53,11 @@ def work(root: str, sweep: str, work_id: str) -> int:
     try:
         with folder.locked():
             if isinstance(spec, StageSpec) and folder.read_status().state == "done":
-                return 0  # another sweep computed it meanwhile
+                return ExitCode.DONE  # another sweep computed it meanwhile
             return _execute(spec, execution, store, folder, record=True)
     except BlockingIOError as error:
         logger.error("%s", error)
-        return FOLDER_IN_USE
+        return ExitCode.FOLDER_IN_USE
 
 
 def _execute(
@@ -67,7 +67,7 @@ def _execute(
     folder: Folder,
     *,
     record: bool,
-) -> int:
+) -> ExitCode:
     started = time.monotonic()
     if record:
         folder.start(spec.train.steps if isinstance(spec, RunSpec) else 0)
@@ -84,16 +84,16 @@ def _execute(
         logger.info("interrupted")
         if record:
             folder.update_status(state="interrupted")
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     except BaseException:
         text = traceback.format_exc()
         logger.error("failed\n%s", text)
         if record:
             tail = "\n".join(text.strip().splitlines()[-TRACEBACK_LINES:])
             folder.update_status(state="failed", error=tail)
-        return 1
+        return ExitCode.FAILED
     logger.info("done in %.1f s", time.monotonic() - started)
-    return 0
+    return ExitCode.DONE
 
 
 def _set_up(execution: ExecutionConfig) -> None:
@@ -111,7 +111,8 @@ def _set_up(execution: ExecutionConfig) -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGALRM, _interrupt)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep decides, and sends SIGTERM
+    for request in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(request, signal.SIG_IGN)  # the sweep decides, and sends SIGTERM
 
 
 def _interrupt(*_: Any) -> None:
