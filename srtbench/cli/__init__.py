@@ -385,4 +385,3 @@ def _checked(call: Callable[[], _T]) -> _T:
         return call()
     except (ValueError, FileNotFoundError) as error:
         raise _InputError(str(error)) from error
-

@@ -23,6 +23,7 @@ import transformers
 from srtbench.config.train import ExecutionConfig
 from srtbench.execute.entry import FOLDER_IN_USE, INTERRUPTED
 from srtbench.plan import RunSpec, StageSpec
+from srtbench.plan.stages import read_stage
 from srtbench.store import Folder, SweepStore
 from srtbench.train.methods.online import execute_run
 from srtbench.train.stages import execute_stage
@@ -62,8 +63,9 @@ def work(root: str, sweep: str, work_id: str) -> int:
 
 
 def _spec(content: dict[str, Any]) -> RunSpec | StageSpec:
-    kinds: dict[str, type[RunSpec | StageSpec]] = {"run": RunSpec, "stage": StageSpec}
-    return kinds[content["type"]].model_validate(content["spec"])
+    if content["type"] == "run":
+        return RunSpec.model_validate(content["spec"])
+    return read_stage(content["spec"])
 
 
 def _execute(

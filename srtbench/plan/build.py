@@ -21,26 +21,13 @@ from srtbench.config.variants import (
     VariantConfig,
     resolve_variant,
     teacher_of,
-    trains_on_eval_prompts,
 )
-from srtbench.plan.estimate import estimate
-from srtbench.plan.eval_sets import eval_set_spec, eval_set_stages
+from srtbench.plan.eval_sets import eval_set_spec
 from srtbench.plan.identity import RUN_CONTENT, content_hash, result_content
-from srtbench.plan.specs import Estimate, EvalSetSpec, RunSpec, StageKind, StageSpec, StartsFrom
-from srtbench.plan.stages import prompt_stages, start_model_stages, start_stages
+from srtbench.plan.shared import run_needs
+from srtbench.plan.specs import RunSpec, StartsFrom
+from srtbench.plan.stages import StageSpec
 from srtbench.sections import slug
-
-__all__ = [
-    "Estimate",
-    "EvalSetSpec",
-    "Plan",
-    "RunSpec",
-    "StageKind",
-    "StageSpec",
-    "StartsFrom",
-    "estimate",
-    "plan_sweep",
-]
 
 
 @dataclass(frozen=True)
@@ -118,10 +105,10 @@ class _Draft:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def stage(self, stage: StageSpec, needs: dict[StageKind, str]) -> None:
-        """Keep a stage, and that a run needs it."""
-        self.stages[stage.stage_id] = stage
-        needs[stage.kind] = stage.stage_id
+    def stage(self, stage: StageSpec) -> str:
+        """Keep a stage; returns its id."""
+        self.stages.setdefault(stage.stage_id, stage)
+        return stage.stage_id
 
     def shared(self, run: RunSpec) -> RunSpec:
         """The run itself, or the equal one of a curriculum that was planned before."""
@@ -180,15 +167,17 @@ def _add_run(
     variant: VariantConfig,
     label: str,
     starts_from: StartsFrom | None = None,
-    start_needs: dict[StageKind, str] | None = None,
+    *,
+    start_model: str | None = None,
+    in_curriculum: bool = False,
     is_last: bool = True,
 ) -> RunSpec | None:
     """Plan one run and its stages; None if its sections do not fit together.
 
     Args:
         label: name of the variant in tables.
-        start_needs: stages that made the start model of a curriculum's first run; empty for that
-            run, None for a run outside of curricula.
+        start_model: the stage that made the start model of a curriculum's first run; None for
+            that run.
         is_last: whether no other stage of a curriculum comes after. The last one is its own run,
             so that each curriculum has a row in every table.
     """
@@ -201,16 +190,16 @@ def _add_run(
     if found:
         return None
     model, dataset = _resolved(cell.model, cell.config), _resolved(cell.dataset, cell.config)
-    needs: dict[StageKind, str] = dict(start_needs or {})
-    for stage in prompt_stages(dataset, train, evaluation):
-        draft.stage(stage, needs)
-    if starts_from is None:
-        for stage in start_stages(model, dataset, train.max_completion_length):
-            draft.stage(stage, needs)
-        for stage in start_model_stages(model, dataset, variant, train, evaluation, needs):
-            draft.stage(stage, needs)
-    if trains_on_eval_prompts(variant):
-        needs["train_prompts"] = needs["eval_prompts"]
+    needs = run_needs(
+        draft.stage,
+        model,
+        dataset,
+        variant,
+        train,
+        evaluation,
+        start_model=start_model,
+        is_later=starts_from is not None,
+    )
     run = _with_eval_sets(
         draft,
         cell.config,
@@ -234,7 +223,7 @@ def _add_run(
     for message in _sampling_problems(run):
         draft.note(where, message)
     run = _identified(run)
-    if start_needs is not None:
+    if in_curriculum:
         shared = draft.shared(run)
         run = run if is_last else shared
     draft.run(run)
@@ -243,15 +232,10 @@ def _add_run(
 
 def _with_eval_sets(draft: _Draft, config: SweepConfig, run: RunSpec) -> RunSpec:
     """The run with the evaluation sets of its sweep, whose stages are kept."""
-    start, sets = _start_needs(run), []
-    for entry in config.eval_sets:
-        one = eval_set_spec(
-            entry, run.dataset, lambda found: _resolved(found, config), run.train, run.eval
-        )
-        needs: dict[StageKind, str] = {}
-        for stage in eval_set_stages(one, run, start):
-            draft.stage(stage, needs)
-        sets.append(one.model_copy(update={"needs": needs}))
+    sets = [
+        eval_set_spec(entry, run, lambda found: _resolved(found, config), draft.stage)
+        for entry in config.eval_sets
+    ]
     return run.model_copy(update={"eval_sets": tuple(sets)})
 
 
@@ -283,12 +267,11 @@ def _add_curriculum(draft: _Draft, cell: _Cell, curriculum: CurriculumConfig) ->
     for stage in curriculum.stages:
         visits[stage.level] = visits.get(stage.level, 0) + 1
         again = visits[stage.level]
-        starts_from = None
-        start_needs: dict[StageKind, str] = {}
+        starts_from = start_model = None
         if before is not None:
             rule = stage.start_from or "last"
             starts_from = StartsFrom(run_id=before.run_id, rule=rule)
-            start_needs = _start_needs(before)
+            start_model = before.needs.start_model
             _keep_best(draft, before.run_id, rule)
         before = _add_run(
             draft,
@@ -298,7 +281,8 @@ def _add_curriculum(draft: _Draft, cell: _Cell, curriculum: CurriculumConfig) ->
             stage_variant(curriculum, stage),
             curriculum.label if again == 1 else f"{curriculum.label}.{again}",
             starts_from,
-            start_needs,
+            start_model=start_model,
+            in_curriculum=True,
             is_last=stage is curriculum.stages[-1],
         )
         if before is None:
@@ -311,11 +295,6 @@ def _keep_best(draft: _Draft, run_id: str, rule: Any) -> None:
     if run is not None and rule != "last" and rule not in run.keep_best:
         kept = tuple(sorted((*run.keep_best, rule)))
         draft.runs[run_id] = run.model_copy(update={"keep_best": kept})
-
-
-def _start_needs(run: RunSpec) -> dict[StageKind, str]:
-    kinds: tuple[StageKind, ...] = ("warm_start", "converted_model")
-    return {kind: run.needs[kind] for kind in kinds if kind in run.needs}
 
 
 def _at_level(dataset: ReasoningGymDataset, level: int) -> ReasoningGymDataset:

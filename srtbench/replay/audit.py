@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from srtbench.plan.generation import GenerationShape
 from srtbench.replay.audit_choices import check_best, check_pool
 from srtbench.replay.audit_prompts import check_labels, check_prompts
 from srtbench.replay.audit_rollouts import check_eval, check_metrics, check_train
@@ -18,7 +19,6 @@ from srtbench.replay.logged import (
     SOURCE_CHANGED,
     SOURCE_UNKNOWN,
     Columns,
-    GenerationShape,
     LoggedRun,
     eval_sets,
     open_runs,

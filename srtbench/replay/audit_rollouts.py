@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from srtbench.answers.grader import gold_reward
+from srtbench.plan.generation import GenerationShape
 from srtbench.replay.logged import (
     Columns,
-    GenerationShape,
     LoggedRun,
     advantage_tolerance,
     advantages,

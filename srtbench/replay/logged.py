@@ -17,11 +17,13 @@ import pyarrow.parquet as pq
 
 from srtbench.answers.grader import Grader
 from srtbench.config.variants import PythonConfig, flat_parts
-from srtbench.plan import RunSpec, StageKind, StageSpec
+from srtbench.plan import RunSpec
 from srtbench.plan.identity import RUN_CONTENT, content_hash, result_content
+from srtbench.plan.stages import VotesStage, read_stage
 from srtbench.rollouts import read_rollouts
-from srtbench.store import Folder, SweepStore, read_plan
+from srtbench.store import Folder, StoreError, SweepStore, read_json, read_plan
 from srtbench.store.labels import count_votes, labels_path, read_labels
+from srtbench.store.upgrade import upgrade_run, upgrade_stage
 from srtbench.variants import (
     TOKEN_STATISTICS,
     Group,
@@ -81,18 +83,22 @@ class LoggedRun:
             found[table["group_id"][start]] = {k: v[start:stop] for k, v in table.items()}
         return found
 
-    def teacher_stage(self) -> tuple[StageSpec, Folder] | None:
+    def teacher_stage(self) -> tuple[VotesStage, Folder] | None:
         """The stage that made the run's teacher labels, if it needed one."""
-        return self.stage("teacher_labels")
+        stage_id = self.spec.needs.teacher_labels
+        return None if stage_id is None else self.votes_stage(stage_id)
 
-    def stage(self, kind: StageKind) -> tuple[StageSpec, Folder] | None:
-        """A shared stage that the run needed, if it did, and its folder."""
-        stage_id = self.spec.needs.get(kind)
-        if stage_id is None:
-            return None
+    def votes_stage(self, stage_id: str) -> tuple[VotesStage, Folder]:
+        """A shared stage that voted, and its folder.
+
+        Raises:
+            StoreError: the folder is another stage's.
+        """
         folder = self.store.stage(stage_id)
-        content = json.loads(folder.config_path.read_text(encoding="utf-8"))
-        return StageSpec.model_validate(content["spec"]), folder
+        stage = read_stage(upgrade_stage(read_json(folder.config_path)["spec"]))
+        if not isinstance(stage, VotesStage):
+            raise StoreError(f"{folder.config_path}: {stage.kind}, but votes are wanted")
+        return stage, folder
 
     def teacher_labels(self, rule: VotingPolicy | None = None) -> dict[str, TeacherLabel]:
         """The labels that the run was rewarded with, or the teacher's votes under another rule."""
@@ -138,7 +144,9 @@ def open_runs(sweep_path: Path) -> tuple[dict[str, Any], list[LoggedRun]]:
         folder = Folder(sweep_path / row["run_id"])
         if folder.config_path.is_file() and folder.prompts_path.is_file():
             content = json.loads(folder.config_path.read_text(encoding="utf-8"))
-            runs.append(LoggedRun(RunSpec.model_validate(content["spec"]), folder, store, rule))
+            runs.append(
+                LoggedRun(RunSpec.model_validate(upgrade_run(content["spec"])), folder, store, rule)
+            )
     return plan, runs
 
 
@@ -197,39 +205,6 @@ def runs_of(values: Sequence[Any]) -> Iterator[tuple[int, int]]:
         if stop == len(values) or values[stop] != values[start]:
             yield start, stop
             start = stop
-
-
-@dataclass(frozen=True)
-class GenerationShape:
-    """Which steps sample, and how many rollouts: TRL may train several steps on one generation."""
-
-    every: int
-    rollouts: int
-
-    @classmethod
-    def of(cls, spec: RunSpec) -> "GenerationShape":
-        """The shape that TRL's options give.
-
-        Raises:
-            ValueError: a generation does not end with an optimiser step, as every plan demands.
-        """
-        train = spec.train
-        per_process = train.completions_per_step // train.num_processes
-        micro = train.micro_batch_size or per_process
-        accumulation = per_process // micro
-        passes = int(train.trl.get("steps_per_generation") or accumulation)
-        iterations = int(train.trl.get("num_iterations") or 1)
-        every, rest = divmod(passes * iterations, accumulation)
-        if rest or not every:
-            raise ValueError(
-                f"steps_per_generation x num_iterations = {passes * iterations} is no multiple of "
-                f"{accumulation}, the forward passes of an optimiser step"
-            )
-        return cls(every, micro * passes * train.num_processes)
-
-    def steps(self, last: int) -> list[int]:
-        """Steps that sample, up to ``last``."""
-        return list(range(1, last + 1, self.every))
 
 
 def make_group(
@@ -323,8 +298,8 @@ def advantage_tolerance(rewards: FloatArray, spec: RunSpec) -> FloatArray:
 
 
 def teacher_votes(
-    stage: StageSpec, folder: Folder, policy: VotingPolicy
+    stage: VotesStage, folder: Folder, policy: VotingPolicy
 ) -> dict[str, TeacherLabel]:
     """A stage's labels, voted again from its logged completions."""
     table = read_rollouts(folder.rollouts_path, "eval", ["prompt_id", "answer_key"]).to_pydict()
-    return count_votes(table["prompt_id"], table["answer_key"], stage.votes, policy)
+    return count_votes(table["prompt_id"], table["answer_key"], stage.sampling.samples, policy)

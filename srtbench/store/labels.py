@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from srtbench.answers.grader import TEACHER_SEED
-from srtbench.plan.specs import StageSpec
+from srtbench.plan.stages import TEACHER_SEED, VotesStage
 from srtbench.rollouts import write_parquet
 from srtbench.store import Folder
 from srtbench.variants import TeacherLabel
@@ -45,9 +44,8 @@ def count_votes(
     return labels
 
 
-def stage_policy(stage: StageSpec) -> VotingPolicy:
+def stage_policy(stage: VotesStage) -> VotingPolicy:
     """The rule by which a stage's completions vote."""
-    assert stage.voting is not None
     return VotingPolicy(**stage.voting.model_dump())
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from srtbench.answers.grader import Grader, gold_reward
 from srtbench.engines.transformers import Completion, PromptFormat, sample_completions
+from srtbench.plan.specs import Sampling
 from srtbench.rollouts import rollout_table
 from srtbench.votes import vote
 
@@ -19,16 +20,6 @@ class Prompt:
     prompt_id: str
     prompt: str
     gold_key: str | None
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How groups are sampled; temperature 0 is greedy."""
-
-    samples: int
-    temperature: float
-    max_completion_length: int
-    batch_size: int
 
 
 def sample_groups(

@@ -97,7 +97,7 @@ def test_a_stage_starts_where_the_one_before_ended(
     last = before.checkpoint_path / f"checkpoint-{before.read_status().total_steps}"
     kept = before.path / "best" / run.starts_from.rule / "policy"
     assert path == (last if run.starts_from.rule == "last" else kept)
-    prompts = read_prompts(chains.store.stage(run.needs["eval_prompts"]).prompts_path)
+    prompts = read_prompts(chains.store.stage(run.needs.eval_prompts).prompts_path)
     policy, tokenizer = load_policy(run.model, path)
     length = run.train.max_completion_length
     sampling = Sampling(run.eval.samples, run.eval.temperature, length, run.eval.batch_size)

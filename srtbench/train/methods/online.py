@@ -18,14 +18,15 @@ from srtbench.config.variants import EmaTeacherConfig, flat_parts
 from srtbench.engines.transformers import PromptFormat
 from srtbench.models.load import load_policy, uses_chat
 from srtbench.plan import EvalSetSpec, RunSpec
+from srtbench.plan.specs import Sampling
 from srtbench.rollouts import RolloutWriter, discard_after
 from srtbench.store import Folder, SweepStore
 from srtbench.store.choices import pool_prompt_ids
 from srtbench.store.labels import labels_path, read_labels
 from srtbench.train.arguments import trainer_arguments
 from srtbench.train.ema import EmaTeacher
-from srtbench.train.eval_sets import EvalSets, discard_sets, set_sampling, start_rows
-from srtbench.train.evaluate import Prompt, Sampling, evaluation_table, sample_groups
+from srtbench.train.eval_sets import EvalSets, discard_sets, start_rows
+from srtbench.train.evaluate import Prompt, evaluation_table, sample_groups
 from srtbench.train.prompts import grader_of, read_prompts, write_run_prompts
 from srtbench.train.recorder import Recorder
 from srtbench.train.reports import prepare_reports, take_tools
@@ -57,7 +58,7 @@ def execute_run(
     policy, tokenizer = load_policy(spec.model, start_path)
     format_ = PromptFormat(uses_chat(spec.model, tokenizer), spec.dataset.system_prompt)
     train_prompts = _train_prompts(spec, store, folder)
-    eval_prompts = read_prompts(store.stage(spec.needs["eval_prompts"]).prompts_path)
+    eval_prompts = read_prompts(store.stage(spec.needs.eval_prompts).prompts_path)
     variant = _variant(spec, store)
     pool = pool_prompt_ids(spec, store)
     kept = [
@@ -101,7 +102,7 @@ def execute_run(
     def sample(source: _Source, prompts: list[Prompt], step: int) -> pa.Table:
         return _evaluate(spec.run_id, trainer, tokenizer, source, prompts, step)
 
-    own = _Source(spec.dataset, format_, _own_sampling(spec), spec.eval.seed)
+    own = _Source(spec.dataset, format_, _own_sampling(spec))
 
     def evaluate(step: int) -> pa.Table:
         table = sample(own, eval_prompts, step)
@@ -111,7 +112,7 @@ def execute_run(
 
     def evaluate_set(one: EvalSetSpec, prompts: list[Prompt], step: int) -> pa.Table:
         asked = PromptFormat(format_.chat, one.dataset.system_prompt)
-        source = _Source(one.dataset, asked, set_sampling(one.sampling), one.sampling.seed)
+        source = _Source(one.dataset, asked, one.sampling)
         return sample(source, prompts, step)
 
     sets = EvalSets(spec, folder, store, evaluate_set, is_main=process.is_main_process)
@@ -128,10 +129,11 @@ def execute_run(
     )
     _only_our_callbacks(trainer, recorder)
     if not resumed_step:
-        start = evaluate(0) if spec.starts_from else _start_evaluation(spec, store)
+        stage_id = spec.needs.base_eval
+        start = _start_evaluation(stage_id, spec, store) if stage_id else evaluate(0)
         if process.is_main_process:
             _log_start(start, folder)
-            if not spec.starts_from:
+            if stage_id:
                 best.offer(0, start)
         sets.start()
     if resumed_step < spec.train.steps:
@@ -165,9 +167,9 @@ def _prepare(spec: RunSpec, store: SweepStore, folder: Folder, resumed_step: int
     write_run_prompts(spec, store, folder)
 
 
-def _start_evaluation(spec: RunSpec, store: SweepStore) -> pa.Table:
+def _start_evaluation(stage_id: str, spec: RunSpec, store: SweepStore) -> pa.Table:
     """The start model's evaluation, which a shared stage made, as rows of this run."""
-    return start_rows(store.stage(spec.needs["base_eval"]), spec.run_id)
+    return start_rows(store.stage(stage_id), spec.run_id)
 
 
 def _log_start(table: pa.Table, folder: Folder) -> None:
@@ -183,8 +185,8 @@ def _save_policy(trainer: Any, tokenizer: Any, path: Path) -> None:
 
 def _variant(spec: RunSpec, store: SweepStore) -> Variant:
     labels = {}
-    if "teacher_labels" in spec.needs:
-        labels = read_labels(labels_path(store.stage(spec.needs["teacher_labels"])))
+    if spec.needs.teacher_labels:
+        labels = read_labels(labels_path(store.stage(spec.needs.teacher_labels)))
     return build_variant(spec.variant, VariantContext(teacher_labels=labels))
 
 
@@ -210,7 +212,7 @@ def _ema_teacher(
 
 def _train_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> list[Prompt]:
     """The shared prompts, less those that an evaluation set has taken out of this run."""
-    prompts = read_prompts(store.stage(spec.needs["train_prompts"]).prompts_path)
+    prompts = read_prompts(store.stage(spec.needs.train_prompts).prompts_path)
     own = {prompt.prompt_id for prompt in read_prompts(folder.prompts_path)}
     return [prompt for prompt in prompts if prompt.prompt_id in own]
 
@@ -226,16 +228,10 @@ class _Source:
     dataset: DatasetConfig
     format: PromptFormat
     sampling: Sampling
-    seed: int
 
 
 def _own_sampling(spec: RunSpec) -> Sampling:
-    return Sampling(
-        spec.eval.samples,
-        spec.eval.temperature,
-        spec.train.max_completion_length,
-        spec.eval.batch_size,
-    )
+    return Sampling.of(spec.eval, spec.train.max_completion_length)
 
 
 def _evaluate(
@@ -250,7 +246,7 @@ def _evaluate(
     process = PartialState()
     model = trainer.accelerator.unwrap_model(trainer.model)
     share = prompts[process.process_index :: process.num_processes]
-    seed = (source.seed * 100_003 + step) * process.num_processes + process.process_index
+    seed = (source.sampling.seed * 100_003 + step) * process.num_processes + process.process_index
     groups = sample_groups(model, tokenizer, share, source.format, source.sampling, seed)
     pairs = gather_object(list(zip(share, groups, strict=True)))
     order = {prompt.prompt_id: position for position, prompt in enumerate(prompts)}
