@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback
 
-from srtbench.engines.transformers import sample_completions
+from srtbench.engines.transformers import TransformersEngine
 
 _FILE = "ema_teacher.safetensors"
 
@@ -39,11 +39,10 @@ class EmaTeacher(TrainerCallback):  # type: ignore[misc]
         process_index: int,
     ):
         self._teacher = copy.deepcopy(policy).eval().requires_grad_(False)
-        self._tokenizer = tokenizer
+        self._engine = TransformersEngine(self._teacher, tokenizer, batch_size)
         self._decays = (decay_start, decay_end)
         self._temperature = temperature
         self._length = max_completion_length
-        self._batch_size = batch_size
         self._seed = (seed, process_index)
         self._step = 0
         self._device = torch.device("cpu")
@@ -58,14 +57,11 @@ class EmaTeacher(TrainerCallback):  # type: ignore[misc]
         """(rows, votes) token ids of the teacher's completions."""
         self._teacher.to(self._device)
         seed, process = self._seed
-        groups = sample_completions(
-            self._teacher,
-            self._tokenizer,
+        groups = self._engine.sample(
             prompt_ids,
             samples=votes,
-            max_completion_length=self._length,
             temperature=self._temperature,
-            batch_size=self._batch_size,
+            max_completion_length=self._length,
             seed=(seed * 1_009 + process) * 100_003 + self._step,
         )
         return [[list(completion.token_ids) for completion in group] for group in groups]

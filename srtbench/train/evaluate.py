@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from srtbench.answers.grader import Grader, gold_reward
-from srtbench.engines.transformers import Completion, PromptFormat, sample_completions
+from srtbench.engines.base import Completion, Engine, PromptFormat
 from srtbench.plan.specs import Sampling
 from srtbench.rollouts import rollout_table
 from srtbench.votes import vote
@@ -23,7 +23,7 @@ class Prompt:
 
 
 def sample_groups(
-    model: Any,
+    engine: Engine,
     tokenizer: Any,
     prompts: Sequence[Prompt],
     format_: PromptFormat,
@@ -33,14 +33,11 @@ def sample_groups(
 ) -> list[list[Completion]]:
     """Completions for each prompt, in order; ``on_group`` hears how many prompts are done."""
     groups = []
-    for group in sample_completions(
-        model,
-        tokenizer,
+    for group in engine.sample(
         [format_.token_ids(tokenizer, prompt.prompt) for prompt in prompts],
         samples=sampling.samples,
-        max_completion_length=sampling.max_completion_length,
         temperature=sampling.temperature,
-        batch_size=sampling.batch_size,
+        max_completion_length=sampling.max_completion_length,
         seed=seed,
     ):
         groups.append(group)

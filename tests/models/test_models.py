@@ -7,7 +7,8 @@ import torch
 
 from srtbench.config import load_sweep
 from srtbench.config.models import HubModel, LocalModel, TinyModel, WarmStart
-from srtbench.engines.transformers import PromptFormat, sample_completions
+from srtbench.engines.base import PromptFormat
+from srtbench.engines.transformers import TransformersEngine
 from srtbench.models.load import ModelError, convert_gguf, load_policy, uses_chat
 from srtbench.models.tiny import build_tiny
 from srtbench.models.tokenizer import character_tokenizer
@@ -67,15 +68,8 @@ def test_sampling_follows_its_seed_and_leaves_no_trace(saved_model: Path) -> Non
     prompts = [tokenizer(text)["input_ids"] for text in ("ab=", "abcdef=", "a=")]
 
     def sample(seed: int) -> list[list[str]]:
-        groups = sample_completions(
-            model,
-            tokenizer,
-            prompts,
-            samples=3,
-            max_completion_length=5,
-            temperature=1.0,
-            batch_size=6,
-            seed=seed,
+        groups = TransformersEngine(model, tokenizer, batch_size=6).sample(
+            prompts, samples=3, temperature=1.0, max_completion_length=5, seed=seed
         )
         return [[completion.text for completion in group] for group in groups]
 
@@ -91,14 +85,11 @@ def test_sampling_follows_its_seed_and_leaves_no_trace(saved_model: Path) -> Non
 
 def test_a_completion_without_an_end_token_is_truncated(saved_model: Path) -> None:
     model, tokenizer = load_policy(LocalModel(path=str(saved_model)))
-    (group,) = sample_completions(
-        model,
-        tokenizer,
+    (group,) = TransformersEngine(model, tokenizer, batch_size=64).sample(
         [tokenizer("a=")["input_ids"]],
         samples=64,
-        max_completion_length=4,
         temperature=1.0,
-        batch_size=64,
+        max_completion_length=4,
         seed=0,
     )
     for completion in group:

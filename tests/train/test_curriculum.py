@@ -18,12 +18,14 @@ import torch
 
 from srtbench import open_sweep
 from srtbench.config import VotingConfig
-from srtbench.engines.transformers import PromptFormat
+from srtbench.engines.base import PromptFormat
+from srtbench.engines.transformers import TransformersEngine
 from srtbench.models.load import load_policy
+from srtbench.plan.specs import Sampling
 from srtbench.replay.audit import audit_sweep
 from srtbench.replay.revote import revote_sweep
 from srtbench.store import Status, SweepStore
-from srtbench.train.evaluate import Sampling, sample_groups
+from srtbench.train.evaluate import sample_groups
 from srtbench.train.prompts import read_prompts
 from srtbench.train.start import (
     start_model_path,
@@ -100,9 +102,10 @@ def test_a_stage_starts_where_the_one_before_ended(
     prompts = read_prompts(chains.store.stage(run.needs.eval_prompts).prompts_path)
     policy, tokenizer = load_policy(run.model, path)
     length = run.train.max_completion_length
-    sampling = Sampling(run.eval.samples, run.eval.temperature, length, run.eval.batch_size)
+    sampling = Sampling.of(run.eval, length)
+    engine = TransformersEngine(policy, tokenizer, run.eval.batch_size)
     groups = sample_groups(
-        policy, tokenizer, prompts, PromptFormat(chat=False), sampling, run.eval.seed * 100_003
+        engine, tokenizer, prompts, PromptFormat(chat=False), sampling, run.eval.seed * 100_003
     )
     logged = frame_of(chains.store.run(run.run_id), "eval").filter(pl.col("step") == 0)
     assert logged["prompt_id"].to_list() == [p.prompt_id for p in prompts for _ in range(4)]

@@ -197,7 +197,7 @@ def test_greedy_decoding_takes_the_most_likely_token(finished: FinishedSweep) ->
     """Each logged completion is the argmax of the start model, token by token."""
     import torch
 
-    from srtbench.engines.transformers import sample_completions
+    from srtbench.engines.transformers import TransformersEngine
     from srtbench.models.load import load_policy
     from srtbench.train.start import start_model_path
 
@@ -221,9 +221,8 @@ def test_greedy_decoding_takes_the_most_likely_token(finished: FinishedSweep) ->
     model.generation_config.temperature, model.generation_config.top_k = 0.3, 2
     tokens = [list(tokenizer(text)["input_ids"]) for text in texts.values()]
     found = [
-        [group[0].text for group in sample_completions(
-            model, tokenizer, tokens, samples=1, max_completion_length=4,
-            temperature=0, batch_size=size, seed=seed,
+        [group[0].text for group in TransformersEngine(model, tokenizer, size).sample(
+            tokens, samples=1, temperature=0, max_completion_length=4, seed=seed,
         )]
         for size, seed in ((8, 0), (2, random.randrange(99)))
     ]  # fmt: skip

@@ -15,7 +15,8 @@ from accelerate.utils import gather_object
 from srtbench.config.datasets import DatasetConfig
 from srtbench.config.train import ExecutionConfig
 from srtbench.config.variants import EmaTeacherConfig, flat_parts
-from srtbench.engines.transformers import PromptFormat
+from srtbench.engines.base import PromptFormat
+from srtbench.engines.transformers import TransformersEngine
 from srtbench.models.load import load_policy, uses_chat
 from srtbench.plan import EvalSetSpec, RunSpec
 from srtbench.plan.specs import Sampling
@@ -247,7 +248,8 @@ def _evaluate(
     model = trainer.accelerator.unwrap_model(trainer.model)
     share = prompts[process.process_index :: process.num_processes]
     seed = (source.sampling.seed * 100_003 + step) * process.num_processes + process.process_index
-    groups = sample_groups(model, tokenizer, share, source.format, source.sampling, seed)
+    engine = TransformersEngine(model, tokenizer, source.sampling.batch_size)
+    groups = sample_groups(engine, tokenizer, share, source.format, source.sampling, seed)
     pairs = gather_object(list(zip(share, groups, strict=True)))
     order = {prompt.prompt_id: position for position, prompt in enumerate(prompts)}
     pairs.sort(key=lambda pair: order[pair[0].prompt_id])

@@ -3,7 +3,8 @@
 import pyarrow as pa
 import torch
 
-from srtbench.engines.transformers import PromptFormat
+from srtbench.engines.base import PromptFormat
+from srtbench.engines.transformers import TransformersEngine
 from srtbench.models.load import load_policy, uses_chat
 from srtbench.plan.stages import StartEval, StartModelStage, VotesStage
 from srtbench.rollouts import RolloutWriter
@@ -38,8 +39,9 @@ def _sample(spec: StartModelStage, store: SweepStore, folder: Folder) -> pa.Tabl
         if done % max(1, total // 20) == 0:
             folder.update_status(step=done)
 
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     groups = sample_groups(
-        model.to("cuda" if torch.cuda.is_available() else "cpu"),
+        TransformersEngine(model, tokenizer, spec.sampling.batch_size),
         tokenizer,
         prompts,
         PromptFormat(uses_chat(spec.model, tokenizer), spec.dataset.system_prompt),

@@ -5,7 +5,7 @@ from typing import Any
 
 from srtbench.datasets import Problem, load_problems
 from srtbench.datasets.splits import normalise
-from srtbench.engines.transformers import Completion
+from srtbench.engines.base import Completion
 from srtbench.models.tiny import build_tiny
 from srtbench.models.warm_start import Example, check_count, warm_start
 from srtbench.plan.stages import WarmStart
