@@ -25,7 +25,7 @@ from srtbench.execute.entry import FOLDER_IN_USE, INTERRUPTED
 from srtbench.plan import RunSpec, StageSpec
 from srtbench.plan.stages import read_stage
 from srtbench.store import Folder, SweepStore
-from srtbench.train.methods.online import execute_run
+from srtbench.train.run import execute_run
 from srtbench.train.stages import execute_stage
 
 logger = logging.getLogger("srtbench.worker")

@@ -15,17 +15,11 @@ from srtbench.plan.generation import GenerationShape
 from srtbench.replay.audit_choices import check_best, check_pool
 from srtbench.replay.audit_prompts import check_labels, check_prompts
 from srtbench.replay.audit_rollouts import check_eval, check_metrics, check_train
-from srtbench.replay.logged import (
-    SOURCE_CHANGED,
-    SOURCE_UNKNOWN,
-    Columns,
-    LoggedRun,
-    eval_sets,
-    open_runs,
-    source_state,
-)
+from srtbench.replay.source import SOURCE_CHANGED, SOURCE_UNKNOWN, source_state
 from srtbench.rollouts import part_files
+from srtbench.rollouts.judge import Columns
 from srtbench.store import Folder, Status
+from srtbench.store.runs import LoggedRun, eval_sets, open_runs
 
 SHOWN = 3
 """Breaches of one kind that the text shows."""

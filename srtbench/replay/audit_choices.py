@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 
 from srtbench.answers.grader import gold_reward
 from srtbench.config.train import PoolConfig
-from srtbench.replay.logged import Columns, LoggedRun
 from srtbench.rollouts import part_files, read_rollouts
+from srtbench.rollouts.judge import Columns
 from srtbench.store import Folder
 from srtbench.store.choices import easiest, evaluation_score
 from srtbench.store.labels import count_votes, labels_path, read_labels, stage_policy
+from srtbench.store.runs import LoggedRun
 
 Found = Iterator[tuple[str, str, str]]
 

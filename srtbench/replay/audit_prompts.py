@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 
 from srtbench.datasets.problems import prompt_id
 from srtbench.datasets.splits import normalise
-from srtbench.replay.logged import LoggedRun, teacher_votes
+from srtbench.store.runs import LoggedRun, teacher_votes
 from srtbench.votes import VotingPolicy
 
 Found = Iterator[tuple[str, str, str]]

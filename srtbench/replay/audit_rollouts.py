@@ -10,17 +10,10 @@ import pyarrow.parquet as pq
 
 from srtbench.answers.grader import gold_reward
 from srtbench.plan.generation import GenerationShape
-from srtbench.replay.logged import (
-    Columns,
-    LoggedRun,
-    advantage_tolerance,
-    advantages,
-    eval_vote,
-    judge_again,
-    make_group,
-    runs_of,
-)
-from srtbench.variants import TOKEN_STATISTICS, Variant
+from srtbench.replay.advantages import advantage_tolerance, advantages
+from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
+from srtbench.store.runs import LoggedRun
+from srtbench.variants import TOKEN_STATISTICS
 
 Found = Iterator[tuple[str, str, str]]
 _FAILED = ("timeout", "error")
@@ -38,7 +31,7 @@ def check_train(
     """Everything that the train rollouts claim; ``judge`` False: but what the variant decides."""
     spec, size = run.spec, run.spec.train.num_generations
     shape = GenerationShape.of(spec)
-    variant = run.variant() if judge else None
+    judging = run.judge(run.variant()) if judge else None
     yield from _check_rows(run, columns, "train", checked)
     steps = list(runs_of(columns["step"]))
     expected = shape.steps(spec.train.steps if done else max(columns["step"], default=0))
@@ -60,9 +53,9 @@ def check_train(
                 continue
             if not split:
                 rewards.append(columns["train_reward"][part])
-                if variant is not None:
+                if judging is not None:
                     where_is = (step, position)
-                    yield from _check_judgement(run, variant, columns, part, *where_is, checked)
+                    yield from _check_judgement(run, judging, columns, part, *where_is, checked)
         if len(rewards) * size == stop - start and None not in columns["train_reward"][start:stop]:
             yield from _check_advantages(run, columns, start, stop, rewards, checked, notes)
 
@@ -86,13 +79,18 @@ def check_eval(run: LoggedRun, columns: Columns, checked: Counter[str], *, done:
         step = columns["step"][start]
         if {*columns["prompt_id"][start:stop]} != held_out or stop - start != size * len(held_out):
             yield "prompt_id", f"eval step {step}", "not every held-out prompt has its completions"
-        for position, first in enumerate(range(start, stop, size)):
+        names = [f"eval-{step}-{row // size}" for row in range(stop - start)]
+        keys = columns["answer_key"][start:stop]
+        voted = {"step": [step] * len(keys), "group_id": names, "answer_key": keys}
+        outcomes = eval_votes(voted, run.revoted)
+        for first in range(start, stop, size):
             part = slice(first, min(first + size, stop))
-            where = f"eval step {step} group eval-{step}-{position}"
-            yield from _check_group(columns, part, size, f"eval-{step}-{position}", where)
-            outcome = eval_vote(columns["answer_key"][part], run.revoted, step, position)
-            yield from _compare(columns, part, "pseudo_label", [outcome.label] * size, where)
-            yield from _compare(columns, part, "vote_share", [outcome.share] * size, where)
+            group_id = names[first - start]
+            where = f"eval step {step} group {group_id}"
+            yield from _check_group(columns, part, size, group_id, where)
+            for name, values in outcomes.items():
+                again = values[first - start : part.stop - start]
+                yield from _compare(columns, part, name, again, where)
             for name in ("train_reward", "advantage", *TOKEN_STATISTICS):
                 yield from _compare(columns, part, name, [None] * size, where)
         checked.update({"pseudo_label": stop - start, "vote_share": stop - start})
@@ -111,8 +109,7 @@ def _check_text(
 ) -> Found:
     spec, rows = run.spec, len(columns["run_id"])
     graded = run.grader.grade(columns["completion"])
-    unknown = {"gold_key": None}
-    golds = [run.prompts.get(prompt, unknown)["gold_key"] for prompt in columns["prompt_id"]]
+    golds = [run.gold_keys.get(prompt) for prompt in columns["prompt_id"]]
     limit = spec.train.max_completion_length
     for row in range(rows):
         found = {column: columns[column][row] for column in _ROW_COLUMNS}
@@ -181,7 +178,7 @@ def _check_group(columns: Columns, part: slice, size: int, group_id: str, where:
 
 def _check_judgement(
     run: LoggedRun,
-    variant: Variant,
+    judge: Judge,
     columns: Columns,
     part: slice,
     step: int,
@@ -191,12 +188,12 @@ def _check_judgement(
     where = f"train step {step} group {step}-{position}"
     prompt, size = columns["prompt_id"][part.start], part.stop - part.start
     votes = run.votes.get(f"{step}-{position}")
-    due = variant.extra_votes(size) if variant.voter else 0
+    due = judge.variant.extra_votes(size) if judge.variant.voter else 0
     indices = votes["sample_index"] if votes else []
     if indices != list(range(size, size + due)) or {*(votes or {}).get("prompt_id", [])} - {prompt}:
         yield "votes", where, f"{len(indices)} further votes are logged, {due} were due"
-    group = make_group(columns, part, variant, run.prompts[prompt]["gold_key"], votes)
-    judgement = judge_again(variant, group, run.spec.seed, step, position)
+    keys = run.vote_keys.get(f"{step}-{position}", [])
+    judgement = judge.group(columns, range(part.start, part.stop), step, position, keys)
     yield from _compare(columns, part, "train_reward", judgement.train_reward.tolist(), where)
     yield from _compare(columns, part, "pseudo_label", [judgement.pseudo_label] * size, where)
     yield from _compare(columns, part, "vote_share", [judgement.vote_share] * size, where)

@@ -17,23 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srtbench.config.variants import VotingConfig
-from srtbench.replay.logged import (
-    SOURCE_CHANGED,
-    TRAINED_VARIANT,
-    Columns,
-    LoggedRun,
-    advantages,
-    eval_vote,
-    judge_again,
-    make_group,
-    open_runs,
-    runs_of,
-    source_state,
-)
+from srtbench.replay.advantages import advantages
+from srtbench.replay.source import SOURCE_CHANGED, TRAINED_VARIANT, source_state
 from srtbench.rollouts import METRIC_SCHEMA, part_files, write_parquet
+from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
 from srtbench.store import Folder, write_json
-from srtbench.variants import Variant
-from srtbench.votes import VotingPolicy, vote_table
+from srtbench.store.runs import LoggedRun, open_runs
+from srtbench.votes import VotingPolicy
 
 _REWARD_METRICS = ("reward", "reward_std", "frac_reward_zero_std", "loss")
 
@@ -209,15 +199,17 @@ def _revote_run(
     folder = Folder(target / run.spec.run_id)
     train = run.columns("train")
     before = _summary(run, train)
-    variant = run.variant(config, policy) if votes else None
+    judge = run.judge(run.variant(config, policy)) if votes else None
     for path in part_files(run.folder.rollouts_path, "train"):
         table = pq.read_table(path)
-        if variant is not None:
-            table = _replace(table, _judged_again(run, variant, table.to_pydict()))
+        if judge is not None:
+            table = _replace(table, _judged_again(run, judge, table.to_pydict()))
         write_parquet(table, folder.rollouts_path / path.name)
     for path in part_files(run.folder.rollouts_path, "eval"):
         table = pq.read_table(path)
-        write_parquet(_replace(table, _eval_votes(table, policy)), folder.rollouts_path / path.name)
+        voted = {name: table[name].to_pylist() for name in ("step", "group_id", "answer_key")}
+        table = _replace(table, eval_votes(voted, policy))
+        write_parquet(table, folder.rollouts_path / path.name)
     _copy(run, folder, config, votes)
     columns = LoggedRun(run.spec, folder, run.store).columns("train")
     _write_votes(run, folder, columns)
@@ -238,57 +230,18 @@ def _revote_run(
     )
 
 
-def _judged_again(run: LoggedRun, variant: Variant, columns: Columns) -> Columns:
+def _judged_again(run: LoggedRun, judge: Judge, columns: Columns) -> Columns:
     """pseudo_label, vote_share, train_reward and advantage of a part's rows."""
     size = run.spec.train.num_generations
     found: Columns = {"pseudo_label": [], "vote_share": [], "train_reward": [], "advantage": []}
     for start, stop in runs_of(columns["step"]):
-        step = columns["step"][start]
-        rewards = []
-        for position, first in enumerate(range(start, stop, size)):
-            part = slice(first, first + size)
-            gold = run.prompts[columns["prompt_id"][first]]["gold_key"]
-            votes = run.votes.get(columns["group_id"][first])
-            group = make_group(columns, part, variant, gold, votes)
-            judgement = judge_again(variant, group, run.spec.seed, step, position)
-            rewards.append(judgement.train_reward)
-            found["pseudo_label"] += [judgement.pseudo_label] * size
-            found["vote_share"] += [judgement.vote_share] * size
-        derived = advantages(np.stack(rewards), run.spec)
-        found["train_reward"] += np.concatenate(rewards).tolist()
+        rows = {name: values[start:stop] for name, values in columns.items()}
+        judged = judge.step(rows, rows["step"][0], run.vote_keys).columns
+        derived = advantages(np.reshape(judged["train_reward"], (-1, size)), run.spec)
         unknown = [None] * (stop - start)
-        found["advantage"] += unknown if derived is None else derived.ravel().tolist()
-    return found
-
-
-def _eval_votes(table: pa.Table, policy: VotingPolicy) -> Columns:
-    """pseudo_label and vote_share of an evaluation's rows."""
-    groups = list(runs_of(table["group_id"].to_pylist()))
-    size = max((stop - start for start, stop in groups), default=1)
-    if policy.tie == "random":
-        return _eval_votes_one_by_one(table, policy, groups)
-    encoded = table["answer_key"].combine_chunks().dictionary_encode()
-    keys = encoded.indices.fill_null(-1).to_numpy().reshape(-1, size)
-    names = [*encoded.dictionary.to_pylist(), None]
-    outcome = vote_table(keys, policy)
-    return {
-        "pseudo_label": [names[label] for label in outcome.label for _ in range(size)],
-        "vote_share": np.repeat(outcome.share, size).tolist(),
-    }
-
-
-def _eval_votes_one_by_one(
-    table: pa.Table, policy: VotingPolicy, groups: list[tuple[int, int]]
-) -> Columns:
-    """The same, with random numbers of each group's own."""
-    keys, steps = table["answer_key"].to_pylist(), table["step"].to_pylist()
-    found: Columns = {"pseudo_label": [], "vote_share": []}
-    position = 0
-    for start, stop in groups:
-        position = position + 1 if start and steps[start] == steps[start - 1] else 0
-        outcome = eval_vote(keys[start:stop], policy, steps[start], position)
-        found["pseudo_label"] += [outcome.label] * (stop - start)
-        found["vote_share"] += [outcome.share] * (stop - start)
+        judged["advantage"] = unknown if derived is None else derived.ravel().tolist()
+        for name, values in found.items():
+            values += judged[name]
     return found
 
 

@@ -150,15 +150,17 @@ class RolloutWriter:
                 kept.clear()
 
 
+def is_part(name: str, phase: Phase | None = None) -> bool:
+    """Whether a file of this name is a part of a log: the one rule, for whoever lists files."""
+    match = _PART.fullmatch(name)
+    return match is not None and phase in (None, match[1])
+
+
 def part_files(folder: Path, phase: Phase | None = None) -> list[Path]:
     """Whole parts in ``folder``, by phase and first step."""
     if not folder.is_dir():
         return []
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if (match := _PART.fullmatch(path.name)) and phase in (None, match[1])
-    )
+    return sorted(path for path in folder.iterdir() if is_part(path.name, phase))
 
 
 def discard_after(folder: Path, step: int) -> int:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +92,9 @@ class Variant(ABC):
     voter: Voter | None = None
     """Who samples ``Group.vote_keys``; None: nobody."""
 
+    method: ClassVar[str] = "online"
+    """How it trains."""
+
     def __init__(self, config: Any, context: VariantContext):
         self.config = config
         self.context = context
@@ -103,6 +106,11 @@ class Variant(ABC):
     def keeps_prompt(self, prompt_id: str, gold_key: str | None) -> bool:
         """Whether a prompt is trained on; ``gold_key`` is None unless ``uses_gold``."""
         return True
+
+    @property
+    def electorate(self) -> "Variant | None":
+        """The variant, or the part of it, whose ``voter`` samples votes; None: there is none."""
+        return self if self.voter else None
 
     def extra_votes(self, num_generations: int) -> int:
         """Votes that ``voter`` casts per group, a multiple of ``num_generations``."""

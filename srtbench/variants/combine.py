@@ -39,8 +39,13 @@ class Combination(Variant):
         voters = [part for part in self.parts if part.voter]
         if len(voters) > 1:
             raise VariantError(f"{config.type}: at most one part may sample votes of its own")
-        self._electorate = voters[0] if voters else None
+        self._electorate = voters[0].electorate if voters else None
         self.voter = voters[0].voter if voters else None
+
+    @property
+    def electorate(self) -> Variant | None:
+        """The part that has a voter."""
+        return self._electorate
 
     def extra_votes(self, num_generations: int) -> int:
         """Votes that the part with a voter asks for."""

@@ -116,4 +116,4 @@ def test_reports_and_tables_have_the_sentence(tmp_path: Path) -> None:
         "% tiny / spell_backward-3 / climb.2: A stage before it" in files["summary.tex"].read_text()
     )
     assert "eval_sets.tex" not in files
-    assert "eval_set_curves.csv" in files
+    assert "set_summary.csv" in files

@@ -67,6 +67,8 @@ def summary_of(curves: list[Curve]) -> pl.DataFrame:
             {
                 "sweep": "s",
                 "run_id": f"{place:05}",
+                "eval_set": "own",
+                "prompts": 16,
                 "step": curve.steps,
                 "gold_reward": curve.accuracy,
                 "avg_at_k": curve.accuracy,
@@ -91,9 +93,12 @@ def summary_of(curves: list[Curve]) -> pl.DataFrame:
         ("eval_curves", signals),
         ("step_metrics", signals),
         ("run_signals", signals),
+        ("planned_eval_sets", runs.with_columns(eval_set=pl.lit("own"), set_order=pl.lit(0))),
+        ("planned_runs", runs),
     ):
         connection.register(f"{name}_arrow", table.to_arrow())
         connection.execute(f"CREATE TABLE {name} AS SELECT * FROM {name}_arrow")
+    connection.execute(f"CREATE VIEW eval_summary AS {relation('eval_summary').query}")
     return query(connection, f"SELECT * FROM ({relation('run_summary').query}) ORDER BY run_id")
 
 

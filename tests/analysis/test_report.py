@@ -205,7 +205,8 @@ def test_the_browser_keeps_to_its_limit_and_to_whole_groups() -> None:
     assert 2000 < content["rows"] <= 3000
     data = json.loads(gzip.decompress(base64.b64decode(content["data"])))
     assert set(data["groups"]["size"]) == {16}
-    assert set(data["groups"]["eval"]) == {0, 1}
+    assert set(data["groups"]["set"]) == {-1, 0}
+    assert data["sets"] == ["own"]
 
 
 def test_latex(tmp_path: Path) -> None:

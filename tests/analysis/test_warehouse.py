@@ -173,17 +173,17 @@ def test_a_corrupt_file_is_named_and_skipped(fake: Path, damage: str) -> None:
     )
     with pytest.warns(CorruptFileWarning, match=part.name):
         connection = open_sweep(fake, check="data")
-    problems = view(connection, "problems")
-    assert problems.height == 1
-    assert problems["file"][0].endswith(part.name)
-    assert str(fake) not in problems["problem"][0]
+    damaged = view(connection, "damaged_files")
+    assert damaged.height == 1
+    assert damaged["file"][0].endswith(part.name)
+    assert str(fake) not in damaged["reason"][0]
     steps = query(
         connection, "SELECT min(step) AS first FROM step_metrics WHERE run_id LIKE '%-srt-s0-%'"
     )
     assert steps["first"][0] == 6
 
 
-def test_a_broken_status_is_a_problem_not_a_crash(fake: Path) -> None:
+def test_a_broken_status_is_a_damaged_file_not_a_crash(fake: Path) -> None:
     status = next(fake.glob("*-srt-s0-*/status.json"))
     status.write_text("{", encoding="utf-8")
     with pytest.warns(CorruptFileWarning, match=r"status\.json"):
@@ -192,12 +192,14 @@ def test_a_broken_status_is_a_problem_not_a_crash(fake: Path) -> None:
 
 
 @pytest.mark.parametrize("state", ["finished", None, ["done"]])
-def test_an_unknown_state_is_a_problem_not_a_crash(fake: Path, state: object) -> None:
+def test_an_unknown_state_is_a_damaged_file_not_a_crash(fake: Path, state: object) -> None:
     status = next(fake.glob("*-srt-s0-*/status.json"))
     status.write_text(json.dumps({"state": state}), encoding="utf-8")
     with pytest.warns(CorruptFileWarning, match="unknown state"):
         connection = open_sweep(fake)
-    assert view(connection, "problems")["file"].to_list() == [f"{status.parent.name}/status.json"]
+    assert view(connection, "damaged_files")["file"].to_list() == [
+        f"{status.parent.name}/status.json"
+    ]
     assert set(view(connection, "runs")["state"]) <= {"done", "waiting", "running", "failed"}
 
 
@@ -212,7 +214,7 @@ def test_a_damaged_plan_is_named(fake: Path, text: str) -> None:
 
 def test_files_being_written_are_ignored(fake: Path) -> None:
     assert list(fake.glob("*/rollouts/.*.tmp"))
-    assert view(open_sweep(fake), "problems").height == 0
+    assert view(open_sweep(fake), "damaged_files").height == 0
 
 
 def test_other_schema_versions(fake: Path) -> None:
@@ -304,8 +306,9 @@ def test_a_sweep_in_an_object_store_reads_as_the_local_one(tmp_path: Path) -> No
     local = open_sweep(path)
     for check in ("footer", "data"):
         remote = open_sweep(f"memory://bucket/runs/{path.name}", filesystem=memory, check=check)
-        for name in ("runs", "run_summary", "eval_curves", "step_metrics", "prompts", "problems"):
+        for name in ("runs", "run_summary", "eval_curves", "step_metrics", "prompts"):
             assert_frame_equal(view(remote, name), view(local, name), check_row_order=False)
+        assert view(remote, "damaged_files").height == 0
     with pytest.raises(FileNotFoundError, match=r"no plan.json there"):
         open_sweep("memory://bucket/runs/other", filesystem=memory)
     memory.rm("/bucket", recursive=True)

@@ -9,7 +9,8 @@ import pytest
 from srtbench.config import load_sweep
 from srtbench.plan import RunSpec, plan_sweep
 from srtbench.plan.generation import GenerationShape
-from srtbench.replay.logged import advantage_tolerance, advantages, runs_of
+from srtbench.replay.advantages import advantage_tolerance, advantages
+from srtbench.rollouts.judge import runs_of
 from tests.micro import CONTENT, write_sweep
 
 REWARDS = np.array([[1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 1.0, 1.0]])

@@ -11,7 +11,7 @@ import pytest
 
 from srtbench.store import Folder, Status, SweepStore
 from srtbench.store.choices import evaluation_score
-from srtbench.train.methods.online import _prepare
+from srtbench.train.prepare import prepare_folder
 from srtbench.train.start import (
     BestPolicies,
     StartError,
@@ -136,7 +136,7 @@ def test_a_run_that_kept_nothing_for_a_rule_begins_anew(
     assert resume_step(run, folder) == 4
     asked = run.model_copy(update={"keep_best": ("best_avg_at_k",)})
     assert resume_step(asked, folder) == 0
-    _prepare(asked, store, folder, 0)
+    prepare_folder(asked, store, folder, 0)
     assert folder.read_status().checkpoint is None
     assert not folder.checkpoint_path.exists()
     Keeper(folder).offer(0, 1)

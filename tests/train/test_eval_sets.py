@@ -9,9 +9,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from srtbench.analysis import open_sweep
-from srtbench.analysis.eval_sets import eval_set_rows
+from srtbench.analysis.diagnosis import diagnosis_table
+from srtbench.analysis.estimates import differences, majority_by_k, set_table
 from srtbench.analysis.export import export_sweep
-from srtbench.analysis.frames import view
+from srtbench.analysis.frames import frame, view
 from srtbench.analysis.report import write_report
 from srtbench.analysis.report.facts import percent
 from srtbench.replay.audit import audit_sweep
@@ -29,7 +30,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
 
 
 def test_the_curves_equal_a_brute_force_computation(finished: FinishedSweep) -> None:
-    curves = view(open_sweep(finished.store.path), "eval_set_curves")
+    curves = further(view(open_sweep(finished.store.path), "eval_curves"))
     assert curves.height == 2 * (2 + 5)
     assert curves["eval_set"].unique(maintain_order=True).to_list() == ["further", "greedy"]
     for row in curves.iter_rows(named=True):
@@ -37,6 +38,11 @@ def test_the_curves_equal_a_brute_force_computation(finished: FinishedSweep) -> 
         expected = brute_force(rows.filter(pl.col("step") == row["step"]))
         assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-9)
     assert curves["avg_at_k"].n_unique() > 2, "the policies differ"
+
+
+def further(curves: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the sets beside the own held-out prompts."""
+    return curves.filter(pl.col("eval_set") != "own")
 
 
 def brute_force(rows: pl.DataFrame) -> dict[str, float]:
@@ -65,72 +71,90 @@ def brute_force(rows: pl.DataFrame) -> dict[str, float]:
     }
 
 
-def test_other_views_do_not_count_the_sets(
+def test_sets_change_nothing_about_the_own_prompts(
     finished: FinishedSweep, micro_sweep: FinishedSweep
 ) -> None:
-    one, other = (
-        view(open_sweep(sweep.store.path), "eval_curves")
-        .filter(pl.col("variant") == "srt")
-        .drop("sweep", "run_id")
-        for sweep in (finished, micro_sweep)
-    )
-    assert_frame_equal(one, other)
     connection, micro = open_sweep(finished.store.path), open_sweep(micro_sweep.store.path)
-    prompts = view(connection, "eval_set_prompts")
-    assert Counter(prompts["eval_set"]) == {"further": 16, "greedy": 5}
-    assert view(connection, "prompts").height == view(micro, "prompts").height
-    assert view(micro, "eval_set_curves").height == 0
+    for name in ("eval_curves", "run_summary"):
+        one, other = (
+            own_rows(view(sweep, name)).filter(pl.col("variant") == "srt").drop("sweep", "run_id")
+            for sweep in (connection, micro)
+        )
+        assert_frame_equal(one, other)
+    prompts = view(connection, "prompts")
+    counts = Counter(prompts["eval_set"].drop_nulls())
+    own = view(micro, "prompts")
+    assert counts == Counter(own["eval_set"].drop_nulls()) + Counter(further=16, greedy=5)
+    assert own_rows(prompts).height == own_rows(own).height
+    assert set(view(micro, "eval_curves")["eval_set"]) == {"own"}
+
+
+def own_rows(rows: pl.DataFrame) -> pl.DataFrame:
+    if "eval_set" not in rows.columns:
+        return rows
+    return rows.filter(pl.col("eval_set") == "own")
+
+
+def test_every_frame_of_evaluations_takes_any_set(finished: FinishedSweep) -> None:
+    connection = open_sweep(finished.store.path)
+    for name in ("eval_curve", "change", "end_votes", "held_out_scores", "vote_flow"):
+        found = frame(connection, name, eval_set="further")
+        assert set(found["eval_set"]) == {"further"}, name
+        assert set(frame(connection, name)["eval_set"]) == {"own"}, name
+    assert set(frame(connection, "eval_curve", eval_set="further")["measure"]) == set(
+        frame(connection, "eval_curve")["measure"]
+    )
+    assert majority_by_k(connection, "further")["k"].max() == 4
+    assert diagnosis_table(connection, "greedy").height == 2
+    assert differences(connection, eval_set="further").height == 1
 
 
 def test_a_set_that_is_not_evaluated_yet_has_a_row(finished: FinishedSweep, tmp_path: Path) -> None:
     shutil.copytree(finished.root, tmp_path / "runs")
     path = tmp_path / "runs" / finished.plan.name
     shutil.rmtree(path / finished.plan.runs[0].run_id / "eval_sets")
-    curves = view(open_sweep(path), "eval_set_curves")
+    curves = further(view(open_sweep(path), "eval_curves"))
     empty = curves.filter(pl.col("run_id") == finished.plan.runs[0].run_id)
     assert empty["step"].to_list() == [None, None]
 
 
-def test_a_report_has_a_table_of_the_sets(
+def test_a_report_has_a_table_and_figures_of_the_sets(
     finished: FinishedSweep, micro_sweep: FinishedSweep, tmp_path: Path
 ) -> None:
-    rows = eval_set_rows(open_sweep(finished.store.path))
-    assert [(row.variant, row.eval_set, row.prompts, row.k, row.runs) for row in rows] == [
-        ("srt", "further", 16, 4, (1, 1)),
-        ("srt", "greedy", 5, 1, (1, 1)),
-        ("random", "further", 16, 4, (1, 1)),
-        ("random", "greedy", 5, 1, (1, 1)),
+    rows = set_table(open_sweep(finished.store.path)).rows(named=True)
+    names = ("variant", "eval_set", "prompts", "k", "seeds", "runs")
+    assert [tuple(row[name] for name in names) for row in rows if row["eval_set"] != "own"] == [
+        ("srt", "further", 16, 4, 1, 1),
+        ("srt", "greedy", 5, 1, 1, 1),
+        ("random", "further", 16, 4, 1, 1),
+        ("random", "greedy", 5, 1, 1, 1),
     ]
     for row in rows:
-        assert row.change is not None
-        assert row.start_avg is not None
-        assert row.last_avg is not None
-        assert row.change.estimate == pytest.approx(row.last_avg - row.start_avg)
-        assert row.change.low <= row.change.estimate <= row.change.high
+        assert row["change"] == pytest.approx(row["last_avg"] - row["start_avg"])
+        assert row["low"] <= row["change"] <= row["high"]
     report = write_report(finished.store.path, tmp_path / "report")
     without = write_report(micro_sweep.store.path, tmp_path / "without")
     for name in ("report.html", "report.md"):
-        assert "Further evaluation sets" in (report / name).read_text(encoding="utf-8")
-        assert "Further evaluation sets" not in (without / name).read_text(encoding="utf-8")
-    line = f"| srt | further | 16 | 4 | 1 of 1 | {percent(rows[0].start_avg, 1)} |"
+        assert "Evaluation sets" in (report / name).read_text(encoding="utf-8")
+        assert "Evaluation sets" not in (without / name).read_text(encoding="utf-8")
+    line = f"| srt | further | 16 | 4 | 1 of 1 | {percent(rows[1]['start_avg'], 1)} |"
     assert line in (report / "report.md").read_text(encoding="utf-8")
-    assert (report / "tables" / "eval_set_curves.csv").is_file()
+    for name in ("accuracy", "modal_share", "maj_at_k", "vote_flow", "length"):
+        assert (report / "figures" / f"{name}-further.png").is_file()
 
 
 def test_an_export_has_every_evaluation_of_the_sets(
     finished: FinishedSweep, tmp_path: Path
 ) -> None:
-    curves = view(open_sweep(finished.store.path), "eval_set_curves")
+    curves = view(open_sweep(finished.store.path), "eval_curves")
     files = {file.name: file for file in export_sweep(finished.store.path, tmp_path)}
-    assert_frame_equal(pl.read_parquet(files["eval_set_curves.parquet"]), curves)
-    read = pl.read_csv(files["eval_set_curves.csv"])
+    assert_frame_equal(pl.read_parquet(files["eval_curves.parquet"]), curves)
+    read = pl.read_csv(files["eval_curves.csv"])
     assert read["avg_at_k"].to_list() == pytest.approx(curves["avg_at_k"].to_list())
     table = files["eval_sets.tex"].read_text(encoding="utf-8")
-    assert table.count(r" \\") == 1 + 2 * 2
-    row = eval_set_rows(open_sweep(finished.store.path))[1]
-    assert row.start_avg is not None
-    assert row.last_avg is not None
-    shares = f"{100 * row.start_avg:.1f} & {100 * row.last_avg:.1f}"
+    assert table.count(r" \\") == 1 + 2 * 3
+    row = set_table(open_sweep(finished.store.path)).row(2, named=True)
+    shares = f"{100 * row['start_avg']:.1f} & {100 * row['last_avg']:.1f}"
     assert f"srt & greedy & 5 & 1 & {shares} & $" in table
 
 
@@ -157,5 +181,6 @@ def test_a_revote_leaves_the_sets_out(finished: FinishedSweep, tmp_path: Path) -
         "revote", finished.store.path, "--tie", "abstain", "--out", tmp_path / "revote"
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert view(open_sweep(tmp_path / "revote"), "eval_set_curves").height == 0
+    curves = view(open_sweep(tmp_path / "revote"), "eval_curves")
+    assert further(curves)["step"].drop_nulls().len() == 0
     assert audit_sweep(tmp_path / "revote").ok

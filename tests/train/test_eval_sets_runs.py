@@ -205,7 +205,7 @@ def test_greedy_decoding_takes_the_most_likely_token(finished: FinishedSweep) ->
     model, tokenizer = load_policy(run.model, start_model_path(run, finished.store))
     model.eval()
     rows = rows_of(finished.store.run(run.run_id), "greedy").filter(pl.col("step") == 0)
-    prompts = view(open_sweep(finished.store.path), "eval_set_prompts").filter(
+    prompts = view(open_sweep(finished.store.path), "prompts").filter(
         pl.col("eval_set") == "greedy"
     )
     texts = dict(zip(prompts["prompt_id"], prompts["prompt"], strict=True))
@@ -254,7 +254,9 @@ def test_a_model_that_reverses_words_is_asked_real_questions(tmp_path: Path) -> 
     )
     result = srtbench("sweep", file, "--root", tmp_path / "runs")
     assert result.returncode == 0, result.stdout + result.stderr
-    curves = view(open_sweep(tmp_path / "runs" / "words"), "eval_set_curves")
+    curves = view(open_sweep(tmp_path / "runs" / "words"), "eval_curves").filter(
+        pl.col("eval_set") != "own"
+    )
     assert curves.select("eval_set", "dataset", "step", "prompts", "k").rows() == [
         ("gsm8k", "spell_backward-3", step, 8, 2) for step in (0, 4)
     ]

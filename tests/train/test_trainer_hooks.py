@@ -1,6 +1,7 @@
 """What srtbench overrides in TRL's trainers, held against the installed version."""
 
 import inspect
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from srtbench.train.policy_checks import PolicyChecks
 from srtbench.train.sampler import ResumableSampler
 from srtbench.train.token_statistics import masked_mean, padded, self_certainty
 from srtbench.train.trainer import RolloutMixin
+from srtbench.train.trl_types import TrlTrainer
 
 METHODS = {
     "_generate_and_score_completions": ["inputs"],
@@ -35,6 +37,21 @@ def test_the_methods_are_there_and_take_what_they_took(trainer: Any) -> None:
     assert single[1:4] == expected
     if trainer is GRPOTrainer:
         assert single[4] == "num_generations"
+
+
+@pytest.mark.parametrize("trainer", [GRPOTrainer, RLOOTrainer])
+def test_what_is_declared_of_the_trainers_is_there(trainer: Any) -> None:
+    """The declarations are for the type checker: nothing else would notice a name that is gone."""
+    sources = "".join(inspect.getsource(base) for base in trainer.__mro__ if base is not object)
+    for name in inspect.get_annotations(TrlTrainer):
+        assert re.search(rf"self\.{name}\b[^=\n]*=[^=]", sources), name
+    for name, declared in vars(TrlTrainer).items():
+        if inspect.isfunction(declared) and name != "__init__":
+            found = list(inspect.signature(getattr(trainer, name)).parameters.values())
+            wanted = list(inspect.signature(declared).parameters.values())
+            plain = [p.name for p in wanted if p.kind is p.POSITIONAL_OR_KEYWORD]
+            if not declared.__code__.co_flags & inspect.CO_VARARGS:
+                assert [p.name for p in found][: len(plain)] == plain, name
 
 
 def test_the_order_of_prompts_is_trls_in_every_epoch() -> None:

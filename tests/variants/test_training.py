@@ -16,7 +16,7 @@ from srtbench.config.errors import ConfigError
 from srtbench.models.tiny import build_tiny
 from srtbench.plan import plan_sweep
 from srtbench.rollouts import read_rollouts
-from srtbench.train.ema import EmaTeacher
+from srtbench.train.voters.ema_teacher import EmaTeacher
 from tests.conftest import FinishedSweep
 from tests.micro import CONTENT, MODEL, srtbench, write_sweep
 
@@ -151,12 +151,6 @@ def small_teacher(**options: Any) -> tuple[Any, EmaTeacher]:
     return model, EmaTeacher(model, tokenizer, **(settings | options))
 
 
-class State:
-    def __init__(self, step: int, max_steps: int):
-        self.global_step = step
-        self.max_steps = max_steps
-
-
 def test_the_teacher_follows_by_the_formula(tmp_path: Path) -> None:
     model, teacher = small_teacher()
     decays = [teacher.decay(step, 5) for step in range(1, 6)]
@@ -167,7 +161,7 @@ def test_the_teacher_follows_by_the_formula(tmp_path: Path) -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(1.0)
-    teacher.on_step_end(None, State(1, 5), None, model=model)
+    teacher.follow(model, 1, 5)
     own = dict(teacher._teacher.named_parameters())
     for name, value in start.items():
         assert torch.allclose(own[name], value + 0.5, atol=1e-6)

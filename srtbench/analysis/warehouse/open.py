@@ -6,37 +6,29 @@ is not looked at. The list of files is fixed when the sweep is opened; open it a
 
 import json
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import duckdb
 import pyarrow as pa
 
-from srtbench.analysis.warehouse.planned import RUN_SCHEMA, SET_SCHEMA, planned_runs
+from srtbench.analysis.warehouse.files import (
+    NOT_A_PART,
+    OWN,
+    Check,
+    Source,
+    escape,
+    readable,
+    sql_type,
+)
+from srtbench.analysis.warehouse.planned import RUN_SCHEMA, SET_SCHEMA, planned_runs, planned_sets
 from srtbench.analysis.warehouse.views import create_views, literal, materialize
-from srtbench.rollouts import METRIC_SCHEMA, PROMPT_SCHEMA, ROLLOUT_SCHEMA
+from srtbench.rollouts import METRIC_SCHEMA, PROMPT_SCHEMA, ROLLOUT_SCHEMA, is_part
 from srtbench.store import STAGES_FOLDER, State, read_plan
-
-Check = Literal["footer", "data"]
-_TEXT = {"completion", "prompt", "gold_answer", "answer"}
 
 
 class CorruptFileWarning(UserWarning):
-    """A file of a sweep could not be read and is left out."""
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A Parquet file, with what the plan says it holds."""
-
-    path: str
-    sweep: str
-    owner: str
-    label: str
-    tag: str = ""
-    """Value of a further column: the stage, or the evaluation set."""
+    """A file of a sweep is damaged, or no part of it, and is left out."""
 
 
 def open_sweep(
@@ -54,7 +46,7 @@ def open_sweep(
             ``s3://bucket/runs/smoke``, whose files DuckDB or ``filesystem`` can list.
         check: how files are tested before they are used: their footers only, or every column
             except the long texts. A file that fails is skipped, with a warning and a row in
-            ``problems``.
+            ``damaged_files``.
         snapshot: compute the views that others build on once, and keep them as tables in memory:
             for many queries over many rollouts.
         threads: threads of DuckDB; None: one per core.
@@ -85,7 +77,9 @@ def open_sweep(
     # Setting it at all fails in Jupyter without ipywidgets, where it is off anyway.
     if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (True,):
         connection.execute("SET enable_progress_bar = false")
-    connection.execute("CREATE TABLE problems(sweep TEXT, run_id TEXT, file TEXT, problem TEXT)")
+    connection.execute(
+        "CREATE TABLE damaged_files(sweep TEXT, run_id TEXT, file TEXT, reason TEXT)"
+    )
     loader = _Loader(connection, check)
     for path in paths:
         loader.add_sweep(str(path).rstrip("/"))
@@ -103,17 +97,15 @@ class _Loader:
         self.connection = connection
         self.check = check
         self.runs: list[dict[str, Any]] = []
-        self.rollouts: list[_Source] = []
-        self.base: list[_Source] = []
-        self.prompts: list[_Source] = []
-        self.metrics: list[_Source] = []
         self.sets: list[dict[str, Any]] = []
-        self.set_rollouts: list[_Source] = []
-        self.set_prompts: list[_Source] = []
+        self.rollouts: list[Source] = []
+        self.base: list[Source] = []
+        self.prompts: list[Source] = []
+        self.metrics: list[Source] = []
 
     def add_sweep(self, path: str) -> None:
         """Note the runs and files of one sweep."""
-        place = _escape(path)
+        place = escape(path)
         plan_text = self._texts(f"{place}/plan.json")
         if not plan_text:
             raise FileNotFoundError(
@@ -134,62 +126,52 @@ class _Loader:
         statuses = self._statuses(f"{place}/*/status.json", sweep)
         configs = self._json(f"{place}/*/config.json", sweep)
         self.runs += planned_runs(plan, sweep, statuses, configs)
-        planned = {run["run_id"] for run in plan["runs"]}
+        self.sets += planned_sets(plan, sweep)
+        sets = {(row["run_id"], row["eval_set"]) for row in self.sets if row["sweep"] == sweep}
         for kind, pattern in (
-            (self.rollouts, "rollouts/*.parquet"),
+            (self.rollouts, "rollouts/*"),
             (self.prompts, "prompts.parquet"),
             (self.metrics, "metrics.parquet"),
         ):
             for file in self._glob(f"{place}/*/{pattern}"):
                 owner = file.rsplit("/", pattern.count("/") + 2)[1]
-                if owner in planned:
-                    kind.append(_Source(file, sweep, owner, f"{plan['sweep']}/{owner}"))
-        self._add_eval_sets(plan, sweep, place)
+                if (owner, OWN) in sets:
+                    self._add(kind, Source(file, sweep, owner, f"{plan['sweep']}/{owner}"))
+        for kind, pattern in ((self.rollouts, "rollouts/*"), (self.prompts, "prompts.parquet")):
+            # Logs of version 1 have a folder per evaluation set.
+            for file in self._glob(f"{place}/*/eval_sets/*/{pattern}"):
+                above = file.rsplit("/", pattern.count("/") + 4)
+                owner, name = above[1], above[3]
+                if (owner, name) in sets:
+                    label = f"{plan['sweep']}/{owner}/eval_sets/{name}"
+                    self._add(kind, Source(file, sweep, owner, label, eval_set=name))
         for stage in plan.get("stages", []):
             owner = stage["stage_id"]
             label = f"{STAGES_FOLDER}/{owner}"
             if stage["kind"] == "base_eval":
-                for file in self._glob(f"{root}/{label}/rollouts/*.parquet"):
-                    self.base.append(_Source(file, sweep, owner, label, owner))
+                for file in self._glob(f"{root}/{label}/rollouts/*"):
+                    self._add(self.base, Source(file, sweep, owner, label, stage=owner))
             if stage["kind"] in ("train_prompts", "eval_prompts"):
                 for file in self._glob(f"{root}/{label}/prompts.parquet"):
-                    self.prompts.append(_Source(file, sweep, owner, label))
+                    self.prompts.append(Source(file, sweep, owner, label))
 
-    def _add_eval_sets(self, plan: dict[str, Any], sweep: str, place: str) -> None:
-        """Note the planned evaluation sets, and their files inside the runs' folders."""
-        planned = {
-            (run["run_id"], name): order
-            for run in plan["runs"]
-            for order, name in enumerate(run.get("eval_sets") or [])
-        }
-        self.sets += [
-            {"sweep": sweep, "run_id": run_id, "eval_set": name, "set_order": order}
-            for (run_id, name), order in planned.items()
-        ]
-        if not planned:
-            return
-        for kind, pattern in (
-            (self.set_rollouts, "rollouts/*.parquet"),
-            (self.set_prompts, "prompts.parquet"),
-        ):
-            for file in self._glob(f"{place}/*/eval_sets/*/{pattern}"):
-                above = file.rsplit("/", pattern.count("/") + 4)
-                owner, name = above[1], above[3]
-                if (owner, name) in planned:
-                    label = f"{plan['sweep']}/{owner}/eval_sets/{name}"
-                    kind.append(_Source(file, sweep, owner, label, name))
+    def _add(self, kind: list[Source], source: Source) -> None:
+        """Note a file; one among the rollouts that is no part of the log is named and left out."""
+        folder, name = source.path.rsplit("/", 2)[-2:]
+        if folder != "rollouts" or is_part(name):
+            kind.append(source)
+        else:
+            self._damaged(source.sweep, source.owner, source.name, NOT_A_PART)
 
     def stage(self) -> None:
         """Create the tables and views that the documented views build on."""
         connection = self.connection
         self._view("stg_rollouts", self.rollouts, ROLLOUT_SCHEMA)
-        self._view("stg_base_rollouts", self.base, ROLLOUT_SCHEMA, "stage_id")
-        self._view("stg_eval_set_rollouts", self.set_rollouts, ROLLOUT_SCHEMA, "eval_set")
-        self._view("stg_eval_set_prompts", self.set_prompts, PROMPT_SCHEMA, "eval_set")
+        self._view("stg_base_rollouts", self.base, ROLLOUT_SCHEMA)
         self._view("stg_prompts", self.prompts, PROMPT_SCHEMA)
         self._view("stg_metrics", self.metrics, METRIC_SCHEMA)
         own = connection.execute(
-            "SELECT DISTINCT sweep, run_id FROM stg_rollouts WHERE phase = 'eval' AND step = 0"
+            f"SELECT DISTINCT sweep, run_id FROM stg_rollouts WHERE eval_set = '{OWN}' AND step = 0"
         ).fetchall()
         for run in self.runs:
             run["has_own_start"] = (run["sweep"], run["run_id"]) in own
@@ -201,75 +183,31 @@ class _Loader:
         connection.execute("CREATE TABLE planned_eval_sets AS SELECT * FROM planned_arrow")
         connection.unregister("planned_arrow")
 
-    def _view(
-        self, name: str, sources: list[_Source], schema: pa.Schema, tag: str | None = None
-    ) -> None:
-        """UNION ALL of the readable files, one branch per sweep, tag and set of columns.
-
-        Args:
-            tag: name of the column that the sources' tags go to.
-        """
-        columns = self._columns(sources, schema)
-        branches: dict[tuple[str, str, frozenset[str]], list[str]] = {}
+    def _view(self, name: str, sources: list[Source], schema: pa.Schema) -> None:
+        """UNION ALL of the readable files, one branch per sweep, set, stage and set of columns."""
+        columns, damaged = readable(self.connection, sources, schema, self.check)
+        for one in damaged:
+            self._damaged(one.source.sweep, one.source.owner, one.source.name, one.reason)
+        branches: dict[tuple[str, str, str, frozenset[str]], list[str]] = {}
         for source in sources:
             if source.path in columns:
-                key = (source.sweep, source.tag, columns[source.path])
+                key = (source.sweep, source.eval_set, source.stage, columns[source.path])
                 branches.setdefault(key, []).append(source.path)
         selects = []
-        for (sweep, value, present), paths in branches.items():
-            chosen = ", ".join(
-                f'"{field.name}"::{_sql_type(field.type)} AS "{field.name}"'
-                if field.name in present
-                else f'NULL::{_sql_type(field.type)} AS "{field.name}"'
-                for field in schema
-            )
-            extra = f", {literal(value)} AS {tag}" if tag else ""
+        for (sweep, eval_set, stage, present), paths in branches.items():
+            files = ", ".join(literal(escape(path)) for path in paths)
             selects.append(
-                f"SELECT {literal(sweep)} AS sweep{extra}, {chosen} "
-                f"FROM read_parquet([{', '.join(literal(_escape(path)) for path in paths)}])"
+                f"SELECT {literal(sweep)} AS sweep, {literal(stage)} AS stage_id, "
+                f"{_selected(schema, present, eval_set)} FROM read_parquet([{files}])"
             )
         if not selects:
-            empty = ", ".join(f'NULL::{_sql_type(f.type)} AS "{f.name}"' for f in schema)
-            extra = f", ''::TEXT AS {tag}" if tag else ""
-            selects = [f"SELECT ''::TEXT AS sweep{extra}, {empty} WHERE false"]
+            empty = _selected(schema, frozenset(), "none")
+            selects = [f"SELECT ''::TEXT AS sweep, ''::TEXT AS stage_id, {empty} WHERE false"]
         self.connection.execute(f"CREATE VIEW {name} AS {' UNION ALL '.join(selects)}")
 
-    def _columns(self, sources: Sequence[_Source], schema: pa.Schema) -> dict[str, frozenset[str]]:
-        """Columns of each readable file; the others become problems."""
-        if not sources:
-            return {}
-        try:
-            return self._probe([source.path for source in sources], schema)
-        except duckdb.Error:
-            found: dict[str, frozenset[str]] = {}
-            for source in sources:
-                try:
-                    found |= self._probe([source.path], schema)
-                except duckdb.Error as error:
-                    reason = str(error).splitlines()[0].replace(source.path, "the file")
-                    file = f"{source.label}/{source.path.rsplit('/', 1)[-1]}"
-                    self._problem(source.sweep, source.owner, file, reason)
-            return found
-
-    def _probe(self, paths: list[str], schema: pa.Schema) -> dict[str, frozenset[str]]:
-        rows = self.connection.execute(
-            "SELECT file_name, list(name) FROM parquet_schema(?) GROUP BY file_name",
-            [[_escape(path) for path in paths]],
-        ).fetchall()
-        found = {path: frozenset(names) & set(schema.names) for path, names in rows}
-        if self.check == "data":
-            for present in set(found.values()):
-                group = [_escape(path) for path in paths if found[path] == present]
-                light = [f'max("{name}")' for name in sorted(present - _TEXT)]
-                if light:
-                    self.connection.execute(
-                        f"SELECT {', '.join(light)} FROM read_parquet(?)", [group]
-                    ).fetchall()
-        return found
-
-    def _problem(self, sweep: str, owner: str | None, file: str, reason: str) -> None:
+    def _damaged(self, sweep: str, owner: str | None, file: str, reason: str) -> None:
         self.connection.execute(
-            "INSERT INTO problems VALUES (?, ?, ?, ?)", [sweep, owner, file, reason]
+            "INSERT INTO damaged_files VALUES (?, ?, ?, ?)", [sweep, owner, file, reason]
         )
         warnings.warn(f"{file} is left out: {reason}", CorruptFileWarning, stacklevel=5)
 
@@ -282,7 +220,7 @@ class _Loader:
         found = {}
         for file in self._glob(pattern):
             try:
-                rows = self.connection.execute("SELECT content FROM read_text(?)", [_escape(file)])
+                rows = self.connection.execute("SELECT content FROM read_text(?)", [escape(file)])
                 found[file] = str(rows.fetchall()[0][0])
             except duckdb.Error as error:
                 found[file] = f"unreadable: {error}"
@@ -299,17 +237,17 @@ class _Loader:
                     raise ValueError("no JSON object")
                 found[owner] = content
             except ValueError as error:
-                self._problem(sweep, owner, f"{owner}/{name}", f"not valid JSON: {error}")
+                self._damaged(sweep, owner, f"{owner}/{name}", f"not valid JSON: {error}")
         return found
 
     def _statuses(self, pattern: str, sweep: str) -> dict[str, dict[str, Any]]:
-        """Folder name -> its status; one with a state that does not exist becomes a problem."""
+        """Folder name -> its status; one with a state that does not exist is a damaged file."""
         found = self._json(pattern, sweep)
         for owner, status in list(found.items()):
             state = status.get("state", "waiting")
             if state not in get_args(State):
                 del found[owner]
-                self._problem(sweep, owner, f"{owner}/status.json", f"unknown state {state!r}")
+                self._damaged(sweep, owner, f"{owner}/status.json", f"unknown state {state!r}")
         return found
 
 
@@ -327,17 +265,22 @@ def _remote_plan(file: str, text: str) -> dict[str, Any]:
     return plan
 
 
-def _escape(path: str) -> str:
-    """A path as a pattern that matches it alone."""
-    return "".join(f"[{mark}]" if mark in "*?[" else mark for mark in path)
+def _selected(schema: pa.Schema, present: frozenset[str], eval_set: str) -> str:
+    """The columns of a file, nulls for those it lacks, in the order of the schema.
 
-
-def _sql_type(kind: pa.DataType) -> str:
-    names = {
-        "string": "VARCHAR",
-        "int32": "INTEGER",
-        "bool": "BOOLEAN",
-        "float": "FLOAT",
-        "double": "DOUBLE",
-    }
-    return names[str(kind)]
+    Rollouts and prompts get a column ``eval_set``: what the file's folder says, else what its rows
+    say, else ``own`` for held-out rows.
+    """
+    held_out = {"phase": "phase = 'eval'", "split": "split = 'eval'"}
+    chosen = []
+    for field in schema:
+        if field.name == "eval_set":
+            continue
+        value = f'"{field.name}"' if field.name in present else "NULL"
+        chosen.append(f'{value}::{sql_type(field.type)} AS "{field.name}"')
+        if field.name in held_out:
+            said = "eval_set" if "eval_set" in present else "NULL"
+            rule = f"CASE WHEN {held_out[field.name]} THEN '{OWN}' END"
+            found = literal(eval_set) if eval_set else f"coalesce({said}, {rule})"
+            chosen.append(f"{found}::VARCHAR AS eval_set")
+    return ", ".join(chosen)

@@ -5,6 +5,7 @@ from typing import Any
 import pyarrow as pa
 
 from srtbench.analysis.warehouse.caveats import caveat
+from srtbench.analysis.warehouse.files import OWN
 
 RUN_SCHEMA = pa.schema(
     [
@@ -103,6 +104,15 @@ def planned_runs(
             row[key] = run.get(key)
         rows.append(row | {key: train.get(key) for key in _TRAIN_KEYS})
     return rows
+
+
+def planned_sets(plan: dict[str, Any], sweep: str) -> list[dict[str, Any]]:
+    """The evaluation sets of every run: its own held-out prompts first, then those of the plan."""
+    return [
+        {"sweep": sweep, "run_id": run["run_id"], "eval_set": name, "set_order": order}
+        for run in plan["runs"]
+        for order, name in enumerate(dict.fromkeys([OWN, *(run.get("eval_sets") or [])]))
+    ]
 
 
 def _start_rule(run: dict[str, Any], config: dict[str, Any]) -> str | None:

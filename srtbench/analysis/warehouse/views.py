@@ -20,13 +20,11 @@ VIEWS = (
     "step_metrics",
     "eval_curves",
     "run_signals",
+    "eval_summary",
     "run_summary",
     "variant_summary",
     "prompt_history",
     "prompt_outcomes",
-    "eval_set_rollouts",
-    "eval_set_prompts",
-    "eval_set_curves",
 )
 GRAINS = (
     "answers",
@@ -35,15 +33,16 @@ GRAINS = (
     "step_metrics",
     "eval_curves",
     "run_signals",
+    "eval_summary",
     "run_summary",
 )
 """Views that others build on: worth keeping as tables when many queries follow."""
 
-_PROBLEMS = {
+_DAMAGED = {
     "sweep": "name of the sweep",
     "run_id": "run or shared stage that the file belongs to; null: neither",
     "file": "file, below the folder that holds the sweep",
-    "problem": "what is wrong with it; it is left out of every other view",
+    "reason": "what is wrong with it; it is left out of every other view",
 }
 
 
@@ -79,10 +78,13 @@ def relation(name: str, folder: str = "sql") -> Relation:
     return Relation(name, " ".join(description), columns, query)
 
 
-def problems_relation() -> Relation:
-    """The table of files that could not be read."""
-    description = "One row per file that could not be read."
-    return Relation("problems", description, _PROBLEMS, "")
+def damaged_relation() -> Relation:
+    """The table of files that are left out."""
+    description = (
+        "One row per file that is left out: it cannot be read, breaks the schema of the log, is "
+        "of a newer version, or lies among the parts without being one."
+    )
+    return Relation("damaged_files", description, _DAMAGED, "")
 
 
 def create_views(connection: duckdb.DuckDBPyConnection) -> None:
@@ -91,7 +93,7 @@ def create_views(connection: duckdb.DuckDBPyConnection) -> None:
         view = relation(name)
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {view.query}")
         _comment(connection, view, "VIEW")
-    _comment(connection, problems_relation(), "TABLE")
+    _comment(connection, damaged_relation(), "TABLE")
 
 
 def materialize(connection: duckdb.DuckDBPyConnection) -> None:

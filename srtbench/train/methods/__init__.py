@@ -1,1 +1,1 @@
-"""How a variant trains."""
+"""Methods of training: what they share, and one module each."""

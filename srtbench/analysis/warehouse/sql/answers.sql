@@ -3,6 +3,7 @@
 -- sweep: name of the sweep
 -- run_id: the run
 -- phase: train or eval
+-- eval_set: the evaluation set: own for the run's own held-out prompts; null in train
 -- step: train or eval step
 -- group_id: the group
 -- prompt_id: prompt of the group
@@ -24,7 +25,7 @@
 -- pseudo_label: answer key that the group was rewarded for
 -- vote_share: vote share as logged
 SELECT
-    sweep, run_id, phase, step, group_id,
+    sweep, run_id, phase, eval_set, step, group_id,
     any_value(prompt_id) AS prompt_id,
     answer_key,
     count(*) AS votes,
@@ -44,4 +45,4 @@ SELECT
     any_value(pseudo_label) AS pseudo_label,
     max(vote_share) AS vote_share
 FROM rollouts
-GROUP BY sweep, run_id, phase, step, group_id, answer_key
+GROUP BY sweep, run_id, phase, eval_set, step, group_id, answer_key

@@ -2,6 +2,7 @@
 -- sweep: name of the sweep
 -- run_id: the run
 -- phase: train or eval
+-- eval_set: the evaluation set: own for the run's own held-out prompts; null in train
 -- step: train or eval step
 -- group_id: the group
 -- prompt_id: prompt of the group
@@ -31,7 +32,7 @@
 -- self_certainty: mean self-certainty; null if unknown
 WITH counted AS (
     SELECT
-        sweep, run_id, phase, step, group_id,
+        sweep, run_id, phase, eval_set, step, group_id,
         any_value(prompt_id) AS prompt_id,
         sum(votes)::INTEGER AS samples,
         coalesce(sum(votes) FILTER (answer_key IS NOT NULL), 0)::INTEGER AS parsable,
@@ -59,10 +60,14 @@ WITH counted AS (
         sum(logprob_total) / sum(votes) AS mean_logprob,
         sum(certainty_total) / sum(votes) AS self_certainty
     FROM answers
-    GROUP BY sweep, run_id, phase, step, group_id
+    GROUP BY sweep, run_id, phase, eval_set, step, group_id
+), gold AS (  -- what is trained on and the own held-out prompts are of one dataset
+    SELECT sweep, coalesce(eval_set, 'own') AS place, prompt_id, any_value(gold_key) AS gold_key
+    FROM prompts
+    GROUP BY ALL
 )
 SELECT
-    counted.sweep, run_id, phase, step, group_id, counted.prompt_id, samples, parsable,
+    counted.sweep, run_id, phase, eval_set, step, group_id, counted.prompt_id, samples, parsable,
     distinct_answers, majority_key, majority_votes,
     majority_votes / samples AS majority_share,
     coalesce(len(list_filter(all_votes, lambda v: v = majority_votes)), 0)::INTEGER AS tied_answers,
@@ -73,11 +78,13 @@ SELECT
     coalesce(majority_key_correct, false) AS majority_key_correct,
     pseudo_label,
     CASE WHEN pseudo_label IS NOT NULL
-        THEN coalesce(label_graded, pseudo_label = prompts.gold_key, false)
+        THEN coalesce(label_graded, pseudo_label = gold.gold_key, false)
     END AS label_correct,
     vote_share, avg_gold, any_correct, train_reward,
     CASE WHEN train_reward IS NOT NULL THEN agreeing END AS agreeing,
     same_reward, truncated, failed_checks, completion_tokens, answer_entropy_nats, entropy_nats,
     mean_logprob, self_certainty
 FROM counted
-LEFT JOIN prompts ON prompts.sweep = counted.sweep AND prompts.prompt_id = counted.prompt_id
+LEFT JOIN gold
+    ON gold.sweep = counted.sweep AND gold.prompt_id = counted.prompt_id
+    AND gold.place = coalesce(counted.eval_set, 'own')

@@ -1,8 +1,9 @@
--- One row per completion. The evaluation of the start model, which runs share, appears as step 0
--- of each run that has begun.
+-- One row per completion, those of every evaluation set included. The evaluation of the start model,
+-- which runs share, appears as step 0 of each run that has begun.
 -- sweep: name of the sweep
 -- run_id: run that sampled the completion
 -- phase: train or eval
+-- eval_set: evaluation set that the prompt is of: own for the run's own held-out prompts; null in train
 -- step: optimiser steps done before an evaluation; step (from 1) that a rollout trains
 -- prompt_id: prompt, as in prompts
 -- group_id: group: the completions that vote together
@@ -21,7 +22,7 @@
 -- self_certainty: mean KL(uniform || policy) over the completion's tokens, in nats; or null
 -- entropy_nats: mean entropy of the policy over the completion's tokens; null if unknown
 -- verifier_status: ok, unparsable, timeout or error
-SELECT * FROM stg_rollouts
+SELECT * EXCLUDE (stage_id) FROM stg_rollouts
 UNION ALL BY NAME
 SELECT start.* EXCLUDE (stage_id) REPLACE (run.run_id AS run_id)
 FROM stg_base_rollouts AS start

@@ -1,4 +1,5 @@
--- One row per planned run: start, best and last evaluation, and whether it collapsed.
+-- One row per planned run: start, best and last evaluation on its own held-out prompts, and whether it
+-- collapsed; eval_summary has the same for every evaluation set.
 -- sweep: name of the sweep
 -- run_id: the run
 -- model: label of the model
@@ -25,63 +26,7 @@
 -- fallen_step: evaluation after fallen_after; null: none
 -- fallen_after: last evaluation at three quarters of the height or more that avg@k then loses for good; null: it does not
 -- collapse_step: fallen_step where train_reward meanwhile held, as srtbench.stats.diagnose_collapse decides; null: no collapse
-WITH points AS (
-    SELECT * FROM eval_curves WHERE step IS NOT NULL
-), ends AS (
-    SELECT
-        sweep, run_id, max(k) AS k,
-        arg_min(avg_at_k, step) AS start_avg, max(avg_at_k) AS best_avg,
-        arg_max(step, (avg_at_k, -step)) AS best_step,
-        arg_max(avg_at_k, step) AS last_avg, max(step) AS last_step,
-        arg_min(maj_at_k, step) AS start_maj, max(maj_at_k) AS best_maj,
-        arg_max(maj_at_k, step) AS last_maj,
-        arg_max(modal_share, step) AS last_modal_share,
-        arg_max(modal_answer, step) AS last_modal_answer
-    FROM points
-    GROUP BY sweep, run_id
-), curves AS (
-    SELECT
-        sweep, run_id, count(*) AS n,
-        list(gold_reward ORDER BY step) AS held, list(step ORDER BY step) AS steps,
-        list(train_reward ORDER BY step) AS trained, max(gold_noise) AS sampling_noise
-    FROM run_signals
-    GROUP BY sweep, run_id
-    HAVING count(*) >= 4
-), smoothed AS (  -- running median of three, and the upper median of the last tenth
-    SELECT *,
-        list_transform(range(1, n + 1), lambda i: CASE WHEN i IN (1, n) THEN held[i]
-            ELSE list_sort(held[i - 1 : i + 1])[2] END) AS smooth,
-        least(greatest(2, (n + 9) // 10), 5) AS last_tenth,
-        list_sort(held[n - last_tenth + 1 : n])[last_tenth // 2 + 1] AS floor,
-        list_sort(list_transform(range(1, n - 1),
-            lambda i: abs(held[i + 2] - held[i + 1] - (held[i + 1] - held[i])))) AS bends,
-        list_min(list_transform(range(1, n), lambda i:
-            i * list_var_pop(held[1 : i]) + (n - i) * list_var_pop(held[i + 1 : n]))) AS two_levels
-    FROM curves
-), measured AS (  -- srtbench.stats.fall_point
-    SELECT *,
-        list_max(smooth) AS peak,
-        CASE WHEN n > 4 THEN least(
-            list_median(bends[1 : n - 4]) / (0.6745 * sqrt(6.0)), sqrt(two_levels / (n - 2))
-        ) ELSE 0 END AS curve_noise
-    FROM smoothed
-), falls AS (
-    SELECT sweep, run_id, steps, trained, peak - floor AS drop,
-        list_max(list_filter(range(1, n + 1), lambda i: smooth[i] >= floor + 0.75 * (peak - floor)))
-            AS high
-    FROM measured
-    WHERE peak - floor > greatest(0.1, 0.2 * abs(peak), 5 * greatest(sampling_noise, curve_noise))
-        AND smooth[n] < 0.5 * (peak + floor)
-), judged AS (
-    SELECT sweep, run_id, steps[high] AS fallen_after, steps[high + 1] AS fallen_step,
-        list_filter(trained[1 : high], lambda r: r IS NOT NULL) AS before,
-        list_filter(trained[high + 1 :], lambda r: r IS NOT NULL) AS after,
-        coalesce(list_median(before[-3 :]), list_filter(trained, lambda r: r IS NOT NULL)[1])
-            AS reward_before,
-        coalesce(list_median(after[-3 :]), reward_before) AS reward_after,
-        reward_after >= reward_before - least(0.1, 0.5 * drop) AS reward_held
-    FROM falls
-), rewards AS (
+WITH rewards AS (
     SELECT
         sweep, run_id,
         avg(train_reward) FILTER (step <= greatest(1, total_steps // 10)) AS start_train_reward,
@@ -93,14 +38,12 @@ WITH points AS (
     GROUP BY sweep, run_id
 )
 SELECT
-    run.sweep, run.run_id, run.model, run.dataset, run.variant, run.variant_type,
-    run.variant_rank, run.variant_order, run.seed, run.state,
+    run.sweep, run_id, model, dataset, variant, variant_type, variant_rank, variant_order, seed, state,
     k, start_avg, best_avg, best_step, last_avg, last_step, start_maj, best_maj, last_maj,
     start_train_reward, last_train_reward, last_modal_share, last_modal_answer, fallen_step,
-    fallen_after,
-    CASE WHEN reward_held THEN fallen_step END AS collapse_step
-FROM runs AS run
-LEFT JOIN ends USING (sweep, run_id)
-LEFT JOIN judged USING (sweep, run_id)
+    fallen_after, collapse_step
+FROM eval_summary AS run
+JOIN (SELECT sweep, run_id, run_order FROM planned_runs) AS planned USING (sweep, run_id)
 LEFT JOIN rewards USING (sweep, run_id)
-ORDER BY run.sweep, run.run_order
+WHERE run.eval_set = 'own'
+ORDER BY run.sweep, planned.run_order

@@ -1,5 +1,5 @@
 -- One row per planned cell (model, dataset, variant): its runs, and means over the seeds that have
--- evaluations.
+-- evaluations, all on the runs' own held-out prompts; the frame set_summary has every set.
 -- sweep: name of the sweep
 -- model: label of the model
 -- dataset: label of the dataset

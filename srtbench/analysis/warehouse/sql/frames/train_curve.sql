@@ -25,6 +25,8 @@ WITH long AS (
             entropy_nats::DOUBLE AS entropy_nats, kl
         FROM step_metrics
         WHERE step IS NOT NULL
+            AND ($runs::VARCHAR[] IS NULL
+                OR list_contains($runs::VARCHAR[], sweep || '/' || run_id))
     )
     ON train_reward, gold_reward, label_accuracy, reward_accuracy, majority_ratio,
         majority_accuracy, modal_share, unanimous_share, unparsable_share, truncated_share,
