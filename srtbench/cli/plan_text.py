@@ -1,10 +1,8 @@
-"""A plan, and the state of a sweep, as plain text."""
+"""A plan as plain text: the grid, the shared stages, the estimates."""
 
-from collections.abc import Iterable, Sequence
-
+from srtbench.cli.render import table_text
 from srtbench.plan import Estimate, Plan, StageSpec, cost, estimate
 from srtbench.plan.stages import StartModelStage, prompt_count
-from srtbench.store import SweepStore
 
 
 def plan_text(plan: Plan, assumed: cost.Assumptions | None = None) -> str:
@@ -33,7 +31,7 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None) -> str:
     if any(run.part for run in plan.runs):
         header = ["part", *header]
         rows = [[run.part or "", *row] for run, row in zip(plan.runs, rows, strict=True)]
-    parts = [f"sweep {plan.name}: {len(plan.runs)} runs", _table(header, rows)]
+    parts = [f"sweep {plan.name}: {len(plan.runs)} runs", table_text(header, rows)]
     shared = [run.run_id for run in plan.runs if run.trains_on_eval_prompts]
     parts += [f"trains on its evaluation prompts, on purpose: {run_id}" for run_id in shared]
     parts += [
@@ -46,7 +44,7 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None) -> str:
         if run.starts_from is not None
     ]
     if chains:
-        parts.append(_table(("run of a curriculum", "starts from", "of the run"), chains))
+        parts.append(table_text(("run of a curriculum", "starts from", "of the run"), chains))
     stage_rows = []
     for stage in plan.stages:
         users = sum(stage.stage_id in run.stages for run in plan.runs)
@@ -57,7 +55,7 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None) -> str:
         )
     parts += [
         f"{len(plan.stages)} shared stages, each computed once",
-        _table(("stage", "used by runs", "rollouts", "tokens <="), stage_rows),
+        table_text(("stage", "used by runs", "rollouts", "tokens <="), stage_rows),
         f"in all: {total.rollouts:,} rollouts, at most {total.completion_tokens:,} completion "
         "tokens (a warm start's supervised steps not counted)",
     ]
@@ -118,7 +116,7 @@ def _cost_parts(plan: Plan, assumed: cost.Assumptions) -> list[str]:
     flop = sum(found.flop for _, found in known)
     parts = [
         "what GPUs would do: a rough model, not calibrated on measured runs (docs/cost.md)",
-        _table(_COST_HEADER, [_cost_row(name, spec, found) for name, spec, found in costs]),
+        table_text(_COST_HEADER, [_cost_row(name, spec, found) for name, spec, found in costs]),
     ]
     if known:
         parts.append(
@@ -179,41 +177,3 @@ def _short(value: float) -> str:
 
 def _two_digits(value: float) -> str:
     return f"{round(value)}" if value >= 10 else f"{value:.2g}"
-
-
-def status_text(store: SweepStore, runs: Iterable[tuple[str, int]]) -> str:
-    """State of every planned run, and why one failed or stands still."""
-    rows = []
-    for run_id, total_steps in runs:
-        status = store.run(run_id).read_status()
-        reason = (status.error or "").strip().splitlines()[-1:] if status.state == "failed" else []
-        state = status.actual_state
-        if state != status.state:
-            reason = [f"its process {status.pid} is gone; the same sweep goes on with it"]
-        accuracy = status.progress.get("eval_accuracy")
-        rows.append(
-            (
-                run_id,
-                state,
-                f"{status.step}/{total_steps}",
-                f"{accuracy:.3f}" if accuracy is not None else "",
-                *(reason or [""]),
-            )
-        )
-    return _table(("run", "state", "step", "gold (eval)", "why"), rows)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    lines = []
-    for row in [header, ["-" * width for width in widths], *rows]:
-        cells = [
-            cell.ljust(width) if index == 0 or not _numeric(cell) else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
-def _numeric(cell: str) -> bool:
-    return cell.removeprefix("~")[:1].isdigit()

@@ -17,31 +17,36 @@ from srtbench.config.train import (
     TrainOverride,
 )
 from srtbench.config.trl_options import trl_options
-from srtbench.config.variants import (
-    CurriculumConfig,
-    CurriculumStage,
-    VariantConfig,
-    trains_on_eval_prompts,
-    vote_problems,
-    votes_on_answers,
-)
+from srtbench.config.variants import CurriculumConfig, CurriculumStage, VariantConfig
 from srtbench.sections import deep_merge
+from srtbench.variants import Facts
 
 SMALLEST_16_BIT_RATE = 1e-5
 """AdamW's steps below this learning rate are mostly rounded away in 16-bit weights."""
 
 
 def merge_sections(
-    config: SweepConfig, model: ModelConfig, dataset: DatasetConfig, variant: VariantConfig
+    config: SweepConfig,
+    model: ModelConfig,
+    dataset: DatasetConfig,
+    variant: VariantConfig,
+    answers: Facts,
 ) -> tuple[TrainConfig, EvalConfig, list[str]]:
     """The `train` and `eval` sections of a cell, and what does not fit together in them.
 
     Preset < sweep < model < dataset < variant.
+
+    Args:
+        answers: what the variant says of itself.
     """
     layers = [_written(section.train) for section in (config, model, dataset, variant)]
     named = [layer.pop("preset") for layer in layers if "preset" in layer]
     preset: PresetName = named[-1] if named else _preset(model, dataset)
-    train = TrainConfig(**deep_merge(_preset_for(preset, layers), *layers))
+    merged = deep_merge(_preset_for(preset, layers), *layers)
+    updates = merged.pop("updates_per_rollout", None)
+    train = TrainConfig(**merged)
+    if updates is not None:
+        train = _with_updates(train, updates)
     evaluation = EvalConfig(
         **deep_merge(
             EVAL_PRESETS[preset],
@@ -54,7 +59,7 @@ def merge_sections(
         for key in layer.get("trl", {})
         if key not in trl_options(train.algorithm)
     ]
-    problems += _many_answers(dataset, variant)
+    problems += _many_answers(dataset, variant, answers)
     dtype = "float32" if isinstance(model, TinyModel) else model.dtype
     if dtype != "float32" and train.learning_rate < SMALLEST_16_BIT_RATE:
         problems.append(
@@ -76,9 +81,9 @@ def merge_sections(
         problems += _generation_shape(train, per_process)
     if isinstance(model, TinyModel) and dataset.split.warm_start == 0:
         problems.append("a tiny model needs warm-start prompts: set split.warm_start above 0")
-    problems += vote_problems(variant, train.num_generations)
-    problems += _small_pool(dataset, variant, train, evaluation)
-    if trains_on_eval_prompts(variant) and evaluation.prompts < train.prompts_per_step:
+    problems += answers.problems(train.num_generations)
+    problems += _small_pool(dataset, train, evaluation, on_eval=answers.trains_on_eval_prompts)
+    if answers.trains_on_eval_prompts and evaluation.prompts < train.prompts_per_step:
         problems.append(
             f"it trains on the {evaluation.prompts} evaluation prompts (eval.prompts), fewer than "
             f"prompts_per_step = {train.prompts_per_step}"
@@ -118,12 +123,11 @@ def _written(section: TrainOverride) -> dict[str, Any]:
 
 
 def _small_pool(
-    dataset: DatasetConfig, variant: VariantConfig, train: TrainConfig, evaluation: EvalConfig
+    dataset: DatasetConfig, train: TrainConfig, evaluation: EvalConfig, *, on_eval: bool
 ) -> Iterator[str]:
     """Why `train.pool` cannot be had, as far as a plan can tell."""
     if train.pool is None:
         return
-    on_eval = trains_on_eval_prompts(variant)
     if on_eval and train.pool.prompts is not None:
         yield (
             "train.pool.prompts says nothing where a run trains on its evaluation prompts; use "
@@ -139,6 +143,14 @@ def _small_pool(
         )
 
 
+def _with_updates(train: TrainConfig, updates: int) -> TrainConfig:
+    """TRL's words for so many optimiser steps on each batch of rollouts."""
+    per_process = train.completions_per_step // train.num_processes
+    accumulation = max(1, per_process // (train.micro_batch_size or per_process))
+    trl = train.trl | {"steps_per_generation": updates * accumulation}
+    return train.model_copy(update={"trl": trl})
+
+
 def _generation_shape(train: TrainConfig, per_process: int) -> list[str]:
     """A generation must end with an optimiser step; rollouts of a step have one policy."""
     accumulation = per_process // (train.micro_batch_size or per_process)
@@ -151,15 +163,15 @@ def _generation_shape(train: TrainConfig, per_process: int) -> list[str]:
     ]
 
 
-def _many_answers(dataset: DatasetConfig, variant: VariantConfig) -> list[str]:
+def _many_answers(dataset: DatasetConfig, variant: VariantConfig, answers: Facts) -> list[str]:
     """Why a vote over the answers of a task makes no sense; nothing if it does, or is wanted."""
     if not isinstance(dataset, ReasoningGymDataset) or dataset.allow_many_answers:
         return []
     unique, reason = majority_allowed(dataset.task)
-    if unique or not votes_on_answers(variant):
+    if unique or not answers.votes_on_answers:
         return []
     return [
-        f"{variant.type} votes over answers, but {dataset.task} has many right ones ({reason}); "
+        f"{variant.label} votes over answers, but {dataset.task} has many right ones ({reason}); "
         "set allow_many_answers: true on the dataset to do it all the same"
     ]
 

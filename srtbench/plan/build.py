@@ -7,7 +7,6 @@ is named by the hash of what it is computed from, so it is computed once and fou
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
@@ -16,18 +15,14 @@ from srtbench.config.merge import merge_sections, stage_variant
 from srtbench.config.models import ModelConfig, TinyModel
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.config.train import ExecutionConfig
-from srtbench.config.variants import (
-    CurriculumConfig,
-    VariantConfig,
-    resolve_variant,
-    teacher_of,
-)
+from srtbench.config.variants import CurriculumConfig, VariantConfig
 from srtbench.plan.eval_sets import eval_set_spec
-from srtbench.plan.identity import RUN_CONTENT, content_hash, result_content
+from srtbench.plan.identity import run_id_of
 from srtbench.plan.shared import run_needs
 from srtbench.plan.specs import RunSpec, StartsFrom
 from srtbench.plan.stages import StageSpec
-from srtbench.sections import slug
+from srtbench.sections import with_absolute_paths
+from srtbench.variants import Facts, VariantError, facts
 
 
 @dataclass(frozen=True)
@@ -182,19 +177,29 @@ def _add_run(
             so that each curriculum has a row in every table.
     """
     where = cell.named(label)
-    train, evaluation, found = merge_sections(cell.config, cell.model, cell.dataset, variant)
+    variant = with_absolute_paths(variant, cell.config.folder)
+    try:
+        answers = facts(variant)
+    except VariantError as error:
+        draft.note(where, str(error))
+        return None
+    train, evaluation, found = merge_sections(
+        cell.config, cell.model, cell.dataset, variant, answers
+    )
     if starts_from is not None:
-        found += _later_stage_problems(variant, train.pool is not None and train.pool.keep < 1)
+        chooses = train.pool is not None and train.pool.keep < 1
+        found += _later_stage_problems(variant, answers, chooses)
     for message in found:
         draft.note(where, message)
     if found:
         return None
-    model, dataset = _resolved(cell.model, cell.config), _resolved(cell.dataset, cell.config)
+    model = with_absolute_paths(cell.model, cell.config.folder)
+    dataset = with_absolute_paths(cell.dataset, cell.config.folder)
     needs = run_needs(
         draft.stage,
         model,
         dataset,
-        variant,
+        answers,
         train,
         evaluation,
         start_model=start_model,
@@ -213,7 +218,7 @@ def _add_run(
             seed=cell.seed,
             model=model,
             dataset=dataset,
-            variant=resolve_variant(variant, cell.config.folder),
+            variant=variant,
             train=train,
             eval=evaluation,
             needs=needs,
@@ -222,7 +227,7 @@ def _add_run(
     )
     for message in _sampling_problems(run):
         draft.note(where, message)
-    run = _identified(run)
+    run = run.model_copy(update={"run_id": run_id_of(run)})
     if in_curriculum:
         shared = draft.shared(run)
         run = run if is_last else shared
@@ -232,10 +237,7 @@ def _add_run(
 
 def _with_eval_sets(draft: _Draft, config: SweepConfig, run: RunSpec) -> RunSpec:
     """The run with the evaluation sets of its sweep, whose stages are kept."""
-    sets = [
-        eval_set_spec(entry, run, lambda found: _resolved(found, config), draft.stage)
-        for entry in config.eval_sets
-    ]
+    sets = [eval_set_spec(entry, run, config.folder, draft.stage) for entry in config.eval_sets]
     return run.model_copy(update={"eval_sets": tuple(sets)})
 
 
@@ -304,10 +306,12 @@ def _at_level(dataset: ReasoningGymDataset, level: int) -> ReasoningGymDataset:
     return dataset.model_copy(update={"level": level, "name": name})
 
 
-def _later_stage_problems(variant: VariantConfig, chooses_easiest: bool) -> Iterator[str]:
-    if teacher_of(variant) is not None:
+def _later_stage_problems(
+    variant: VariantConfig, answers: Facts, chooses_easiest: bool
+) -> Iterator[str]:
+    if answers.teacher is not None:
         yield (
-            f"{variant.type} labels by the frozen start model, which a later stage of a "
+            f"{variant.label} labels by the frozen start model, which a later stage of a "
             "curriculum does not have; use it in the first stage, or on its own"
         )
     if chooses_easiest:
@@ -325,16 +329,6 @@ def _with_seed(model: ModelConfig, seed: int) -> ModelConfig:
     return model
 
 
-def _resolved(section: Any, config: SweepConfig) -> Any:
-    """Make the paths in a section absolute."""
-    changes = {
-        key: str((config.folder / Path(value).expanduser()).resolve())
-        for key in ("path", "eval_path")
-        if isinstance(value := getattr(section, key, None), str)
-    }
-    return section.model_copy(update=changes)
-
-
 def _excluded(config: SweepConfig, model: Any, dataset: Any, variant: Any, seed: int) -> bool:
     values = {
         "model": model.label,
@@ -349,11 +343,3 @@ def _excluded(config: SweepConfig, model: Any, dataset: Any, variant: Any, seed:
         )
         for rule in config.exclude
     )
-
-
-def _identified(spec: RunSpec) -> RunSpec:
-    """The specification with its run id."""
-    digest = content_hash(result_content(spec.model_dump(mode="json", include=set(RUN_CONTENT))))
-    labels = (spec.model_label, spec.dataset_label, spec.variant_label)
-    readable = "-".join(slug(label)[:32] for label in labels)
-    return spec.model_copy(update={"run_id": f"{readable}-s{spec.seed}-{digest}"})

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from srtbench.config.models import ModelConfig, TinyModel
 from srtbench.config.train import TrainConfig
-from srtbench.config.variants import EmaTeacherConfig, flat_parts
 from srtbench.plan import EvalSetSpec, RunSpec, estimate
 from srtbench.plan.estimate import train_rollouts
 from srtbench.plan.eval_sets import set_rollouts
 from srtbench.plan.stages import StartModelStage
+from srtbench.variants import facts
 
 TRAIN_UTILISATION = 0.3
 """Share of the peak that the optimiser step reaches (MFU)."""
@@ -326,9 +326,8 @@ def is_sharded(train: TrainConfig) -> bool:
 
 
 def state_bytes(spec: RunSpec, size: Size) -> float:
-    """Weights, gradients and AdamW's two moments; reference model and moving average if any."""
-    copies = 4 + (spec.train.beta > 0)
-    copies += any(isinstance(part, EmaTeacherConfig) for part in flat_parts(spec.variant))
+    """Weights, gradients and AdamW's two moments; reference model and variant's models if any."""
+    copies = 4 + (spec.train.beta > 0) + facts(spec.variant).model_copies
     return copies * size.parameters * _bytes(spec.model)
 
 

@@ -1,10 +1,10 @@
 """How much a run or a shared stage has to sample."""
 
-from srtbench.config.variants import extra_votes
 from srtbench.plan.eval_sets import set_rollouts
 from srtbench.plan.generation import GenerationShape
 from srtbench.plan.specs import Estimate, RunSpec
 from srtbench.plan.stages import StageSpec
+from srtbench.variants import facts
 
 
 def estimate(spec: RunSpec | StageSpec) -> Estimate:
@@ -29,5 +29,5 @@ def train_rollouts(spec: RunSpec) -> tuple[int, int]:
     train = spec.train
     shape = GenerationShape.of(spec)
     drawn = len(shape.steps(train.steps)) * shape.rollouts
-    votes = extra_votes(spec.variant, train.num_generations)
+    votes = facts(spec.variant).extra_votes(train.num_generations)
     return drawn, drawn // train.num_generations * votes

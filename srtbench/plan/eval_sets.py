@@ -1,25 +1,26 @@
 """Evaluation sets of a plan: their sampling, their shared stages, and how much work they are."""
 
-from typing import Any
+from pathlib import Path
 
 from srtbench.config.eval_sets import EvalSetEntry
 from srtbench.plan.shared import Keep
 from srtbench.plan.specs import EvalSetSpec, RunSpec, Sampling, SetNeeds
 from srtbench.plan.stages import EvalPrompts, StartEval, prompt_count
+from srtbench.sections import with_absolute_paths
 
 
-def eval_set_spec(entry: EvalSetEntry, run: RunSpec, source: Any, keep: Keep) -> EvalSetSpec:
+def eval_set_spec(entry: EvalSetEntry, run: RunSpec, folder: Path, keep: Keep) -> EvalSetSpec:
     """An `eval_sets:` entry for one run; what it leaves out is as in the run's own evaluation.
 
     Its stages are kept: its prompts and, outside of later curriculum stages, its start.
 
     Args:
-        source: makes the paths in a dataset absolute.
+        folder: where relative paths start from.
     """
     train, evaluation = run.train, run.eval
     one = EvalSetSpec(
         label=entry.label,
-        dataset=source(entry.dataset(run.dataset.split)),
+        dataset=with_absolute_paths(entry.dataset(run.dataset.split), folder),
         prompts=entry.prompts,
         every=entry.every,
         sampling=Sampling(

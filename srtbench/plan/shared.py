@@ -7,7 +7,6 @@ from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
 from srtbench.config.merge import pool_size
 from srtbench.config.models import LocalModel, ModelConfig, TinyModel
 from srtbench.config.train import EvalConfig, TrainConfig
-from srtbench.config.variants import VariantConfig, VotingConfig, teacher_of, trains_on_eval_prompts
 from srtbench.plan.specs import Needs, Sampling
 from srtbench.plan.stages import (
     TEACHER_SEED,
@@ -20,6 +19,8 @@ from srtbench.plan.stages import (
     TrainPrompts,
     WarmStart,
 )
+from srtbench.variants import Facts
+from srtbench.votes import VotingPolicy
 
 Keep = Callable[[StageSpec], str]
 """Takes a stage into the plan; returns its id."""
@@ -45,7 +46,7 @@ def run_needs(
     keep: Keep,
     model: ModelConfig,
     dataset: DatasetConfig,
-    variant: VariantConfig,
+    answers: Facts,
     train: TrainConfig,
     evaluation: EvalConfig,
     *,
@@ -55,11 +56,12 @@ def run_needs(
     """The stages of a run.
 
     Args:
+        answers: what the run's variant says of itself.
         start_model: the stage that made the start model of the first run of a curriculum.
         is_later: whether the run starts from another one's policy, so nothing of the start model's.
     """
     pool, length = pool_size(dataset, train), train.max_completion_length
-    on_eval = trains_on_eval_prompts(variant)
+    on_eval = answers.trains_on_eval_prompts
     drawn = None if on_eval else keep(TrainPrompts.planned(dataset=dataset, prompts=pool))
     eval_prompts = keep(EvalPrompts.planned(dataset=dataset, prompts=evaluation.prompts))
     train_prompts = drawn or eval_prompts
@@ -93,14 +95,14 @@ def run_needs(
         )
 
     teacher_labels = pool_votes = None
-    if (teacher := teacher_of(variant)) is not None:
+    if (teacher := answers.teacher) is not None:
         sampling = votes(teacher.votes, teacher.temperature)
         teacher_labels = keep(
             TeacherLabels.planned(**common, sampling=sampling, voting=teacher.voting)
         )
     if train.pool is not None and train.pool.keep < 1:
         sampling = votes(train.pool.votes, train.temperature)
-        pool_votes = keep(PoolVotes.planned(**common, sampling=sampling, voting=VotingConfig()))
+        pool_votes = keep(PoolVotes.planned(**common, sampling=sampling, voting=VotingPolicy()))
     return Needs(
         train_prompts=train_prompts,
         eval_prompts=eval_prompts,

@@ -1,18 +1,15 @@
 """What a plan is made of: runs and shared stages, as data that a worker can read."""
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from srtbench.config.datasets import DatasetConfig
 from srtbench.config.models import ModelConfig
 from srtbench.config.train import EvalConfig, TrainConfig
-from srtbench.config.variants import (
-    StartRule,
-    VariantConfig,
-    trains_on_eval_prompts,
-)
+from srtbench.config.variants import StartRule, VariantConfig
+from srtbench.sections import AnyOrder, NotInId
 
 
 class Spec(BaseModel):
@@ -104,7 +101,7 @@ class EvalSetSpec(Spec):
     every: int | None
     sampling: Sampling
     on_overlap: Literal["error", "drop_from_train"]
-    needs: SetNeeds
+    needs: Annotated[SetNeeds, NotInId()]
 
     def steps(self, last: int) -> tuple[int, ...]:
         """Steps after which a run of ``last`` steps is evaluated on it."""
@@ -114,6 +111,8 @@ class EvalSetSpec(Spec):
 class RunSpec(Spec):
     """One training run: everything a worker needs to know.
 
+    Its id is the hash of what is not marked `NotInId`.
+
     Attributes:
         part: name of the part of the sweep that it belongs to, if the sweep has parts.
         starts_from: the run before it in a curriculum.
@@ -121,22 +120,22 @@ class RunSpec(Spec):
         eval_sets: further prompts to evaluate on.
     """
 
-    run_id: str
-    sweep: str
-    part: str | None = None
-    model_label: str
-    dataset_label: str
-    variant_label: str
+    run_id: Annotated[str, NotInId()]
+    sweep: Annotated[str, NotInId()]
+    part: Annotated[str | None, NotInId()] = None
+    model_label: Annotated[str, NotInId()]
+    dataset_label: Annotated[str, NotInId()]
+    variant_label: Annotated[str, NotInId()]
     seed: int
     model: ModelConfig
     dataset: DatasetConfig
     variant: VariantConfig
     train: TrainConfig
     eval: EvalConfig
-    needs: Needs
+    needs: Annotated[Needs, NotInId()]
     starts_from: StartsFrom | None = None
-    keep_best: tuple[StartRule, ...] = ()
-    eval_sets: tuple[EvalSetSpec, ...] = ()
+    keep_best: Annotated[tuple[StartRule, ...], NotInId()] = ()
+    eval_sets: Annotated[tuple[EvalSetSpec, ...], AnyOrder()] = ()
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -157,7 +156,7 @@ class RunSpec(Spec):
     @property
     def trains_on_eval_prompts(self) -> bool:
         """Whether train and eval prompts are the same on purpose, as in test-time training."""
-        return trains_on_eval_prompts(self.variant)
+        return self.needs.train_prompts == self.needs.eval_prompts
 
     @property
     def eval_steps(self) -> tuple[int, ...]:

@@ -11,9 +11,10 @@ from pydantic import Field, TypeAdapter
 
 from srtbench.config.datasets import DatasetConfig, FileDataset
 from srtbench.config.models import LocalModel, ModelConfig, TinyModel
-from srtbench.config.variants import VotingConfig
-from srtbench.plan.identity import content_hash, result_content
+from srtbench.plan.identity import content_id
 from srtbench.plan.specs import Estimate, Sampling, Spec
+from srtbench.sections import NotInId
+from srtbench.votes import VotingPolicy
 
 TEACHER_SEED = 7_919
 """Seed of a frozen teacher's samples and ties."""
@@ -26,7 +27,7 @@ class StageSpec(Spec):
         stage_id: the kind and the hash of everything else.
     """
 
-    stage_id: str
+    stage_id: Annotated[str, NotInId()]
     kind: str
 
     @classmethod
@@ -34,8 +35,7 @@ class StageSpec(Spec):
         """A stage with the id that its inputs give."""
         (kind,) = get_args(cls.model_fields["kind"].annotation)
         spec = cls(stage_id=kind, **inputs)
-        digest = content_hash(result_content(spec.model_dump(mode="json", exclude={"stage_id"})))
-        return spec.model_copy(update={"stage_id": f"{kind}-{digest}"})
+        return spec.model_copy(update={"stage_id": f"{kind}-{content_id(spec)}"})
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ class StartEval(StartModelStage):
 class VotesStage(StartModelStage):
     """Has the start model vote on the answer of each train prompt."""
 
-    voting: VotingConfig
+    voting: VotingPolicy
 
 
 class TeacherLabels(VotesStage):

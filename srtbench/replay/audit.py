@@ -21,9 +21,6 @@ from srtbench.rollouts.judge import Columns
 from srtbench.store import Folder, Status
 from srtbench.store.runs import LoggedRun, eval_sets, open_runs
 
-SHOWN = 3
-"""Breaches of one kind that the text shows."""
-
 
 @dataclass(frozen=True)
 class Breach:
@@ -220,38 +217,3 @@ def report_dict(report: AuditReport) -> dict[str, Any]:
         "breaches": [asdict(breach) for breach in report.breaches],
         "health": [asdict(row) for row in report.health],
     }
-
-
-def report_text(report: AuditReport) -> str:
-    """The report as plain text."""
-    lines = [f"audit of {report.sweep}: {report.runs} runs"]
-    values = ", ".join(f"{count:,} {name}" for name, count in sorted(report.checked.items()))
-    lines.append(f"derived again: {values or 'nothing'}")
-    lines += ["", "verifier health (share of rollouts)", *_health_lines(report.health)]
-    if report.notes:
-        lines += ["", "notes", *(f"  {note}" for note in dict.fromkeys(report.notes))]
-    kinds = Counter((breach.run_id, breach.column) for breach in report.breaches)
-    lines.append("")
-    for (run_id, column), count in kinds.items():
-        lines.append(f"BREACH {run_id}: {column}, {count} times")
-        same = [b for b in report.breaches if (b.run_id, b.column) == (run_id, column)]
-        lines += [f"  {breach.where}: {breach.message}" for breach in same[:SHOWN]]
-    verdict = "clean" if report.ok else f"{len(report.breaches)} breaches"
-    rest = f"; {report.unaudited} planned runs not audited, see notes" if report.unaudited else ""
-    lines.append(verdict + rest)
-    return "\n".join(lines)
-
-
-def _health_lines(health: list[Health]) -> Iterator[str]:
-    """One line per dataset and phase, with the step at which the verifier failed most."""
-    for dataset, phase in sorted({(row.dataset, row.phase) for row in health}):
-        rows = [row for row in health if (row.dataset, row.phase) == (dataset, phase)]
-        total = sum(row.rollouts for row in rows)
-        shares = ", ".join(
-            f"{name} {sum(getattr(row, name) for row in rows) / total:.2%}"
-            for name in ("ok", "unparsable", "timeout", "error", "truncated")
-        )
-        worst = max(rows, key=lambda row: (row.timeout + row.error) / row.rollouts)
-        failed = worst.timeout + worst.error
-        where = f"; most failures at step {worst.step}: {failed}" if failed else ""
-        yield f"  {dataset} {phase}: {total:,} rollouts, {shares}{where}"

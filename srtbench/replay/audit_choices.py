@@ -15,7 +15,7 @@ from srtbench.rollouts import part_files, read_rollouts
 from srtbench.rollouts.judge import Columns
 from srtbench.store import Folder
 from srtbench.store.choices import easiest, evaluation_score
-from srtbench.store.labels import count_votes, labels_path, read_labels, stage_policy
+from srtbench.store.labels import count_votes, labels_path, read_labels
 from srtbench.store.runs import LoggedRun
 
 Found = Iterator[tuple[str, str, str]]
@@ -69,7 +69,7 @@ def _check_completions(run: LoggedRun, rows: Columns, prompts: Path, pool: PoolC
 def _shares(run: LoggedRun, stage_id: str, rows: Columns) -> dict[str, float]:
     """Vote share of each prompt, rounded as it is stored."""
     stage, _ = run.votes_stage(stage_id)
-    votes, policy = stage.sampling.samples, stage_policy(stage)
+    votes, policy = stage.sampling.samples, stage.voting
     labels = count_votes(rows["prompt_id"], rows["answer_key"], votes, policy)
     return {name: float(np.float32(label.share)) for name, label in labels.items()}
 

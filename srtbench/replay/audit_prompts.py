@@ -7,7 +7,6 @@ import pyarrow.parquet as pq
 from srtbench.datasets.problems import prompt_id
 from srtbench.datasets.splits import normalise
 from srtbench.store.runs import LoggedRun, teacher_votes
-from srtbench.votes import VotingPolicy
 
 Found = Iterator[tuple[str, str, str]]
 
@@ -55,7 +54,7 @@ def check_labels(run: LoggedRun, notes: list[str]) -> Found:
         notes.append(f"{run.spec.run_id}: the teacher's completions are not there to vote again")
         return
     logged = run.teacher_labels()
-    derived = teacher_votes(stage, folder, VotingPolicy(**stage.voting.model_dump()))
+    derived = teacher_votes(stage, folder, stage.voting)
     for name in sorted(set(logged) | set(derived)):
         one, two = logged.get(name), derived.get(name)
         if (

@@ -188,7 +188,7 @@ def _check_judgement(
     where = f"train step {step} group {step}-{position}"
     prompt, size = columns["prompt_id"][part.start], part.stop - part.start
     votes = run.votes.get(f"{step}-{position}")
-    due = judge.variant.extra_votes(size) if judge.variant.voter else 0
+    due = judge.variant.extra_votes(judge.variant.config, size) if judge.variant.voter else 0
     indices = votes["sample_index"] if votes else []
     if indices != list(range(size, size + due)) or {*(votes or {}).get("prompt_id", [])} - {prompt}:
         yield "votes", where, f"{len(indices)} further votes are logged, {due} were due"

@@ -16,13 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from srtbench.config.variants import VotingConfig
 from srtbench.replay.advantages import advantages
 from srtbench.replay.source import SOURCE_CHANGED, TRAINED_VARIANT, source_state
 from srtbench.rollouts import METRIC_SCHEMA, part_files, write_parquet
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
 from srtbench.store import Folder, write_json
 from srtbench.store.runs import LoggedRun, open_runs
+from srtbench.variants import with_voting
 from srtbench.votes import VotingPolicy
 
 _REWARD_METRICS = ("reward", "reward_std", "frac_reward_zero_std", "loss")
@@ -60,19 +60,19 @@ class RevoteError(ValueError):
     """A sweep cannot be voted again; the message says why."""
 
 
-def policy_name(voting: VotingConfig) -> str:
+def policy_name(voting: VotingPolicy) -> str:
     """Folder name of a rule: what differs from the default, e.g. ``revote-tie-abstain``."""
-    default = VotingConfig()
+    default = VotingPolicy()
     parts = [
         f"{name.replace('_', '-')}-{getattr(voting, name)}"
-        for name in VotingConfig.model_fields
+        for name in VotingPolicy.model_fields
         if getattr(voting, name) != getattr(default, name)
     ]
     return "-".join(["revote", *(parts or ["default"])])
 
 
 def revote_sweep(
-    path: str | Path, voting: VotingConfig, out: str | Path | None = None
+    path: str | Path, voting: VotingPolicy, out: str | Path | None = None
 ) -> tuple[Path, list[RevoteRow]]:
     """Write the sweep under another rule into a folder of its own, which reads as a sweep.
 
@@ -114,11 +114,10 @@ def revote_sweep(
 
 
 def _write(
-    plan: dict[str, Any], runs: list[LoggedRun], voting: VotingConfig, partial: Path, target: Path
+    plan: dict[str, Any], runs: list[LoggedRun], voting: VotingPolicy, partial: Path, target: Path
 ) -> list[RevoteRow]:
     """The whole revote, in the folder ``partial``, as it will stand in ``target``."""
-    policy = VotingPolicy(**voting.model_dump())
-    rows = [_revote_run(run, voting, policy, partial) for run in runs]
+    rows = [_revote_run(run, voting, partial) for run in runs]
     root = runs[0].store.root.resolve()
     content = plan | {
         "sweep": f"{plan['sweep']} ({policy_name(voting)})",
@@ -144,7 +143,7 @@ def _swap(partial: Path, target: Path) -> None:
         partial.rename(target)
 
 
-def _check_run(run: LoggedRun, voting: VotingConfig) -> None:
+def _check_run(run: LoggedRun, voting: VotingPolicy) -> None:
     """Whether what a run's rewards are derived from is there, and is what it was."""
     if not with_voting(run.spec.variant, voting)[1]:
         return  # its rewards stay
@@ -160,20 +159,6 @@ def _check_run(run: LoggedRun, voting: VotingConfig) -> None:
         raise RevoteError(f"{run.spec.run_id}: {SOURCE_CHANGED}")
 
 
-def revote_text(rows: list[RevoteRow]) -> str:
-    """The rows as a plain table: before -> after."""
-    width = max([len("run"), *(len(row.run_id) for row in rows)])
-    header = f"{'labels changed':>14}  {'label accuracy':>16}  {'train reward':>16}"
-    lines = [f"{'run':<{width}}  {header}"]
-    for row in rows:
-        label = f"{row.label_accuracy_before:.3f} -> {row.label_accuracy_after:.3f}"
-        label = label if row.votes else "-"
-        reward = f"{row.train_reward_before:.3f} -> {row.train_reward_after:.3f}"
-        changed = f"{row.changed_labels:.1%}" if row.votes else "does not vote"
-        lines.append(f"{row.run_id:<{width}}  {changed:>14}  {label:>16}  {reward:>16}")
-    return "\n".join(lines)
-
-
 def _check_target(target: Path) -> None:
     plan = target / "plan.json"
     earlier = plan.is_file() and "revote" in json.loads(plan.read_text(encoding="utf-8"))
@@ -181,25 +166,12 @@ def _check_target(target: Path) -> None:
         raise RevoteError(f"{target}: is not the folder of an earlier revote; choose another")
 
 
-def with_voting(variant: Any, voting: VotingConfig) -> tuple[Any, bool]:
-    """The entry with another rule wherever it has one, and whether it has one."""
-    if hasattr(variant, "parts"):
-        pairs = [with_voting(part, voting) for part in variant.parts]
-        parts = tuple(part for part, _ in pairs)
-        return variant.model_copy(update={"parts": parts}), any(votes for _, votes in pairs)
-    if hasattr(variant, "voting"):
-        return variant.model_copy(update={"voting": voting}), True
-    return variant, False
-
-
-def _revote_run(
-    run: LoggedRun, voting: VotingConfig, policy: VotingPolicy, target: Path
-) -> RevoteRow:
+def _revote_run(run: LoggedRun, voting: VotingPolicy, target: Path) -> RevoteRow:
     config, votes = with_voting(run.spec.variant, voting)
     folder = Folder(target / run.spec.run_id)
     train = run.columns("train")
     before = _summary(run, train)
-    judge = run.judge(run.variant(config, policy)) if votes else None
+    judge = run.judge(run.variant(config, voting)) if votes else None
     for path in part_files(run.folder.rollouts_path, "train"):
         table = pq.read_table(path)
         if judge is not None:
@@ -208,7 +180,7 @@ def _revote_run(
     for path in part_files(run.folder.rollouts_path, "eval"):
         table = pq.read_table(path)
         voted = {name: table[name].to_pylist() for name in ("step", "group_id", "answer_key")}
-        table = _replace(table, eval_votes(voted, policy))
+        table = _replace(table, eval_votes(voted, voting))
         write_parquet(table, folder.rollouts_path / path.name)
     _copy(run, folder, config, votes)
     columns = LoggedRun(run.spec, folder, run.store).columns("train")

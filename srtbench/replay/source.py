@@ -1,11 +1,11 @@
 """Whether the Python file of a run's variant is what the run was trained with."""
 
 import json
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from srtbench.config.variants import PythonConfig, flat_parts
-from srtbench.plan.identity import RUN_CONTENT, content_hash, result_content
+from srtbench.plan import RunSpec
+from srtbench.plan.identity import paths_in, run_id_of
+from srtbench.sections import FilePath
 from srtbench.store.runs import LoggedRun
 from srtbench.variants.external import source_sha256
 
@@ -27,31 +27,19 @@ def source_state(run: LoggedRun) -> Literal["same", "changed", "unknown"]:
     Raises:
         VariantError: there is no such file any more.
     """
-    if not any(isinstance(part, PythonConfig) for part in flat_parts(run.spec.variant)):
+    sources = [path for path in paths_in(run.spec.variant) if FilePath.split(path)[1]]
+    if not sources:
         return "same"
+    for path in sources:
+        source_sha256(FilePath.split(path)[0])
     content = json.loads(run.folder.config_path.read_text(encoding="utf-8"))
-    dump = {name: content["spec"].get(name) for name in RUN_CONTENT}
-    dump["variant"] = content.get(TRAINED_VARIANT, dump["variant"])
-    hashed = result_content(dump)
-    hashed["variant"] = _with_sources(hashed["variant"], dump["variant"])
-    if content_hash(hashed) == run.spec.run_id.rpartition("-")[2]:
+    variant = content.get(TRAINED_VARIANT, content["spec"]["variant"])
+    spec = RunSpec.model_validate(content["spec"] | {"variant": variant})
+    if run_id_of(spec) == spec.run_id:
         return "same"
-    sections = [dump["model"], dump["dataset"]]
-    sections += [one["dataset"] for one in dump.get("eval_sets") or []]
-    files = [section.get(key) for section in sections for key in ("path", "eval_path")]
-    return "changed" if all(Path(file).exists() for file in files if file) else "unknown"
+    found = all(FilePath.split(path)[0].exists() for path in paths_in(spec))
+    return "changed" if found else "unknown"
 
 
 TRAINED_VARIANT = "trained_variant"
 """Key of a revoted run's config.json: the entry that it was trained with."""
-
-
-def _with_sources(hashed: dict[str, Any], section: dict[str, Any]) -> dict[str, Any]:
-    """Python files by their content of this moment: what was hashed before may be remembered."""
-    if section["type"] == "python":
-        file, _, name = section["path"].rpartition(":")
-        return hashed | {"path": f"{source_sha256(Path(file))}:{name}"}
-    if section.get("parts"):
-        pairs = zip(hashed["parts"], section["parts"], strict=True)
-        return hashed | {"parts": [_with_sources(*pair) for pair in pairs]}
-    return hashed

@@ -207,29 +207,29 @@ class Judge:
             values = columns[name]
             return tuple([values[row] for row in rows])
 
-        prompt_id, gold, statistics = columns["prompt_id"][rows[0]], None, {}
-        if self.variant.uses_gold:
-            if prompt_id not in self.gold_keys:
-                name = type(self.variant).__name__
-                raise ValueError(f"variant {name} uses gold, and prompt {prompt_id} has no gold")
-            gold = self.gold_keys[prompt_id]
+        prompt_id, statistics = columns["prompt_id"][rows[0]], {}
         if self.variant.needs_token_statistics:
             statistics = {
                 name: np.array(take(name), dtype=np.float64)  # null -> nan
                 for name in TOKEN_STATISTICS
             }
         ids = take("completion_ids") if "completion_ids" in columns else ((),) * len(rows)
-        return Group(
+        group = Group(
             prompt_id=prompt_id,
             group_id=columns["group_id"][rows[0]],
             completions=take("completion"),
             completion_ids=ids,
             answers=take("answer"),
             answer_keys=take("answer_key"),
-            gold_key=gold,
             vote_keys=tuple(vote_keys),
             token_statistics=statistics,
         )
+        if not self.variant.uses_gold:
+            return group
+        if prompt_id not in self.gold_keys:
+            name = type(self.variant).__name__
+            raise ValueError(f"variant {name} uses gold, and prompt {prompt_id} has no gold")
+        return group.with_gold(self.gold_keys[prompt_id])
 
 
 def judge_evaluation(columns: Columns, gold_keys: Mapping[str, Key]) -> Columns:

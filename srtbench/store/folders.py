@@ -71,7 +71,8 @@ def write_json(path: Path, content: Any) -> None:
     """Write JSON so that ``path`` is at any moment whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as sink:
+    # A lone surrogate, as an error message may quote one, becomes JSON's own escape of it.
+    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as sink:
         json.dump(content, sink, indent=2, ensure_ascii=False)
         sink.write("\n")
         sink.flush()

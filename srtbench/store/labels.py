@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from srtbench.plan.stages import TEACHER_SEED, VotesStage
+from srtbench.plan.stages import TEACHER_SEED
 from srtbench.rollouts import write_parquet
 from srtbench.store import Folder
 from srtbench.variants import TeacherLabel
@@ -42,11 +42,6 @@ def count_votes(
         outcome = vote(keys[start : start + votes], policy, rng)
         labels[prompt_ids[start]] = TeacherLabel(outcome.label, outcome.share)
     return labels
-
-
-def stage_policy(stage: VotesStage) -> VotingPolicy:
-    """The rule by which a stage's completions vote."""
-    return VotingPolicy(**stage.voting.model_dump())
 
 
 def write_labels(path: Path, labels: dict[str, TeacherLabel]) -> None:

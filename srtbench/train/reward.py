@@ -110,7 +110,8 @@ class RewardAdapter:
         """
         if self.variant.voter is None:
             return 0
-        votes, rest = divmod(self.variant.extra_votes(self._num_generations), self._num_generations)
+        due = self.variant.extra_votes(self.variant.config, self._num_generations)
+        votes, rest = divmod(due, self._num_generations)
         if rest or votes < 1:
             raise ValueError(
                 f"variant {type(self.variant).__name__}: its votes must be a positive multiple of "

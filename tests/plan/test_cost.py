@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from srtbench.cli import main
-from srtbench.cli import plan as plan_command
 from srtbench.cli.plan_text import plan_text
+from srtbench.cli.run import plan as plan_command
 from srtbench.config import load_sweep
 from srtbench.config.models import HubModel, LocalModel, TinyModel
 from srtbench.plan import RunSpec, cost, plan_sweep

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from srtbench.replay.audit import AuditReport, audit_sweep, report_text
+from srtbench.cli.evidence_text import audit_text
+from srtbench.replay.audit import AuditReport, audit_sweep
 from srtbench.rollouts import ROLLOUT_SCHEMA
 from srtbench.store import Folder, write_json
 from tests.conftest import FinishedSweep
@@ -58,7 +59,7 @@ def test_what_was_trained_is_clean(varied_sweep: FinishedSweep) -> None:
     assert any("trains on its evaluation prompts" in note for note in report.notes)
     assert sum(row.rollouts for row in report.health if row.phase == "train") == rollouts
     assert all(row.ok + row.unparsable == row.rollouts for row in report.health)
-    assert report_text(report).endswith("clean")
+    assert audit_text(report).endswith("clean")
 
 
 CHANGES: dict[str, Change] = {
@@ -258,4 +259,4 @@ def test_runs_that_never_began_are_no_breach(tmp_path: Path) -> None:
     assert report.ok
     assert report.unaudited == 3
     assert any("taken away as a whole" in note for note in report.notes)
-    assert report_text(report).endswith("clean; 3 planned runs not audited, see notes")
+    assert audit_text(report).endswith("clean; 3 planned runs not audited, see notes")

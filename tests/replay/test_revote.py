@@ -7,7 +7,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from srtbench.config import VotingConfig
 from srtbench.replay.audit import audit_sweep
 from srtbench.replay.revote import RevoteError, policy_name, revote_sweep
 from srtbench.rollouts import read_rollouts
@@ -31,15 +30,15 @@ def run_of(sweep: Path, variant: str) -> str:
 
 
 def test_names_of_rules() -> None:
-    assert policy_name(VotingConfig()) == "revote-default"
-    rule = VotingConfig(tie="abstain", min_share=0.5)
+    assert policy_name(VotingPolicy()) == "revote-default"
+    rule = VotingPolicy(tie="abstain", min_share=0.5)
     assert policy_name(rule) == "revote-tie-abstain-min-share-0.5"
 
 
 @pytest.mark.slow
 def test_the_default_rule_gives_the_sweep_back(varied_sweep: FinishedSweep, tmp_path: Path) -> None:
     before = digest(varied_sweep.root)
-    target, rows = revote_sweep(varied_sweep.store.path, VotingConfig(), tmp_path / "again")
+    target, rows = revote_sweep(varied_sweep.store.path, VotingPolicy(), tmp_path / "again")
     assert digest(varied_sweep.root) == before, "the sweep itself must stay as it is"
     assert [row.changed_labels for row in rows] == [0.0] * 8
     for row in rows:
@@ -55,20 +54,20 @@ def test_the_default_rule_gives_the_sweep_back(varied_sweep: FinishedSweep, tmp_
 @pytest.mark.parametrize(
     "rule",
     [
-        VotingConfig(tie="abstain"),
-        VotingConfig(tie="split", unparsable="count"),
-        VotingConfig(tie="random"),
-        VotingConfig(min_share=0.75, denominator="samples"),
+        VotingPolicy(tie="abstain"),
+        VotingPolicy(tie="split", unparsable="count"),
+        VotingPolicy(tie="random"),
+        VotingPolicy(min_share=0.75, denominator="samples"),
     ],
     ids=policy_name,
 )
 def test_another_rule_by_hand(
-    varied_sweep: FinishedSweep, tmp_path: Path, rule: VotingConfig
+    varied_sweep: FinishedSweep, tmp_path: Path, rule: VotingPolicy
 ) -> None:
     target, rows = revote_sweep(varied_sweep.store.path, rule, tmp_path / "other")
     assert audit_sweep(target).breaches == []
     run_id = run_of(target, "srt")
-    policy = VotingPolicy(**rule.model_dump())
+    policy = rule
     table = read_rollouts(target / run_id / "rollouts", "train").to_pydict()
     for start in range(0, len(table["step"]), 4):
         keys = table["answer_key"][start : start + 4]
@@ -116,9 +115,9 @@ def test_nothing_else_is_overwritten(varied_sweep: FinishedSweep, tmp_path: Path
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("...")
     with pytest.raises(RevoteError, match="choose another"):
-        revote_sweep(varied_sweep.store.path, VotingConfig(), tmp_path / "mine")
+        revote_sweep(varied_sweep.store.path, VotingPolicy(), tmp_path / "mine")
     with pytest.raises(FileNotFoundError, match="no sweep"):
-        revote_sweep(tmp_path, VotingConfig())
+        revote_sweep(tmp_path, VotingPolicy())
     assert srtbench("revote", tmp_path).returncode == 2
 
 
@@ -128,13 +127,13 @@ def test_a_missing_stage_is_named_and_an_earlier_revote_stays(
 ) -> None:
     shutil.copytree(varied_sweep.root, tmp_path / "runs")
     sweep = tmp_path / "runs" / varied_sweep.store.path.name
-    target, _ = revote_sweep(sweep, VotingConfig(tie="abstain"))
+    target, _ = revote_sweep(sweep, VotingPolicy(tie="abstain"))
     before = (target / "plan.json").read_bytes()
     for stage in (tmp_path / "runs" / "_stages").glob("teacher_labels-*"):
         shutil.rmtree(stage)
     for _ in range(2):
         with pytest.raises(RevoteError, match=r"teacher_labels-\w{8} is missing.*copy the shared"):
-            revote_sweep(sweep, VotingConfig(tie="abstain"))
+            revote_sweep(sweep, VotingPolicy(tie="abstain"))
     result = srtbench("revote", sweep, "--tie", "abstain")
     assert result.returncode == 2
     assert "teacher_labels-" in result.stderr
@@ -146,7 +145,7 @@ def test_a_missing_stage_is_named_and_an_earlier_revote_stays(
 def test_an_earlier_revote_is_replaced_by_a_whole_one_only(
     varied_sweep: FinishedSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target, _ = revote_sweep(varied_sweep.store.path, VotingConfig(), tmp_path / "again")
+    target, _ = revote_sweep(varied_sweep.store.path, VotingPolicy(), tmp_path / "again")
     before = digest(target)
 
     def interrupt(*_: object) -> None:
@@ -155,8 +154,8 @@ def test_an_earlier_revote_is_replaced_by_a_whole_one_only(
     with monkeypatch.context() as patched:
         patched.setattr("srtbench.replay.revote._write_votes", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            revote_sweep(varied_sweep.store.path, VotingConfig(tie="abstain"), target)
+            revote_sweep(varied_sweep.store.path, VotingPolicy(tie="abstain"), target)
     assert digest(target) == before
-    revote_sweep(varied_sweep.store.path, VotingConfig(tie="abstain"), target)
+    revote_sweep(varied_sweep.store.path, VotingPolicy(tie="abstain"), target)
     assert digest(target) != before
     assert [path.name for path in tmp_path.iterdir()] == ["again"]

@@ -195,7 +195,8 @@ def test_constant_answer_like_the_published_collapse() -> None:
     assert report.onset is not None
     assert report.onset.step in (20, 30)
     assert report.onset.low <= 20
-    assert report.lead_steps["modal_share"] == report.onset.step - 40
+    assert report.lead_steps["modal_share"] == report.onset.low - 40
+    assert report.alarm_steps["modal_share"] == 40
     assert {o.rule for o in report.stopping} == {
         "best", "last", "labelled_split", "train_reward", "modal_share"
     }  # fmt: skip
@@ -329,7 +330,7 @@ def test_alarm_rules() -> None:
 def test_custom_rules_may_leave_the_reward_out() -> None:
     rules = {"kl": AlarmRule("above", "level", 0.2)}
     report = diagnose_collapse(STEPS, ACCURACY, RISING, {"kl": np.linspace(0, 1, 20)}, rules=rules)
-    assert report.lead_steps == {"train_reward": -60, "kl": 60}
+    assert report.lead_steps == {"train_reward": -70, "kl": 50}  # the onset's lower bound is 90
 
 
 @pytest.mark.parametrize(

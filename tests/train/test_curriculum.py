@@ -17,7 +17,6 @@ import pytest
 import torch
 
 from srtbench import open_sweep
-from srtbench.config import VotingConfig
 from srtbench.engines.base import PromptFormat
 from srtbench.engines.transformers import TransformersEngine
 from srtbench.models.load import load_policy
@@ -30,6 +29,7 @@ from srtbench.train.prompts import read_prompts
 from srtbench.train.start import (
     start_model_path,
 )
+from srtbench.votes import VotingPolicy
 from tests.chains import (
     AGAIN,
     CLIMB,
@@ -153,7 +153,7 @@ def test_a_sweep_with_curricula_is_audited_and_voted_again(
 ) -> None:
     report = audit_sweep(chains.store.path)
     assert report.breaches == []
-    target, rows = revote_sweep(chains.store.path, VotingConfig(tie="abstain"), tmp_path / "revote")
+    target, rows = revote_sweep(chains.store.path, VotingPolicy(tie="abstain"), tmp_path / "revote")
     assert {row.run_id for row in rows} == {run.run_id for run in chains.plan.runs}
     assert audit_sweep(target).breaches == []
     (started,) = (

@@ -20,12 +20,13 @@ from transformers import TrainerCallback
 from trl import GRPOConfig
 
 from srtbench.answers.grader import Grader
-from srtbench.config import TinyModel, VotingConfig
-from srtbench.config.variants import SRTConfig
+from srtbench.config import TinyModel
 from srtbench.models.tiny import build_tiny
 from srtbench.train.reward import Gather, RewardAdapter, SplitGroupError
 from srtbench.train.trainer import SrtGRPOTrainer
 from srtbench.variants import VariantContext, build_variant
+from srtbench.variants.srt import SRT
+from srtbench.votes import VotingPolicy
 
 ANSWERS = "abcd"
 PROMPTS = {f"prompt-{i}": f"{letter}=" for i, letter in enumerate("efghijkl")}
@@ -78,7 +79,7 @@ def train(process: PartialState, out: Path, gather: Gather) -> dict[str, Any]:
         )
     )
     adapter = RewardAdapter(
-        build_variant(SRTConfig(voting=VotingConfig(tie="first")), VariantContext()),
+        build_variant(SRT.Config(voting=VotingPolicy(tie="first")), VariantContext()),
         Grader("line", "text"),
         dict.fromkeys(PROMPTS, "a"),
         num_generations=4,

@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from srtbench.config import VariantConfig, VotingConfig, load_sweep
+from srtbench.config import load_sweep
 from srtbench.config.errors import ConfigError
+from srtbench.config.variants import BUILT_IN, AllOfEntry, VariantConfig, WeightedEntry
 from srtbench.plan import plan_sweep
 from srtbench.replay.audit import audit_sweep
 from srtbench.replay.revote import RevoteError, revote_sweep
 from srtbench.rollouts import read_rollouts
 from srtbench.variants import VARIANTS, VariantContext, VariantError, build_variant
-from srtbench.variants.external import load_class, source_sha256
+from srtbench.variants.external import source_sha256
+from srtbench.votes import VotingPolicy
 from tests.micro import CONTENT, srtbench, write_sweep
 
 DOCS = Path(__file__).parents[2] / "docs" / "variants.md"
@@ -70,7 +72,7 @@ def test_a_file_that_changed_since_the_run_is_not_judged_with(file: Path) -> Non
     assert result.returncode == 0, result.stdout + result.stderr
     folder = file.parent / "runs" / "own"
     assert audit_sweep(folder).ok
-    target, _ = revote_sweep(folder, VotingConfig(tie="abstain"))
+    target, _ = revote_sweep(folder, VotingPolicy(tie="abstain"))
     assert audit_sweep(target).breaches == [], "its run ids are those of the trained entries"
     file.write_text(file.read_text().replace("return Judgement(", "return Judgement(1 - "))
     for place in (folder, target):
@@ -79,7 +81,7 @@ def test_a_file_that_changed_since_the_run_is_not_judged_with(file: Path) -> Non
         assert all("has changed since the run" in breach.message for breach in breaches)
     before = (target / "plan.json").read_bytes()
     with pytest.raises(RevoteError, match="has changed since the run"):
-        revote_sweep(folder, VotingConfig(tie="abstain"))
+        revote_sweep(folder, VotingPolicy(tie="abstain"))
     assert (target / "plan.json").read_bytes() == before
     (file.parent / "swap.jsonl").unlink()
     assert any("cannot be told" in note for note in audit_sweep(folder).notes)
@@ -118,10 +120,7 @@ def test_the_source_and_the_options_are_part_of_the_run_id(file: Path) -> None:
     part = {"type": "python", "path": f"{file.name}:ShortMajority"}
     combined = [{"type": "all_of", "parts": ["srt", part]}]
     whole = plan_sweep(load_sweep(write_sweep(file.parent, variants=combined))).runs[0].run_id
-    from srtbench.plan import identity
-
     file.write_text(file.read_text() + "# changed\n")
-    identity._fingerprint.cache_clear()
     assert run_id() != first
     again = plan_sweep(load_sweep(write_sweep(file.parent, variants=combined))).runs[0].run_id
     assert again != whole
@@ -139,7 +138,7 @@ def test_what_can_be_wrong_with_a_file(tmp_path: Path) -> None:
         (f"{plain}:Yours", "no subclass"),
     ):
         with pytest.raises(VariantError, match=message):
-            load_class(config({"type": "python", "path": path}))
+            config({"type": "python", "path": path}).load()
     for path in ("my_reward.py", "my_reward:Mine", "my_reward.py:not a name"):
         with pytest.raises(ValidationError, match="match pattern"):
             config({"type": "python", "path": path})
@@ -170,23 +169,14 @@ def test_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_documentation_lists_every_variant_and_option() -> None:
-    import srtbench.config.variants as module
-
+    sections = BUILT_IN | {"all_of": AllOfEntry, "weighted": WeightedEntry}
     table = {
         match[1]: match[0]
         for match in re.finditer(r"^\| `(\w+)`.*$", DOCS.read_text(), re.MULTILINE)
     }
-    shared = {"type", "name", "train", "eval"}
+    shared = {"type", "name", "train", "eval", "recipe"}
     for name in [*VARIANTS, "all_of", "weighted"]:
         assert name in table, name
-        config_class = next(
-            found
-            for found in vars(module).values()
-            if isinstance(found, type)
-            and issubclass(found, module.VariantBase)
-            and "type" in found.model_fields
-            and found.model_fields["type"].default == name
-        )
         if "as `fixed_teacher`" not in table[name]:
-            for option in set(config_class.model_fields) - shared:
+            for option in set(sections[name].model_fields) - shared:
                 assert f"`{option}`" in table[name], f"{name}.{option}"

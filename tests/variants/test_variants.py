@@ -16,6 +16,7 @@ from srtbench.variants import (
     Judgement,
     TeacherLabel,
     VariantContext,
+    VariantError,
     build_variant,
     group_rng,
 )
@@ -64,8 +65,18 @@ def test_srt() -> None:
 
 
 def test_gold() -> None:
-    assert rewards("gold", replace(GROUP, gold_key="6")) == [0, 0, 0, 0, 1]
-    assert rewards("gold", replace(GROUP, gold_key=None)) == [0] * 5, "None is no answer"
+    assert rewards("gold", GROUP.with_gold("6")) == [0, 0, 0, 0, 1]
+    assert rewards("gold", GROUP.with_gold(None)) == [0] * 5, "None is no answer"
+
+
+def test_reading_gold_without_declaring_it_is_an_error_that_says_what_to_write() -> None:
+    with pytest.raises(VariantError, match=r"write `uses_gold = True` in its class"):
+        _ = GROUP.gold_key
+    again = replace(GROUP, answer_keys=("4",) * 5)
+    assert "gold" not in repr(GROUP.with_gold("6"))
+    assert again.with_gold("6").gold_key == "6"
+    with pytest.raises(VariantError):
+        _ = again.with_gold("6").without_gold().gold_key
 
 
 @pytest.mark.parametrize("entry", ["fixed_teacher", "incorrect"])
@@ -149,7 +160,7 @@ def test_no_repetition() -> None:
 def test_ttrl_votes_with_all_and_pays_the_trained() -> None:
     variant = build_variant(config({"type": "ttrl", "votes": 10}), CONTEXT)
     assert variant.voter == "policy"
-    assert variant.extra_votes(5) == 5
+    assert variant.extra_votes(variant.config, 5) == 5
     outcome = variant.judge(
         replace(GROUP, vote_keys=("5", "5", "5", None, "6")), group_rng(0, 3, 0)
     )
@@ -162,7 +173,7 @@ def test_ttrl_votes_with_all_and_pays_the_trained() -> None:
 def test_ema_teacher_alone_votes() -> None:
     variant = build_variant(config("ema_teacher"), CONTEXT)
     assert variant.voter == "ema_teacher"
-    assert variant.extra_votes(5) == 5
+    assert variant.extra_votes(variant.config, 5) == 5
     outcome = variant.judge(
         replace(GROUP, vote_keys=("6", "6", "4", None, None)), group_rng(0, 3, 0)
     )
@@ -179,6 +190,13 @@ def test_combinations() -> None:
     weighted = {"type": "weighted", "parts": ["srt", "format"], "weights": [2, -1]}
     assert rewards(weighted) == [1, 1, -1, 0, -1]
     assert rewards({"type": "weighted", "parts": ["srt", "format"]}) == [2, 2, 1, 0, 1]
+    grouped = weighted | {"normalise": "group", "weights": [1, 1]}
+    # srt 1 1 0 0 0 and format 1 1 1 0 1: mean .4 and .8, std (n - 1) .5477 and .4472.
+    assert rewards(grouped) == pytest.approx(
+        [1.5425, 1.5425, -0.2830, -2.5186, -0.2830], abs=2e-3
+    ), "each part by its own mean and std in the group"
+    alike = {"type": "weighted", "parts": ["format"], "normalise": "group"}
+    assert rewards(alike, replace(GROUP, answers=("1",) * 5)) == [0] * 5
     nested = {"type": "all_of", "parts": [weighted, "format"]}
     assert rewards(nested) == [1, 1, -1, 0, -1]
 
@@ -186,14 +204,15 @@ def test_combinations() -> None:
 def test_a_part_sees_gold_only_if_it_asks() -> None:
     mixed = build_variant(config({"type": "all_of", "parts": ["srt", "gold"]}), CONTEXT)
     assert mixed.uses_gold
-    seen: list[str | None] = []
+    seen: list[Group] = []
     original = mixed.parts[0].judge  # type: ignore[attr-defined]
     mixed.parts[0].judge = lambda group, rng: (  # type: ignore[attr-defined]
-        seen.append(group.gold_key) or original(group, rng)
+        seen.append(group) or original(group, rng)
     )
-    result = mixed.judge(replace(GROUP, gold_key="4"), group_rng(0, 3, 0))
+    result = mixed.judge(GROUP.with_gold("4"), group_rng(0, 3, 0))
     assert result.train_reward.tolist() == [1, 1, 0, 0, 0]
-    assert seen == [None]
+    with pytest.raises(VariantError, match="uses_gold = True"):
+        _ = seen[0].gold_key
     dropping = build_variant(config({"type": "all_of", "parts": ["srt", "incorrect"]}), CONTEXT)
     assert not dropping.keeps_prompt("p", "5")
 
@@ -222,7 +241,7 @@ def test_one_electorate_per_combination() -> None:
     with pytest.raises(ValidationError, match="at most one part"):
         config({"type": "all_of", "parts": ["ttrl", "ema_teacher"]})
     one = build_variant(config({"type": "all_of", "parts": ["format", "ttrl"]}), CONTEXT)
-    assert (one.voter, one.extra_votes(32)) == ("policy", 32)
+    assert (one.voter, one.extra_votes(one.config, 32)) == ("policy", 32)
 
 
 def test_every_variant_names_its_source_and_deviations() -> None:

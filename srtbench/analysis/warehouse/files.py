@@ -45,7 +45,8 @@ class Source:
     @property
     def name(self) -> str:
         """The file, below the folder that holds the sweep."""
-        return f"{self.label}/{self.path.rsplit('/', 1)[-1]}"
+        folder, file = self.path.rsplit("/", 2)[-2:]
+        return f"{self.label}/rollouts/{file}" if folder == "rollouts" else f"{self.label}/{file}"
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,13 @@ def _probe(
             [paths],
         ).fetchall()
     )
+    known = {*schema.names, "eval_set"}
     columns: dict[str, frozenset[str]] = {}
     damaged: list[Damage] = []
     for source in sources:
         reason = _breach(fields[source.path], versions.get(source.path), schema)
         if reason is None:
-            columns[source.path] = frozenset(fields[source.path]) & set(schema.names)
+            columns[source.path] = frozenset(fields[source.path]) & known
         else:
             damaged.append(Damage(source, reason))
     if check == "data":

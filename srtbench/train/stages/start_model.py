@@ -9,7 +9,7 @@ from srtbench.models.load import load_policy, uses_chat
 from srtbench.plan.stages import StartEval, StartModelStage, VotesStage
 from srtbench.rollouts import RolloutWriter
 from srtbench.store import Folder, SweepStore
-from srtbench.store.labels import count_votes, labels_path, stage_policy, write_labels
+from srtbench.store.labels import count_votes, labels_path, write_labels
 from srtbench.train.evaluate import evaluation_table, sample_groups
 from srtbench.train.prompts import grader_of, read_prompts
 
@@ -23,7 +23,7 @@ def start_model_votes(spec: VotesStage, store: SweepStore, folder: Folder) -> No
     """Sample the start model on train prompts, and count its votes."""
     table = _sample(spec, store, folder)
     ids, keys = (table[name].to_pylist() for name in ("prompt_id", "answer_key"))
-    labels = count_votes(ids, keys, spec.sampling.samples, stage_policy(spec))
+    labels = count_votes(ids, keys, spec.sampling.samples, spec.voting)
     write_labels(labels_path(folder), labels)
 
 
