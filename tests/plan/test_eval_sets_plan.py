@@ -39,11 +39,11 @@ KNOWN_RUNS = [
     "tiny-swap-random-s0-7e0dd896",
 ]
 KNOWN_STAGES = [
-    "base_eval-924eec19",
-    "eval_prompts-ae5c9e66",
-    "teacher_labels-e6ac2aa4",
-    "train_prompts-188297f4",
-    "warm_start-ad3f6f8a",
+    "base_eval-7eea02be",
+    "eval_prompts-440456cf",
+    "teacher_labels-6cfefc23",
+    "train_prompts-c5ff536c",
+    "warm_start-812d9ef3",
 ]
 
 
