@@ -80,3 +80,18 @@ def test_every_import_of_the_package_is_a_declared_dependency() -> None:
     for name in sorted(names - {"srtbench"} - set(sys.stdlib_module_names)):
         sources = {distribution(one) for one in known.get(name, [name])}
         assert sources & (declared | optional), f"{name} is imported and not declared"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def test_what_a_page_names_is_there(page: str) -> None:
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    folders = "|".join(("srtbench", "analysis", "tests", "docs", "scripts", "benchmarks", "sweeps"))
+    quoted = re.findall(rf"`((?:{folders})/[^`*\s]*)`", text)
+    linked = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text)]
+    local = [link for link in linked if link and "://" not in link]
+    assert quoted
+    for path in quoted:
+        if "NAME" not in path:  # what a reader is to write
+            assert (REPOSITORY / path).exists(), f"{page} names {path}"
+    for link in local:
+        assert ((REPOSITORY / page).parent / link).exists(), f"{page} links to {link}"

@@ -18,8 +18,9 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort, click.ClickException):
             raise  # click's own ways to end, --help among them
-        except KeyboardInterrupt:
-            complain("interrupted; the same command continues")
+        except KeyboardInterrupt as error:
+            by = f" by {error}" if str(error) else ""  # a signal's name, if it was not Ctrl-C
+            complain(f"interrupted{by}; the same command continues")
             ctx.exit(FAILED)
         except Exception as error:
             message = _refusal(error)

@@ -49,11 +49,15 @@ def _health(health: Sequence[Health]) -> str:
 
 
 def revote_text(rows: Sequence[RevoteRow]) -> str:
-    """One line per run: before -> after."""
+    """One line per run: before -> after; and one for each that is left out, saying why."""
     lines = []
     for row in rows:
+        if row.problem is not None:
+            continue
         label = f"{row.label_accuracy_before:.3f} -> {row.label_accuracy_after:.3f}"
         reward = f"{row.train_reward_before:.3f} -> {row.train_reward_after:.3f}"
         changed = f"{row.changed_labels:.1%}" if row.votes else "does not vote"
         lines.append((row.run_id, changed, label if row.votes else "-", reward))
-    return table_text(("run", "labels changed", "label accuracy", "train reward"), lines)
+    left_out = [f"left out: {row.run_id}: {row.problem}" for row in rows if row.problem]
+    header = ("run", "labels changed", "label accuracy", "train reward")
+    return "\n".join([table_text(header, lines), *left_out])

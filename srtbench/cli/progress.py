@@ -82,7 +82,7 @@ class Progress:
     def _running(self) -> list[tuple[str, Status]]:
         works = [(run.run_id, self._store.run(run.run_id)) for run in self._plan.runs]
         stages = [(one.stage_id, self._store.stage(one.stage_id)) for one in self._plan.stages]
-        states = [(work_id, folder.read_status()) for work_id, folder in [*stages, *works]]
+        states = [(work_id, folder.shown_status()) for work_id, folder in [*stages, *works]]
         return [(work_id, status) for work_id, status in states if status.actual_state == "running"]
 
 
@@ -90,10 +90,10 @@ def status_table(plan: Plan, store: SweepStore, *, stages: bool) -> Table:
     """Every planned run, begun or not, and the stages still under way."""
     rows = []
     for stage in plan.stages if stages else ():
-        status = store.stage(stage.stage_id).read_status()
+        status = store.stage(stage.stage_id).shown_status()
         if status.state != "done":
             rows.append(_row(f"stage {stage.stage_id}", status))
-    rows += [_row(_run_name(run), store.run(run.run_id).read_status()) for run in plan.runs]
+    rows += [_row(_run_name(run), store.run(run.run_id).shown_status()) for run in plan.runs]
     return table(_HEADER, rows, title=f"sweep {plan.name}", styles=STATE_STYLES, framed=True)
 
 
@@ -101,7 +101,7 @@ def status_text(store: SweepStore, runs: Iterable[tuple[str, int]]) -> str:
     """State of every planned run, and why one failed or stands still."""
     rows = []
     for run_id, total_steps in runs:
-        status = store.run(run_id).read_status()
+        status = store.run(run_id).shown_status()
         reason = (status.error or "").strip().splitlines()[-1:] if status.state == "failed" else []
         state = status.actual_state
         if state != status.state:

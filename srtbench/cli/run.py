@@ -46,7 +46,7 @@ def sweep(
     Runs that were interrupted go on from their last checkpoint. Exit code 1 if a run failed.
     """
     from srtbench.cli.progress import Progress
-    from srtbench.execute.local import LaunchError
+    from srtbench.execute.base import LaunchError
     from srtbench.execute.sweep import SweepBusyError, run_sweep
     from srtbench.plan.select import restricted, select
     from srtbench.store import SweepStore
@@ -57,7 +57,7 @@ def sweep(
     store = SweepStore(root, plan.name)
     if dry_run:
         for run in chosen:
-            state = store.run(run.run_id).read_status().state
+            state = store.run(run.run_id).shown_status().state
             skipped = state == "done" or (state == "failed" and not retry_failed)
             say(f"{'skip' if skipped else 'run '}  {run.run_id}  ({state})")
         return
@@ -83,7 +83,7 @@ def sweep(
     for run_id in result.failed:
         folder = store.run(run_id)
         complain(f"failed: {run_id}\n  log: {folder.log_path}")
-        for line in (folder.read_status().error or "").splitlines()[-3:]:
+        for line in (folder.shown_status().error or "").splitlines()[-3:]:
             complain(f"  {line}")
     if result.failed:
         complain("repeat with --retry-failed to run them again")
@@ -167,5 +167,5 @@ def status(sweep: Path, root: Path) -> None:
         store = SweepStore(sweep.parent, sweep.name)
         rows = [(run["run_id"], run["total_steps"]) for run in content["runs"]]
     say(status_text(store, rows))
-    if any(store.run(run_id).read_status().state == "failed" for run_id, _ in rows):
+    if any(store.run(run_id).shown_status().state == "failed" for run_id, _ in rows):
         sys.exit(FAILED)

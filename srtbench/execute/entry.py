@@ -5,15 +5,17 @@ name of the target, and must not import torch for it, so the target is a module 
 """
 
 import ctypes
+import importlib
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
+from typing import NoReturn
 
-FOLDER_IN_USE, INTERRUPTED = 3, 4
-"""Exit codes of a worker besides 0, done, and 1, failed."""
+WORKER = "srtbench.execute.worker"
+"""What does the work. It is imported by name: it loads torch, and the sweep must not."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -45,13 +47,13 @@ def forked(root: str, sweep: str, work_id: str, log_path: Path) -> None:
         os.dup2(descriptor, stream.fileno())
     os.close(descriptor)
 
-    from srtbench.execute.worker import work
+    _work(root, sweep, work_id)
 
-    sys.exit(work(root, sweep, work_id))
+
+def _work(*arguments: str) -> NoReturn:
+    sys.exit(importlib.import_module(WORKER).work(*arguments))
 
 
 if __name__ == "__main__":
     die_with_parent()
-    from srtbench.execute.worker import work
-
-    sys.exit(work(*sys.argv[1:]))
+    _work(*sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Start worker processes: forked from a warm server, as fresh processes, or on a Ray cluster."""
+"""Workers on this machine: forked from a warm server, or as fresh processes."""
 
 import multiprocessing
 import os
@@ -7,63 +7,12 @@ import sys
 from collections.abc import Callable
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from srtbench.config.train import ExecutionConfig
-from srtbench.execute.entry import die_with_parent, forked
-from srtbench.plan import RunSpec, StageSpec
-from srtbench.store import Folder
-
-WORKER = "srtbench.execute.worker"
-
-
-class LaunchError(RuntimeError):
-    """This machine cannot start a run at all."""
-
-
-class Handle(Protocol):
-    """A worker that was started."""
-
-    def poll(self) -> int | None:
-        """Exit code, or None while it works."""
-        ...
-
-    def stop(self) -> None:
-        """Ask it to stop; it records that it was interrupted."""
-        ...
-
-    def kill(self) -> None:
-        """End it at once."""
-        ...
-
-
-class Launcher(Protocol):
-    """Starts workers."""
-
-    def start(self, spec: RunSpec | StageSpec, work_id: str, folder: Folder) -> Handle:
-        """Start the work whose config.json stands in ``folder``."""
-        ...
-
-    def can_start(self, spec: RunSpec | StageSpec) -> bool:
-        """Whether there is room for ``spec`` now."""
-        ...
-
-    def close(self) -> None:
-        """Free what the launcher holds."""
-        ...
-
-
-def worker_environment(threads: int) -> dict[str, str]:
-    """Variables of every worker: a fixed number of threads, no tokenizer pools, no surprises."""
-    count = str(threads)
-    return {
-        "OMP_NUM_THREADS": count,
-        "MKL_NUM_THREADS": count,
-        "OPENBLAS_NUM_THREADS": count,
-        "TOKENIZERS_PARALLELISM": "false",
-        "TRL_EXPERIMENTAL_SILENCE": "1",
-        "PYTHONHASHSEED": "0",
-    }
+from srtbench.execute.base import Handle, LaunchError, Work, processes_of, worker_environment
+from srtbench.execute.entry import WORKER, die_with_parent, forked
+from srtbench.store import Folder, SweepStore
 
 
 class _ForkedHandle:
@@ -99,7 +48,7 @@ class _ProcessHandle:
         self._process.kill()
 
 
-class LocalLauncher:
+class LocalExecutor:
     """Workers on this machine.
 
     Importing torch and TRL takes seconds, so a fork server imports them once and every worker is
@@ -109,28 +58,27 @@ class LocalLauncher:
     however it ends.
     """
 
-    def __init__(self, root: Path, sweep: str, execution: ExecutionConfig):
-        self._root = root
-        self._sweep = sweep
+    def __init__(self, store: SweepStore, execution: ExecutionConfig):
+        self._store = store
         self._environment = worker_environment(execution.threads)
         self._context: ForkServerContext | None = None
         self._gpus = visible_gpus()
         self._free_gpus = list(self._gpus)
 
-    def start(self, spec: RunSpec | StageSpec, work_id: str, folder: Folder) -> Handle:
-        """Fork, or start a process, for ``spec``."""
-        processes = _processes(spec)
+    def start(self, work: Work) -> Handle:
+        """Fork, or start a process."""
+        processes, folder = processes_of(work), self._store.folder(work)
         if processes > 1 or self._gpus:
-            return self._fresh(processes, work_id, folder)
-        return self._forked(work_id, folder)
+            return self._fresh(processes, folder)
+        return self._forked(folder)
 
-    def can_start(self, spec: RunSpec | StageSpec) -> bool:
+    def can_start(self, work: Work) -> bool:
         """Whether enough GPUs are free; always, on a machine without.
 
         Raises:
             LaunchError: the machine has fewer GPUs than the run has processes.
         """
-        processes = _processes(spec)
+        processes = processes_of(work)
         if self._gpus and processes > len(self._gpus):
             raise LaunchError(
                 f"num_processes = {processes}, but {len(self._gpus)} GPUs are visible"
@@ -140,17 +88,18 @@ class LocalLauncher:
     def close(self) -> None:
         """Nothing to do: the fork server ends with this process."""
 
-    def _forked(self, work_id: str, folder: Folder) -> Handle:
+    def _forked(self, folder: Folder) -> Handle:
         if self._context is None:
             os.environ.update(self._environment)  # the server inherits it when it starts
             self._context = multiprocessing.get_context("forkserver")
             self._context.set_forkserver_preload([WORKER])
-        arguments = (str(self._root), self._sweep, work_id, folder.log_path)
+        work_id = folder.path.name
+        arguments = (str(self._store.root), self._store.path.name, work_id, folder.log_path)
         process = self._context.Process(target=forked, args=arguments, name=work_id)
         process.start()
         return _ForkedHandle(process)
 
-    def _fresh(self, processes: int, work_id: str, folder: Folder) -> Handle:
+    def _fresh(self, processes: int, folder: Folder) -> Handle:
         taken, environment = [], dict(self._environment)
         if self._gpus:
             taken = [self._free_gpus.pop(0) for _ in range(processes)]
@@ -160,8 +109,7 @@ class LocalLauncher:
             self._free_gpus += taken
             taken.clear()
 
-        process = start_process(self._root, self._sweep, work_id, folder, processes, environment)
-        return _ProcessHandle(process, release)
+        return _ProcessHandle(start_process(self._store, folder, processes, environment), release)
 
 
 def visible_gpus() -> list[str]:
@@ -173,23 +121,14 @@ def visible_gpus() -> list[str]:
     return sorted((path.name.removeprefix("nvidia") for path in devices), key=int)
 
 
-def _processes(spec: RunSpec | StageSpec) -> int:
-    return spec.train.num_processes if isinstance(spec, RunSpec) else 1
-
-
 def start_process(
-    root: Path,
-    sweep: str,
-    work_id: str,
-    folder: Folder,
-    processes: int,
-    environment: dict[str, str],
+    store: SweepStore, folder: Folder, processes: int, environment: dict[str, str]
 ) -> subprocess.Popen[bytes]:
     """Start one worker as a fresh process, or as several under torch's elastic launcher."""
     command = [sys.executable, "-m"]
     if processes > 1:
         command += ["torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", "-m"]
-    command += ["srtbench.execute.entry", str(root), sweep, work_id]
+    command += ["srtbench.execute.entry", str(store.root), store.path.name, folder.path.name]
     folder.path.mkdir(parents=True, exist_ok=True)
     with folder.log_path.open("ab") as log:
         return subprocess.Popen(

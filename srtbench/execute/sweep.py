@@ -1,42 +1,35 @@
 """Execute a plan: a process per run, shared stages first, resume, retries."""
 
 import contextlib
-import fcntl
-import importlib.metadata
 import os
-import platform
-import subprocess
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from srtbench.config.sweep import SweepConfig, SweepOfParts
-from srtbench.execute.entry import FOLDER_IN_USE, INTERRUPTED
-from srtbench.execute.local import Handle, Launcher, LocalLauncher
+from srtbench.execute.base import Executor, ExitCode, Handle, Work
+from srtbench.execute.local import LocalExecutor
+from srtbench.execute.provenance import provenance
 from srtbench.execute.report_to import check_report_to
 from srtbench.plan import Plan, RunSpec, StageSpec, plan_sweep
 from srtbench.plan.select import Selection, select
-from srtbench.store import Folder, State, SweepStore, write_json
+from srtbench.store import Folder, State, SweepStore
+from srtbench.store.configs import write_config
 
 POLL_SECONDS = 0.1
 _STOP_SECONDS = 20.0
 _RETRY_SECONDS = 2.0
-_VERSIONED = (
-    "srtbench",
-    "torch",
-    "trl",
-    "transformers",
-    "datasets",
-    "reasoning-gym",
-    "math-verify",
-)
-
-Work = RunSpec | StageSpec
 
 
 class SweepBusyError(RuntimeError):
     """Another process is executing the same sweep."""
+
+
+class SweepEndedError(KeyboardInterrupt):
+    """A signal ended the sweep, as Ctrl-C does; the message is its name."""
 
 
 @dataclass(frozen=True)
@@ -101,25 +94,26 @@ def run_sweep(
         execution = config.execution
         at_once = len(plan.runs) if execution.backend == "ray" else os.cpu_count() or 1
         count = workers or execution.workers or at_once
-        executor = _Executor(plan, runs, store, count, retry_failed, on_event, on_tick)
-        launcher = make_launcher(config, store)
+        scheduler = _Scheduler(plan, runs, store, count, retry_failed, on_event, on_tick)
+        executor = make_executor(config, store)
         try:
-            executor.execute(launcher)
+            with _signals_end_it():
+                scheduler.execute(executor)
         finally:
-            launcher.close()
+            executor.close()
     return SweepResult({run.run_id: store.folder(run).read_status().state for run in runs})
 
 
-def make_launcher(config: SweepConfig | SweepOfParts, store: SweepStore) -> Launcher:
-    """The launcher that `execution.backend` names."""
+def make_executor(config: SweepConfig | SweepOfParts, store: SweepStore) -> Executor:
+    """The executor that `execution.backend` names."""
     if config.execution.backend == "ray":
-        from srtbench.execute.ray import RayLauncher
+        from srtbench.execute.ray import RayExecutor
 
-        return RayLauncher(store.root, config.name, config.execution)
-    return LocalLauncher(store.root, config.name, config.execution)
+        return RayExecutor(store, config.execution)
+    return LocalExecutor(store, config.execution)
 
 
-class _Executor:
+class _Scheduler:
     """Starts work as soon as what it needs is done and a worker is free."""
 
     def __init__(
@@ -146,11 +140,11 @@ class _Executor:
         for run in runs:
             self._add_run(run)
 
-    def execute(self, launcher: Launcher) -> None:
+    def execute(self, executor: Executor) -> None:
         """Work until nothing is left; on an exception every worker is stopped."""
         try:
             while self._todo or self._running:
-                self._start_ready(launcher)
+                self._start_ready(executor)
                 self._on_tick()
                 time.sleep(POLL_SECONDS)
                 self._reap()
@@ -182,7 +176,16 @@ class _Executor:
         else:
             self._todo[stage_id] = stage
 
-    def _start_ready(self, launcher: Launcher) -> None:
+    def _start_ready(self, executor: Executor) -> None:
+        self._give_up()
+        for work_id, work in list(self._todo.items()):
+            ready = all(need in self._ended for need in work.requires)
+            if ready and self._has_room(work_id, work, executor):
+                del self._todo[work_id]
+                self._start(work_id, work, executor)
+
+    def _give_up(self) -> None:
+        """Drop what cannot be done any more, and then the stages that nothing left needs."""
         for work_id, work in list(self._todo.items()):
             states = {need: self._ended.get(need) for need in work.requires}
             failed = [need for need, state in states.items() if state == "failed"]
@@ -192,33 +195,31 @@ class _Executor:
             elif "interrupted" in states.values():
                 del self._todo[work_id]
                 self._ended[work_id] = "interrupted"
-            elif self._has_room(work_id, work, launcher) and all(states.values()):
+        needed: set[str] = set()
+        left: list[Work] = [work for work in self._todo.values() if isinstance(work, RunSpec)]
+        while left:
+            fresh = [need for need in left.pop().requires if need not in needed]
+            needed.update(fresh)
+            left += [self._todo[need] for need in fresh if need in self._todo]
+        for work_id, work in list(self._todo.items()):
+            if isinstance(work, StageSpec) and work_id not in needed:
                 del self._todo[work_id]
-                self._start(work_id, work, launcher)
 
-    def _has_room(self, work_id: str, work: Work, launcher: Launcher) -> bool:
+    def _has_room(self, work_id: str, work: Work, executor: Executor) -> bool:
         return (
             len(self._running) < self._workers
             and time.monotonic() >= self._not_before.get(work_id, 0.0)
-            and launcher.can_start(work)
+            and executor.can_start(work)
         )
 
-    def _start(self, work_id: str, work: Work, launcher: Launcher) -> None:
+    def _start(self, work_id: str, work: Work, executor: Executor) -> None:
         folder = self._store.folder(work)
-        self._write_config(work, folder)
+        execution = self._plan.execution.model_dump(mode="json")
+        write_config(folder, work, execution, self._provenance)
         step = folder.read_status().checkpoint_step
-        self._running[work_id] = (work, launcher.start(work, work_id, folder))
+        self._running[work_id] = (work, executor.start(work))
         resumed = f", from step {step}" if step else ""
         self._on_event(SweepEvent("start", work_id, f"started{resumed}"))
-
-    def _write_config(self, work: Work, folder: Folder) -> None:
-        content = {
-            "type": "run" if isinstance(work, RunSpec) else "stage",
-            "spec": work.model_dump(mode="json"),
-            "execution": self._plan.execution.model_dump(mode="json"),
-            **self._provenance,
-        }
-        write_json(folder.config_path, content)
 
     def _reap(self) -> None:
         for work_id, (work, handle) in list(self._running.items()):
@@ -226,12 +227,12 @@ class _Executor:
             if code is None:
                 continue
             del self._running[work_id]
-            if code == FOLDER_IN_USE:
+            if code == ExitCode.FOLDER_IN_USE:
                 self._wait_for_folder(work_id, work)
                 continue
             folder = self._store.folder(work)
             status = folder.read_status()
-            if status.state not in ("done", "failed") and code != INTERRUPTED:
+            if status.state not in ("done", "failed") and code != ExitCode.INTERRUPTED:
                 reason = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
                 tail = _log_tail(folder)
                 error = f"worker ended without a result: {reason}\n{tail}".strip()
@@ -260,7 +261,8 @@ class _Executor:
             source, what = self._store.stage(needed), f"shared stage {needed}"
         reason = source.read_status().error or ""
         folder = self._store.folder(work)
-        self._write_config(work, folder)
+        execution = self._plan.execution.model_dump(mode="json")
+        write_config(folder, work, execution, self._provenance)
         folder.update_status(state="failed", error=f"{reason}\n{what} failed".strip())
         self._ended[work_id] = "failed"
         self._on_event(SweepEvent("failed", work_id, f"failed: {what} failed"))
@@ -282,43 +284,40 @@ class _Executor:
 
 
 @contextlib.contextmanager
+def _signals_end_it() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the work as Ctrl-C does: workers are stopped, and say so.
+
+    The second signal of a shell or a batch system that sends both does not disturb the end. A
+    signal that is ignored, as under `nohup`, or handled by the caller, is left alone.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python handles signals in the main thread only
+        return
+    wanted = (signal.SIGTERM, signal.SIGHUP)
+    caught = [number for number in wanted if signal.getsignal(number) is signal.SIG_DFL]
+
+    def end(number: int, _: object) -> None:
+        for one in caught:
+            signal.signal(one, signal.SIG_IGN)
+        raise SweepEndedError(signal.Signals(number).name)
+
+    for number in caught:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
 def _only_sweep(store: SweepStore) -> Iterator[None]:
-    store.path.mkdir(parents=True, exist_ok=True)
-    with (store.path / ".lock").open("w") as handle:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(store.locked())
         except BlockingIOError:
             raise SweepBusyError(f"{store.path}: another process is executing this sweep") from None
         yield
-
-
-def provenance() -> dict[str, object]:
-    """Versions, platform and git commit, kept beside every result."""
-    versions = {"python": platform.python_version()}
-    for package in _VERSIONED:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
-    return {
-        "versions": versions,
-        "platform": platform.platform(),
-        "cpu_count": os.cpu_count(),
-        "git": git_state(Path.cwd()),
-    }
-
-
-def git_state(folder: Path) -> dict[str, object] | None:
-    """Commit of the checkout that ``folder`` is in, and whether it has changes; else None."""
-    try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain"))}
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
-    return result.stdout.strip()
 
 
 def _log_tail(folder: Folder, lines: int = 15) -> str:

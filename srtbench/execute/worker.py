@@ -2,11 +2,10 @@
 
     python -m srtbench.execute.entry ROOT SWEEP ID
 
-The specification is read from the folder's config.json, which the sweep wrote. Exit code: 0 done,
-1 failed (the reason is in status.json), 3 the folder is in use, 4 asked to stop.
+The specification is read from the folder's config.json, which the sweep wrote. The exit code is an
+`ExitCode`; the reason of a failure is in status.json.
 """
 
-import json
 import logging
 import os
 import signal
@@ -21,10 +20,10 @@ import torch
 import transformers
 
 from srtbench.config.train import ExecutionConfig
-from srtbench.execute.entry import FOLDER_IN_USE, INTERRUPTED
+from srtbench.execute.base import ExitCode
 from srtbench.plan import RunSpec, StageSpec
-from srtbench.plan.stages import read_stage
 from srtbench.store import Folder, SweepStore
+from srtbench.store.configs import read_config, read_spec
 from srtbench.train.run import execute_run
 from srtbench.train.stages import execute_stage
 
@@ -39,15 +38,14 @@ class Interrupted(BaseException):
     """The sweep asked this process to stop."""
 
 
-def work(root: str, sweep: str, work_id: str) -> int:
+def work(root: str, sweep: str, work_id: str) -> ExitCode:
     """Do one piece of work in this process; returns the exit code."""
     store = SweepStore(root, sweep)
     folder = store.run(work_id)
     if not folder.config_path.is_file():
         folder = store.stage(work_id)
-    content = json.loads(folder.config_path.read_text(encoding="utf-8"))
-    execution = ExecutionConfig.model_validate(content["execution"])
-    spec = _spec(content)
+    execution = ExecutionConfig.model_validate(read_config(folder)["execution"])
+    spec = read_spec(folder)
     _set_up(execution)
     is_main = int(os.environ.get("RANK", "0")) == 0
     if not is_main:
@@ -55,17 +53,11 @@ def work(root: str, sweep: str, work_id: str) -> int:
     try:
         with folder.locked():
             if isinstance(spec, StageSpec) and folder.read_status().state == "done":
-                return 0  # another sweep computed it meanwhile
+                return ExitCode.DONE  # another sweep computed it meanwhile
             return _execute(spec, execution, store, folder, record=True)
     except BlockingIOError as error:
         logger.error("%s", error)
-        return FOLDER_IN_USE
-
-
-def _spec(content: dict[str, Any]) -> RunSpec | StageSpec:
-    if content["type"] == "run":
-        return RunSpec.model_validate(content["spec"])
-    return read_stage(content["spec"])
+        return ExitCode.FOLDER_IN_USE
 
 
 def _execute(
@@ -75,7 +67,7 @@ def _execute(
     folder: Folder,
     *,
     record: bool,
-) -> int:
+) -> ExitCode:
     started = time.monotonic()
     if record:
         folder.start(spec.train.steps if isinstance(spec, RunSpec) else 0)
@@ -92,16 +84,16 @@ def _execute(
         logger.info("interrupted")
         if record:
             folder.update_status(state="interrupted")
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     except BaseException:
         text = traceback.format_exc()
         logger.error("failed\n%s", text)
         if record:
             tail = "\n".join(text.strip().splitlines()[-TRACEBACK_LINES:])
             folder.update_status(state="failed", error=tail)
-        return 1
+        return ExitCode.FAILED
     logger.info("done in %.1f s", time.monotonic() - started)
-    return 0
+    return ExitCode.DONE
 
 
 def _set_up(execution: ExecutionConfig) -> None:
@@ -119,7 +111,8 @@ def _set_up(execution: ExecutionConfig) -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGALRM, _interrupt)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep decides, and sends SIGTERM
+    for request in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(request, signal.SIG_IGN)  # the sweep decides, and sends SIGTERM
 
 
 def _interrupt(*_: Any) -> None:

@@ -7,7 +7,7 @@ import functools
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, RootModel
 
 from srtbench.config.datasets import DatasetConfig, FileDataset
 from srtbench.config.models import LocalModel, ModelConfig, TinyModel
@@ -140,24 +140,13 @@ class PoolVotes(VotesStage):
     kind: Literal["pool_votes"] = "pool_votes"
 
 
-Stage = Annotated[
-    TrainPrompts | EvalPrompts | WarmStart | ConvertedModel | StartEval | TeacherLabels | PoolVotes,
-    Field(discriminator="kind"),
-]
+_Kinds = (
+    TrainPrompts | EvalPrompts | WarmStart | ConvertedModel | StartEval | TeacherLabels | PoolVotes
+)
 
 
-@functools.cache
-def _reader() -> TypeAdapter[Stage]:
-    return TypeAdapter(Stage)
-
-
-def read_stage(dump: dict[str, Any]) -> Stage:
-    """A stage from its JSON values.
-
-    Raises:
-        pydantic.ValidationError: they are not those of a stage.
-    """
-    return _reader().validate_python(dump)
+class AnyStage(RootModel[Annotated[_Kinds, Field(discriminator="kind")]]):
+    """A stage of whichever kind its values name."""
 
 
 def prompt_count(dataset: DatasetConfig, prompts: int | None) -> int:

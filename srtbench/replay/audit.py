@@ -18,7 +18,7 @@ from srtbench.replay.audit_rollouts import check_eval, check_metrics, check_trai
 from srtbench.replay.source import SOURCE_CHANGED, SOURCE_UNKNOWN, source_state
 from srtbench.rollouts import part_files
 from srtbench.rollouts.judge import Columns
-from srtbench.store import Folder, Status
+from srtbench.store import Folder, Status, StoreError
 from srtbench.store.runs import LoggedRun, eval_sets, open_runs
 
 
@@ -83,9 +83,12 @@ def audit_sweep(path: str | Path) -> AuditReport:
     Raises:
         FileNotFoundError: the folder holds no sweep.
     """
-    plan, runs = open_runs(Path(path))
-    report = AuditReport(plan["sweep"], len(runs))
-    begun = {run.spec.run_id for run in runs}
+    found = open_runs(Path(path))
+    plan, runs = found.plan, found.runs
+    report = AuditReport(plan["sweep"], len(runs), len(found.damaged))
+    for run_id, problem in found.damaged.items():
+        report.breaches.append(Breach(run_id, "structure", "config.json", problem))
+    begun = {run.spec.run_id for run in runs} | set(found.damaged)
     missing = [row["run_id"] for row in plan["runs"] if row["run_id"] not in begun]
     if plan.get("revote"):
         report.notes.append(f"voted again under {plan['revote']['voting']}: not as it was trained")
@@ -101,7 +104,12 @@ def _audit_missing(folder: Folder, run_id: str, report: AuditReport) -> None:
 
     Before its first file, a run may be running or failed: its stage failed, or it was stopped.
     """
-    status = folder.read_status()
+    report.unaudited += 1
+    try:
+        status = folder.read_status()
+    except StoreError as error:
+        report.breaches.append(Breach(run_id, "structure", "status.json", str(error)))
+        return
     begun = status.state == "done" or status.checkpoint is not None or status.step > 0
     begun = begun or (status.attempts > 0 and not folder.config_path.is_file())
     places = (folder.prompts_path, folder.metrics_path, folder.checkpoint_path)
@@ -113,16 +121,17 @@ def _audit_missing(folder: Folder, run_id: str, report: AuditReport) -> None:
         report.notes.append(f"{run_id}: has no folder: never begun, or taken away as a whole")
     else:
         report.notes.append(f"{run_id}: {status.state}, nothing to audit")
-    report.unaudited += 1
 
 
 def _audit_run(run: LoggedRun, report: AuditReport) -> None:
-    run_id, status = run.spec.run_id, run.folder.read_status()
-    if status.state != "done":
-        report.notes.append(f"{run_id}: {status.state} at step {status.step}, audited as far as it")
+    run_id = run.spec.run_id
     if run.spec.trains_on_eval_prompts:
         report.notes.append(f"{run_id}: trains on its evaluation prompts, as its variant does")
     try:
+        status = run.folder.read_status()
+        if status.state != "done":
+            note = f"{run_id}: {status.state} at step {status.step}, audited as far as it"
+            report.notes.append(note)
         train, evaluated = run.columns("train"), run.columns("eval")
         for found in _cut_short(run, train, evaluated, status):
             report.breaches.append(Breach(run_id, *found))
@@ -132,6 +141,8 @@ def _audit_run(run: LoggedRun, report: AuditReport) -> None:
         for found in _found(run, train, evaluated, done=status.state == "done", report=report):
             report.breaches.append(Breach(run_id, *found))
         report.health += _health(run, train) + _health(run, evaluated)
+    except StoreError as error:
+        report.breaches.append(Breach(run_id, "structure", "run", str(error)))
     except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
         message = f"cannot be derived again: {type(error).__name__}: {error}"
         report.breaches.append(Breach(run_id, "structure", "run", message))

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from srtbench.answers.grader import gold_reward
 from srtbench.config.train import PoolConfig
-from srtbench.rollouts import part_files, read_rollouts
+from srtbench.rollouts import PROMPT_SCHEMA, part_files, read_rollouts
 from srtbench.rollouts.judge import Columns
 from srtbench.store import Folder
 from srtbench.store.choices import easiest, evaluation_score
+from srtbench.store.files import read_table
 from srtbench.store.labels import count_votes, labels_path, read_labels
 from srtbench.store.runs import LoggedRun
 
@@ -51,7 +51,7 @@ def check_pool(run: LoggedRun, train: Columns, checked: Counter[str]) -> Found:
 
 def _check_completions(run: LoggedRun, rows: Columns, prompts: Path, pool: PoolConfig) -> Found:
     """Keys, and grades where they decide, follow from the start model's completions."""
-    table = pq.read_table(prompts, columns=["prompt_id", "gold_key"]).to_pydict()
+    table = read_table(prompts, PROMPT_SCHEMA, ["prompt_id", "gold_key"]).to_pydict()
     golds = dict(zip(table["prompt_id"], table["gold_key"], strict=True))
     if set(rows["prompt_id"]) != set(golds):
         yield "pool", "completions", "they are not of the prompts that the pool has"

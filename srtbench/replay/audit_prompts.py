@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-import pyarrow.parquet as pq
-
 from srtbench.datasets.problems import prompt_id
 from srtbench.datasets.splits import normalise
+from srtbench.rollouts import PROMPT_SCHEMA
+from srtbench.store.files import read_table
 from srtbench.store.runs import LoggedRun, teacher_votes
 
 Found = Iterator[tuple[str, str, str]]
@@ -13,7 +13,7 @@ Found = Iterator[tuple[str, str, str]]
 
 def check_prompts(run: LoggedRun) -> Found:
     """Ids and gold keys follow from the texts, and the splits do not overlap."""
-    rows = pq.read_table(run.folder.prompts_path).to_pylist()
+    rows = read_table(run.folder.prompts_path, PROMPT_SCHEMA).to_pylist()
     if twice := len(rows) - len(run.prompts):
         yield "prompts", "prompts.parquet", f"{twice} prompt ids stand twice"
     keys = run.grader.gold_keys([row["gold_answer"] for row in rows])
@@ -39,7 +39,7 @@ def _warm_start_overlap(run: LoggedRun, owners: dict[str, str]) -> Found:
     path = run.store.stage(stage).prompts_path if stage else None
     if path is None or not path.is_file():
         return
-    for prompt in pq.read_table(path, columns=["prompt"])["prompt"].to_pylist():
+    for prompt in read_table(path, PROMPT_SCHEMA, ["prompt"])["prompt"].to_pylist():
         if (split := owners.get(normalise(prompt))) is not None:
             yield "prompts", f"prompt {prompt[:40]!r}", f"is in warm_start and {split}"
 

@@ -6,6 +6,7 @@ same completions, not how training on it would have gone.
 """
 
 import json
+import math
 import os
 import shutil
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from srtbench.replay.source import SOURCE_CHANGED, TRAINED_VARIANT, source_state
 from srtbench.rollouts import METRIC_SCHEMA, part_files, write_parquet
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
 from srtbench.store import Folder, write_json
-from srtbench.store.runs import LoggedRun, open_runs
+from srtbench.store.runs import LoggedRun, LoggedSweep, open_runs
 from srtbench.variants import with_voting
 from srtbench.votes import VotingPolicy
 
@@ -39,6 +40,7 @@ class RevoteRow:
         no_label: share of groups without a pseudo-label, after.
         label_accuracy: share of groups whose pseudo-label is gold; none counts as wrong.
         reward_accuracy: share of completions whose train_reward equals their gold_reward.
+        problem: why the run is left out, and then there are no numbers; None: it is voted again.
     """
 
     run_id: str
@@ -54,6 +56,16 @@ class RevoteRow:
     reward_accuracy_after: float
     train_reward_before: float
     train_reward_after: float
+    problem: str | None = None
+
+    @classmethod
+    def left_out(cls, row: dict[str, Any], problem: str) -> "RevoteRow":
+        """A run of the plan whose files are damaged."""
+        numbers: dict[str, Any] = {
+            name: math.nan for name, kind in cls.__annotations__.items() if kind is float
+        }
+        known = {"run_id": row["run_id"], "variant": row["variant"], "seed": row["seed"]}
+        return cls(**known, votes=False, groups=0, **numbers, problem=problem)
 
 
 class RevoteError(ValueError):
@@ -84,7 +96,8 @@ def revote_sweep(
         out: folder to write; None: ``<path>/revote-<rule>``. One that a revote made is replaced.
 
     Returns:
-        The folder, and one row per run, also written there as ``summary.csv``.
+        The folder, and one row per run, also written there as ``summary.csv``. A run whose
+        config.json is damaged is left out, and its row says so.
 
     Raises:
         FileNotFoundError: ``path`` holds no sweep.
@@ -92,9 +105,11 @@ def revote_sweep(
             what it was, or ``out`` is something else than an earlier revote. Nothing is written.
     """
     path = Path(path)
-    plan, runs = open_runs(path)
+    found = open_runs(path)
+    runs = found.runs
     if not runs:
-        raise RevoteError(f"{path}: no run has begun, so there is nothing to vote again")
+        problems = "".join(f"; {problem}" for problem in found.damaged.values())
+        raise RevoteError(f"{path}: no run can be voted again: none has begun{problems}")
     target = Path(out) if out is not None else path / policy_name(voting)
     _check_target(target)
     partial = target.with_name(f"{target.name}.partial")
@@ -102,7 +117,7 @@ def revote_sweep(
         _check_run(run, voting)
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        rows = _write(plan, runs, voting, partial, target)
+        rows = _write(found, voting, partial, target)
     except FileNotFoundError as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise RevoteError(f"{error.filename} is missing; the sweep is not whole") from error
@@ -114,10 +129,16 @@ def revote_sweep(
 
 
 def _write(
-    plan: dict[str, Any], runs: list[LoggedRun], voting: VotingPolicy, partial: Path, target: Path
+    found: LoggedSweep, voting: VotingPolicy, partial: Path, target: Path
 ) -> list[RevoteRow]:
     """The whole revote, in the folder ``partial``, as it will stand in ``target``."""
+    plan, runs = found.plan, found.runs
     rows = [_revote_run(run, voting, partial) for run in runs]
+    rows += [
+        RevoteRow.left_out(row, found.damaged[row["run_id"]])
+        for row in plan["runs"]
+        if row["run_id"] in found.damaged
+    ]
     root = runs[0].store.root.resolve()
     content = plan | {
         "sweep": f"{plan['sweep']} ({policy_name(voting)})",

@@ -1,11 +1,11 @@
 """Whether the Python file of a run's variant is what the run was trained with."""
 
-import json
 from typing import Literal
 
 from srtbench.plan import RunSpec
 from srtbench.plan.identity import paths_in, run_id_of
 from srtbench.sections import FilePath
+from srtbench.store.configs import read_config
 from srtbench.store.runs import LoggedRun
 from srtbench.variants.external import source_sha256
 
@@ -32,7 +32,7 @@ def source_state(run: LoggedRun) -> Literal["same", "changed", "unknown"]:
         return "same"
     for path in sources:
         source_sha256(FilePath.split(path)[0])
-    content = json.loads(run.folder.config_path.read_text(encoding="utf-8"))
+    content = read_config(run.folder)
     variant = content.get(TRAINED_VARIANT, content["spec"]["variant"])
     spec = RunSpec.model_validate(content["spec"] | {"variant": variant})
     if run_id_of(spec) == spec.run_id:

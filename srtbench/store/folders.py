@@ -1,102 +1,24 @@
-"""Folders of a sweep on disk: paths, configuration, status, locks.
+"""Folders of a sweep on disk: paths, status, locks.
 
 ``<root>/<sweep>/plan.json`` lists every planned run. ``<root>/<sweep>/<run_id>/`` holds a run,
 ``<root>/_stages/<stage_id>/`` the work that runs, and sweeps, share. What a folder holds is told
 by its ``status.json`` alone, never by which files exist.
 """
 
-import contextlib
-import fcntl
-import json
 import os
 import socket
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import AbstractContextManager
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
-
-import psutil
+from typing import Any
 
 from srtbench.plan import Plan, RunSpec, StageSpec
+from srtbench.store.files import StoreError, held, remove_leftovers, write_json
+from srtbench.store.plan_file import write_plan
+from srtbench.store.status import Status, read_status
 
-State = Literal["waiting", "running", "done", "failed", "interrupted"]
 STAGES_FOLDER = "_stages"
-
-
-@dataclass(frozen=True)
-class Status:
-    """Content of a status.json.
-
-    Attributes:
-        step: optimiser steps done. total_steps: steps planned.
-        checkpoint: folder name of the last whole checkpoint; checkpoint_step: its step.
-        error: last lines of the traceback of a failure.
-        attempts: how often the run was started.
-        progress: last known numbers, e.g. gold accuracy.
-    """
-
-    state: State = "waiting"
-    step: int = 0
-    total_steps: int = 0
-    checkpoint: str | None = None
-    checkpoint_step: int = 0
-    error: str | None = None
-    attempts: int = 0
-    pid: int | None = None
-    host: str | None = None
-    started: float | None = None
-    updated: float | None = None
-    wall_seconds: float = 0.0
-    progress: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def actual_state(self) -> State:
-        """The state; interrupted if it says running and its process, one of this host, is gone.
-
-        A number that another process has by now counts as alive.
-        """
-        if self.state != "running" or self.pid is None or self.host != socket.gethostname():
-            return self.state
-        try:
-            gone = psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            gone = True
-        except psutil.AccessDenied:  # alive, and another user's
-            gone = False
-        return "interrupted" if gone else "running"
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON so that ``path`` is at any moment whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    # A lone surrogate, as an error message may quote one, becomes JSON's own escape of it.
-    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as sink:
-        json.dump(content, sink, indent=2, ensure_ascii=False)
-        sink.write("\n")
-        sink.flush()
-        os.fsync(sink.fileno())
-    temporary.replace(path)
-
-
-class StoreError(ValueError):
-    """A file that srtbench wrote is damaged; the message names it."""
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        FileNotFoundError: there is no file. StoreError: it holds no JSON object.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise StoreError(f"{path}: not valid JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise StoreError(f"{path}: not a JSON object")
-    return content
 
 
 class Folder:
@@ -169,14 +91,14 @@ class Folder:
         Raises:
             StoreError: the file is damaged.
         """
+        return read_status(self.status_path)
+
+    def shown_status(self) -> Status:
+        """The status as a table shows it: where the file is damaged, failed, and the error why."""
         try:
-            content = read_json(self.status_path)
-        except FileNotFoundError:
-            return Status()
-        if content.get("state", "waiting") not in get_args(State):
-            raise StoreError(f"{self.status_path}: unknown state {content['state']!r}")
-        known = {name: content[name] for name in Status.__dataclass_fields__ if name in content}
-        return Status(**known)
+            return self.read_status()
+        except StoreError as error:
+            return Status(state="failed", error=str(error))
 
     def write_status(self, status: Status) -> None:
         """Replace the status."""
@@ -189,7 +111,8 @@ class Folder:
         return status
 
     def start(self, total_steps: int) -> Status:
-        """Mark the work as running in this process."""
+        """Mark the work as running in this process, which holds the folder."""
+        remove_leftovers(self.path)
         before = self.read_status()
         return self.update_status(
             state="running",
@@ -201,20 +124,13 @@ class Folder:
             started=time.time(),
         )
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Hold the folder for this process.
 
         Raises:
             BlockingIOError: another live process holds it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BlockingIOError(f"{self.path} is in use by another process") from None
-            yield
+        return held(self.path / ".lock")
 
 
 class SweepStore:
@@ -245,46 +161,12 @@ class SweepStore:
 
     def write_plan(self, plan: Plan) -> None:
         """Keep the plan beside the runs."""
-        runs = [
-            {
-                "run_id": run.run_id,
-                "part": run.part,
-                "model": run.model_label,
-                "dataset": run.dataset_label,
-                "variant": run.variant_label,
-                "variant_type": run.variant.type,
-                "seed": run.seed,
-                "total_steps": run.train.steps,
-                "level": getattr(run.dataset, "level", None),
-                "trains_on_eval_prompts": run.trains_on_eval_prompts,
-                "stages": run.needs.model_dump(exclude_none=True),
-                "starts_from": run.starts_from.run_id if run.starts_from else None,
-                "start_rule": run.starts_from.rule if run.starts_from else None,
-                "eval_sets": [one.label for one in run.eval_sets],
-            }
-            for run in plan.runs
-        ]
-        stages = [
-            {"stage_id": stage.stage_id, "kind": stage.kind, "requires": stage.requires}
-            for stage in plan.stages
-        ]
-        write_json(self.plan_path, {"sweep": plan.name, "runs": runs, "stages": stages})
+        write_plan(self.plan_path, plan)
 
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the whole sweep for this process.
 
-def read_plan(sweep_path: Path) -> dict[str, Any]:
-    """The plan.json of a sweep folder.
-
-    Raises:
-        FileNotFoundError: the folder holds no sweep.
-    """
-    try:
-        content = read_json(sweep_path / "plan.json")
-    except (FileNotFoundError, NotADirectoryError):
-        raise FileNotFoundError(
-            f"{sweep_path}: no plan.json there, so no sweep; give the folder that "
-            "`srtbench sweep` wrote, e.g. runs/smoke"
-        ) from None
-    missing = [key for key in ("sweep", "runs", "stages") if key not in content]
-    if missing:
-        raise StoreError(f"{sweep_path / 'plan.json'}: has no {' and no '.join(missing)}")
-    return content
+        Raises:
+            BlockingIOError: another live process holds it.
+        """
+        return held(self.path / ".lock")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from srtbench.plan.stages import TEACHER_SEED
 from srtbench.rollouts import write_parquet
-from srtbench.store import Folder
+from srtbench.store.files import read_table
+from srtbench.store.folders import Folder
 from srtbench.variants import TeacherLabel
 from srtbench.votes import VotingPolicy, vote
 
@@ -54,8 +54,8 @@ def write_labels(path: Path, labels: dict[str, TeacherLabel]) -> None:
 
 
 def read_labels(path: Path) -> dict[str, TeacherLabel]:
-    """Labels by prompt id."""
+    """Labels by prompt id; raises as `read_table`."""
     return {
         row["prompt_id"]: TeacherLabel(row["pseudo_label"], row["vote_share"])
-        for row in pq.read_table(path).to_pylist()
+        for row in read_table(path, LABEL_SCHEMA).to_pylist()
     }

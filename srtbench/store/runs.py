@@ -1,22 +1,21 @@
 """Runs of a sweep that have begun: their specification, their rollouts, what they were given."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow.parquet as pq
-
 from srtbench.answers.grader import Grader
 from srtbench.plan import RunSpec
-from srtbench.plan.stages import VotesStage, read_stage
-from srtbench.rollouts import read_rollouts
+from srtbench.plan.stages import VotesStage
+from srtbench.rollouts import PROMPT_SCHEMA, read_rollouts
 from srtbench.rollouts.judge import Columns, Judge, runs_of
-from srtbench.store.folders import Folder, StoreError, SweepStore, read_json, read_plan
+from srtbench.store.configs import read_run_spec, read_stage_spec
+from srtbench.store.files import StoreError, read_table
+from srtbench.store.folders import Folder, SweepStore
 from srtbench.store.labels import count_votes, labels_path, read_labels
-from srtbench.store.upgrade import upgrade_run, upgrade_stage
+from srtbench.store.plan_file import read_plan
 from srtbench.variants import TeacherLabel, Variant, VariantContext, build_variant
 from srtbench.votes import VotingPolicy
 
@@ -42,9 +41,8 @@ class LoggedRun:
     @cached_property
     def prompts(self) -> dict[str, dict[str, Any]]:
         """prompt_id -> row of prompts.parquet."""
-        return {
-            row["prompt_id"]: row for row in pq.read_table(self.folder.prompts_path).to_pylist()
-        }
+        table = read_table(self.folder.prompts_path, PROMPT_SCHEMA)
+        return {row["prompt_id"]: row for row in table.to_pylist()}
 
     @cached_property
     def gold_keys(self) -> dict[str, str | None]:
@@ -86,9 +84,9 @@ class LoggedRun:
             StoreError: the folder is another stage's.
         """
         folder = self.store.stage(stage_id)
-        stage = read_stage(upgrade_stage(read_json(folder.config_path)["spec"]))
+        stage = read_stage_spec(folder)
         if not isinstance(stage, VotesStage):
-            raise StoreError(f"{folder.config_path}: {stage.kind}, but votes are wanted")
+            raise StoreError(f"{folder.config_path}: spec: {stage.kind}, but votes are wanted")
         return stage, folder
 
     def teacher_labels(self, rule: VotingPolicy | None = None) -> dict[str, TeacherLabel]:
@@ -120,24 +118,40 @@ def eval_sets(run: LoggedRun) -> Iterator[tuple[str, LoggedRun]]:
         yield one.label, LoggedRun(run.spec.model_copy(update=changes), folder, run.store)
 
 
-def open_runs(sweep_path: Path) -> tuple[dict[str, Any], list[LoggedRun]]:
+@dataclass(frozen=True)
+class LoggedSweep:
+    """A sweep folder that was read.
+
+    Attributes:
+        plan: content of its plan.json.
+        runs: runs of the plan that have begun and can be read.
+        damaged: run id -> what is wrong with the file that says what the run is, in one line.
+    """
+
+    plan: dict[str, Any]
+    runs: list[LoggedRun]
+    damaged: dict[str, str]
+
+
+def open_runs(sweep_path: Path) -> LoggedSweep:
     """The plan of a sweep folder, and those of its runs that have begun.
 
     Raises:
-        FileNotFoundError: the folder holds no sweep.
+        FileNotFoundError: the folder holds no sweep. StoreError: its plan.json is damaged.
     """
     plan = read_plan(sweep_path)
     store = SweepStore(sweep_path / plan.get("root", ".."), sweep_path.name)
     revote = plan.get("revote")
     rule = VotingPolicy(**revote["voting"]) if revote else None
-    runs = []
+    found = LoggedSweep(plan, [], {})
     for row in plan["runs"]:
         folder = Folder(sweep_path / row["run_id"])
         if folder.config_path.is_file() and folder.prompts_path.is_file():
-            content = json.loads(folder.config_path.read_text(encoding="utf-8"))
-            spec = RunSpec.model_validate(upgrade_run(content["spec"]))
-            runs.append(LoggedRun(spec, folder, store, rule))
-    return plan, runs
+            try:
+                found.runs.append(LoggedRun(read_run_spec(folder), folder, store, rule))
+            except StoreError as error:
+                found.damaged[row["run_id"]] = str(error)
+    return found
 
 
 def teacher_votes(

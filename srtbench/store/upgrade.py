@@ -8,23 +8,24 @@ _START_MODEL = ("warm_start", "converted_model")
 
 
 def upgrade_run(spec: dict[str, Any]) -> dict[str, Any]:
-    """A run's specification, of either version."""
+    """A run's specification of version 1."""
     needs = {kind: stage for kind, stage in spec["needs"].items() if kind not in _START_MODEL}
-    start = _start_model(spec["needs"]) or needs.get("start_model")
-    sets = [one | {"needs": _set_needs(one["needs"])} for one in spec.get("eval_sets") or []]
+    sets = [
+        one
+        | {
+            "needs": {
+                "prompts": one["needs"]["eval_set_prompts"],
+                "start": one["needs"].get("eval_set_start"),
+            }
+        }
+        for one in spec.get("eval_sets") or []
+    ]
+    start = _start_model(spec["needs"])
     return spec | {"needs": needs | {"start_model": start}, "eval_sets": sets}
 
 
-def _set_needs(needs: dict[str, str]) -> dict[str, str]:
-    """What an evaluation set needs, of either version."""
-    names = {"eval_set_prompts": "prompts", "eval_set_start": "start"}
-    return {names.get(kind, kind): stage for kind, stage in needs.items()}
-
-
 def upgrade_stage(spec: dict[str, Any]) -> dict[str, Any]:
-    """A stage's specification, of either version; in version 1 all kinds had all fields."""
-    if "needs" not in spec:
-        return spec
+    """A stage's specification of version 1, in which all kinds had all fields."""
     needs, kind = spec["needs"], spec["kind"]
     found = {"stage_id": spec["stage_id"], "kind": kind}
     prompts = {"dataset": spec["dataset"], "prompts": spec["prompts"]}

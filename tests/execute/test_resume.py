@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pytest
@@ -38,12 +39,14 @@ class Agreement(Variant):
 """
 
 
-def start(sweep: FinishedSweep, root: Path) -> subprocess.Popen[bytes]:
+def start(
+    sweep: FinishedSweep, root: Path, errors: int | IO[bytes] = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
     """Start the sweep as the leader of its own process group."""
     return subprocess.Popen(
         [sys.executable, "-m", "srtbench.cli", "sweep", str(sweep.file), "--root", str(root)],
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=errors,
         start_new_session=True,
     )
 
@@ -139,18 +142,31 @@ def test_workers_die_with_the_sweep_and_a_resumed_run_says_from_where(
     assert_same_rollouts(micro_sweep, root)
 
 
-def test_control_c_stops_the_workers_and_keeps_what_is_done(
-    micro_sweep: FinishedSweep, tmp_path: Path
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ([signal.SIGINT], "interrupted; the same command continues"),
+        ([signal.SIGTERM, signal.SIGHUP], "interrupted by SIGTERM; the same command continues"),
+        ([signal.SIGHUP], "interrupted by SIGHUP; the same command continues"),
+    ],
+    ids=["control-c", "two-signals", "hang-up"],
+)
+def test_a_signal_stops_the_workers_and_keeps_what_is_done(
+    micro_sweep: FinishedSweep, tmp_path: Path, numbers: list[signal.Signals], message: str
 ) -> None:
     root = tmp_path / "runs"
     shutil.copytree(micro_sweep.root / "_stages", root / "_stages")
     store = SweepStore(root, micro_sweep.plan.name)
-    process = start(micro_sweep, root)
     run_ids = [run.run_id for run in micro_sweep.plan.runs]
-    wait_for_checkpoint(store, run_ids)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 1
+    with (tmp_path / "errors").open("wb") as errors:
+        process = start(micro_sweep, root, errors)
+        wait_for_checkpoint(store, run_ids)
+        for number in numbers:
+            process.send_signal(number)
+            time.sleep(0.3)
+        assert process.wait(timeout=60) == 1
     assert not workers_of(root)
+    assert message in (tmp_path / "errors").read_text()
     states = [store.run(run_id).read_status().state for run_id in run_ids]
     assert "interrupted" in states
     assert "running" not in states

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from srtbench.execute.local import worker_environment
+from srtbench.execute.base import worker_environment
 from srtbench.replay.audit import audit_sweep
 from tests.micro import CONTENT, srtbench, write_sweep
 

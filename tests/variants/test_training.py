@@ -246,7 +246,7 @@ def _run_stopping(script: Path, file: Path, root: Path) -> None:
     import subprocess
     import sys
 
-    from srtbench.execute.local import worker_environment
+    from srtbench.execute.base import worker_environment
     from srtbench.store import SweepStore, write_json
 
     plan = plan_sweep(load_sweep(file))
