@@ -13,9 +13,9 @@ from srtbench.engines.base import PromptFormat
 from srtbench.engines.transformers import TransformersEngine
 from srtbench.plan import EvalSetSpec
 from srtbench.rollouts import RolloutWriter
+from srtbench.train.context import RunContext
 from srtbench.train.eval_sets import EvalSets, set_sampling, start_rows
 from srtbench.train.evaluate import Prompt, Sampling, evaluation_table, sample_groups
-from srtbench.train.methods.base import RunContext
 from srtbench.train.prompts import grader_of, read_prompts
 from srtbench.train.start import BestPolicies
 
