@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from srtbench.replay.advantages import GenerationShape
+from srtbench.plan.generation import GenerationShape
 from srtbench.replay.audit_choices import check_best, check_pool
 from srtbench.replay.audit_prompts import check_labels, check_prompts
 from srtbench.replay.audit_rollouts import check_eval, check_metrics, check_train

@@ -42,7 +42,7 @@ class _Run(_Row):
 class _Stage(_Row):
     stage_id: FolderName
     kind: str
-    needs: dict[str, str] = {}
+    requires: list[str] = []
 
 
 class _Plan(_Row):
@@ -67,7 +67,7 @@ def write_plan(path: Path, plan: Plan) -> None:
             "total_steps": run.train.steps,
             "level": getattr(run.dataset, "level", None),
             "trains_on_eval_prompts": run.trains_on_eval_prompts,
-            "stages": run.needs,
+            "stages": run.needs.model_dump(exclude_none=True),
             "starts_from": run.starts_from.run_id if run.starts_from else None,
             "start_rule": run.starts_from.rule if run.starts_from else None,
             "eval_sets": [one.label for one in run.eval_sets],
@@ -75,7 +75,7 @@ def write_plan(path: Path, plan: Plan) -> None:
         for run in plan.runs
     ]
     stages = [
-        {"stage_id": stage.stage_id, "kind": stage.kind, "needs": stage.needs}
+        {"stage_id": stage.stage_id, "kind": stage.kind, "requires": stage.requires}
         for stage in plan.stages
     ]
     write_json(path, {"sweep": plan.name, "runs": runs, "stages": stages})

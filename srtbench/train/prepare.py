@@ -76,14 +76,14 @@ def prepare_folder(spec: RunSpec, store: SweepStore, folder: Folder, resumed_ste
 
 def _variant(spec: RunSpec, store: SweepStore) -> Variant:
     labels = {}
-    if "teacher_labels" in spec.needs:
-        labels = read_labels(labels_path(store.stage(spec.needs["teacher_labels"])))
+    if spec.needs.teacher_labels:
+        labels = read_labels(labels_path(store.stage(spec.needs.teacher_labels)))
     return build_variant(spec.variant, VariantContext(teacher_labels=labels))
 
 
 def _train_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> list[Prompt]:
     """The shared prompts, less those that an evaluation set has taken out of this run."""
-    prompts = read_prompts(store.stage(spec.needs["train_prompts"]).prompts_path)
+    prompts = read_prompts(store.stage(spec.needs.train_prompts).prompts_path)
     own = {prompt.prompt_id for prompt in read_prompts(folder.prompts_path)}
     return [prompt for prompt in prompts if prompt.prompt_id in own]
 

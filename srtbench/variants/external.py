@@ -60,6 +60,8 @@ class PythonOptions(ExternalOptions):
     def load(self) -> VariantClass:
         """The class in the file."""
         file, rest = FilePath.split(self.path)
+        if not file.is_file():
+            raise VariantError(f"file '{file}' not found")
         return _checked(getattr(_module(file), rest[1:], None), self.path)
 
 

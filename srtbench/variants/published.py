@@ -55,8 +55,8 @@ class Recipe:
     def __str__(self) -> str:
         size = f"{self.prompts} x {self.samples}" if self.prompts else f"n = {self.samples}"
         rate = f"{self.learning_rate:.0e}".replace("e-0", "e-")
-        kl = "not found" if self.beta is None else f"{self.beta:g}"
-        parts = [f"{size} ({self.algorithm})", f"lr {rate}", f"KL {kl}", self.note]
+        kl = "" if self.beta is None else f"KL {self.beta:g}"
+        parts = [f"{size} ({self.algorithm})", f"lr {rate}", kl, self.note]
         return ", ".join(part for part in parts if part)
 
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from srtbench.analysis import open_sweep
+from srtbench.analysis.estimates import paired_change
 from srtbench.analysis.export import (
     differences,
     export_sweep,
@@ -29,6 +30,7 @@ from srtbench.analysis.export import (
 from srtbench.analysis.frames import frame, query
 from srtbench.analysis.report import write_report
 from srtbench.analysis.report.browser import browser_data
+from srtbench.analysis.report.facts import direction
 from tests.fake_sweep import Shape, write_fake_sweep
 
 SMOKE = Path(__file__).parents[1] / "fixtures" / "smoke"
@@ -335,3 +337,21 @@ def test_figures_of_the_report_use_one_colour_per_variant() -> None:
             channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
         )
         assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) > 4.4
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        ([0.2, 0.3, 0.2, 0.4], [0.7, 0.8, 0.8, 0.9], "rose"),
+        ([0.7, 0.8, 0.8, 0.9], [0.2, 0.3, 0.2, 0.4], "fell"),
+        ([0.2, 0.9, 0.2, 0.4], [0.9, 0.2, 0.4, 0.5], "undecided"),
+    ],
+)
+def test_a_change_is_named_only_if_its_interval_excludes_zero(
+    first: list[float], last: list[float], expected: str
+) -> None:
+    rows = pl.DataFrame(
+        {"seed": [0] * 4, "prompt_id": list("abcd"), "start_avg": first, "last_avg": last}
+    )
+    assert direction(paired_change(rows)) == expected
+    assert direction(None) == "undecided"

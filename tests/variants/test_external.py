@@ -132,7 +132,7 @@ def test_what_can_be_wrong_with_a_file(tmp_path: Path) -> None:
     plain = tmp_path / "plain.py"
     plain.write_text("class Mine:\n    pass\n")
     for path, message in (
-        (f"{tmp_path}/absent.py:Mine", "cannot be read"),
+        (f"{tmp_path}/absent.py:Mine", "not found"),
         (f"{broken}:Mine", "nothing_of_that_name"),
         (f"{plain}:Mine", "no subclass"),
         (f"{plain}:Yours", "no subclass"),
@@ -146,7 +146,9 @@ def test_what_can_be_wrong_with_a_file(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_reported_by_the_sweep_file(tmp_path: Path) -> None:
     sweep = write_sweep(tmp_path, variants=[{"type": "python", "path": "absent.py:Mine"}])
-    with pytest.raises(ConfigError, match=r"file 'absent\.py' not found"):
+    with pytest.raises(
+        ConfigError, match=r"line \d+, variants\[0\]\.path: file '.*absent\.py' not found"
+    ):
         load_sweep(sweep)
 
 
@@ -177,6 +179,9 @@ def test_the_documentation_lists_every_variant_and_option() -> None:
     shared = {"type", "name", "train", "eval", "recipe"}
     for name in [*VARIANTS, "all_of", "weighted"]:
         assert name in table, name
+        published = VARIANTS[name].published if name in VARIANTS else None
+        if published is not None:
+            assert f"| {published} | {published.updates or ''}".rstrip() in table[name], name
         if "as `fixed_teacher`" not in table[name]:
             for option in set(sections[name].model_fields) - shared:
                 assert f"`{option}`" in table[name], f"{name}.{option}"
