@@ -14,9 +14,9 @@ from srtbench.engines.transformers import TransformersEngine
 from srtbench.plan import EvalSetSpec
 from srtbench.plan.specs import Sampling
 from srtbench.rollouts import RolloutWriter
+from srtbench.train.context import RunContext
 from srtbench.train.eval_sets import EvalSets, start_rows
 from srtbench.train.evaluate import Prompt, evaluation_table, sample_groups
-from srtbench.train.methods.base import RunContext
 from srtbench.train.prompts import grader_of, read_prompts
 from srtbench.train.start import BestPolicies
 

@@ -12,9 +12,9 @@ from srtbench.rollouts import discard_after
 from srtbench.store import Folder, SweepStore
 from srtbench.store.choices import pool_prompt_ids
 from srtbench.store.labels import labels_path, read_labels
+from srtbench.train.context import RunContext
 from srtbench.train.eval_sets import discard_sets
 from srtbench.train.evaluate import Prompt
-from srtbench.train.methods.base import RunContext
 from srtbench.train.prompts import read_prompts, write_run_prompts
 from srtbench.train.start import resume_step, start_model_path
 from srtbench.variants import Variant, VariantContext, build_variant
