@@ -87,7 +87,7 @@ def train_bare(folder: Path, steps: int) -> list[float]:
     run = plan_sweep(load_sweep(sweep_file(folder, steps))).runs[0]
     store = SweepStore(folder / "runs", run.sweep)
     model, tokenizer = load_policy(run.model, start_model_path(run, store))
-    prompts = read_prompts(store.stage(run.needs["train_prompts"]).prompts_path)
+    prompts = read_prompts(store.stage(run.needs.train_prompts).prompts_path)
     size = run.train.num_generations
 
     def majority(completions: list[str], **_: Any) -> list[float]:

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 
 from srtbench.answers import answer_keys, extract
 
-TEACHER_SEED = 7_919
-"""Seed of a frozen teacher's samples and ties."""
-
 
 @dataclass(frozen=True)
 class Graded:

@@ -1,8 +1,8 @@
 """A plan as plain text: the grid, the shared stages, the estimates."""
 
 from srtbench.cli.render import table_text
-from srtbench.plan import Estimate, Plan, RunSpec, StageSpec, cost, estimate
-from srtbench.plan.eval_sets import prompt_count
+from srtbench.plan import Estimate, Plan, StageSpec, cost, estimate
+from srtbench.plan.stages import StartModelStage, prompt_count
 
 
 def plan_text(plan: Plan, assumed: cost.Assumptions | None = None) -> str:
@@ -97,9 +97,15 @@ _COST_HEADER = (
 
 def _cost_parts(plan: Plan, assumed: cost.Assumptions) -> list[str]:
     """Table, sum and assumptions of the estimated cost; nothing if all models are tiny."""
-    works: list[tuple[str, RunSpec | StageSpec]] = [(run.run_id, run) for run in plan.runs]
-    works += [(stage.stage_id, stage) for stage in plan.stages if estimate(stage).rollouts]
-    works = [(name, spec) for name, spec in works if cost.needs_gpu(spec)]
+    works: list[tuple[str, cost.Sampler]] = [
+        (run.run_id, run) for run in plan.runs if cost.needs_gpu(run)
+    ]
+    works += [
+        (stage.stage_id, stage)
+        for stage in plan.stages
+        if isinstance(stage, StartModelStage) and cost.needs_gpu(stage)
+        if estimate(stage).rollouts
+    ]
     if not works:
         return []
     costs = [(name, spec, cost.cost(spec, assumed)) for name, spec in works]
@@ -144,8 +150,8 @@ def _assumptions(assumed: cost.Assumptions) -> str:
     )
 
 
-def _cost_row(name: str, spec: RunSpec | StageSpec, found: cost.Cost | None) -> tuple[str, ...]:
-    size = cost.model_size(spec.model) if spec.model is not None else None
+def _cost_row(name: str, spec: cost.Sampler, found: cost.Cost | None) -> tuple[str, ...]:
+    size = cost.model_size(spec.model)
     if size is None or found is None:
         return (name, "unknown", *[""] * 7)
     return (

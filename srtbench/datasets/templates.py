@@ -11,7 +11,8 @@ from srtbench.config.datasets import (
     check_template,
 )
 from srtbench.config.errors import allowed
-from srtbench.datasets.problems import DatasetError, Item, Problem, Split, prompt_id
+from srtbench.datasets.problems import DatasetError, Item, Problem, Split
+from srtbench.rollouts.sameness import prompt_id
 from srtbench.sections import Section
 
 

@@ -169,7 +169,7 @@ class _Scheduler:
         if stage_id in self._todo or stage_id in self._ended:
             return
         stage = self._plan.stage(stage_id)
-        for needed in stage.needs.values():
+        for needed in stage.requires:
             self._add_stage(needed)
         if self._store.stage(stage_id).read_status().state == "done":
             self._ended[stage_id] = "done"

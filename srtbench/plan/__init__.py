@@ -2,14 +2,14 @@
 
 from srtbench.plan.build import Plan, plan_sweep
 from srtbench.plan.estimate import estimate
-from srtbench.plan.specs import Estimate, EvalSetSpec, RunSpec, StageKind, StageSpec, StartsFrom
+from srtbench.plan.specs import Estimate, EvalSetSpec, RunSpec, StartsFrom
+from srtbench.plan.stages import StageSpec
 
 __all__ = [
     "Estimate",
     "EvalSetSpec",
     "Plan",
     "RunSpec",
-    "StageKind",
     "StageSpec",
     "StartsFrom",
     "estimate",

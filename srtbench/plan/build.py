@@ -16,25 +16,13 @@ from srtbench.config.models import ModelConfig, TinyModel
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.config.train import ExecutionConfig
 from srtbench.config.variants import CurriculumConfig, VariantConfig
-from srtbench.plan.estimate import estimate
-from srtbench.plan.eval_sets import eval_set_spec, eval_set_stages
+from srtbench.plan.eval_sets import eval_set_spec
 from srtbench.plan.identity import run_id_of
-from srtbench.plan.specs import Estimate, EvalSetSpec, RunSpec, StageKind, StageSpec, StartsFrom
-from srtbench.plan.stages import prompt_stages, start_model_stages, start_stages
+from srtbench.plan.shared import run_needs
+from srtbench.plan.specs import RunSpec, StartsFrom
+from srtbench.plan.stages import StageSpec
 from srtbench.sections import with_absolute_paths
 from srtbench.variants import Facts, VariantError, facts
-
-__all__ = [
-    "Estimate",
-    "EvalSetSpec",
-    "Plan",
-    "RunSpec",
-    "StageKind",
-    "StageSpec",
-    "StartsFrom",
-    "estimate",
-    "plan_sweep",
-]
 
 
 @dataclass(frozen=True)
@@ -112,10 +100,10 @@ class _Draft:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def stage(self, stage: StageSpec, needs: dict[StageKind, str]) -> None:
-        """Keep a stage, and that a run needs it."""
-        self.stages[stage.stage_id] = stage
-        needs[stage.kind] = stage.stage_id
+    def stage(self, stage: StageSpec) -> str:
+        """Keep a stage; returns its id."""
+        self.stages.setdefault(stage.stage_id, stage)
+        return stage.stage_id
 
     def shared(self, run: RunSpec) -> RunSpec:
         """The run itself, or the equal one of a curriculum that was planned before."""
@@ -174,15 +162,17 @@ def _add_run(
     variant: VariantConfig,
     label: str,
     starts_from: StartsFrom | None = None,
-    start_needs: dict[StageKind, str] | None = None,
+    *,
+    start_model: str | None = None,
+    in_curriculum: bool = False,
     is_last: bool = True,
 ) -> RunSpec | None:
     """Plan one run and its stages; None if its sections do not fit together.
 
     Args:
         label: name of the variant in tables.
-        start_needs: stages that made the start model of a curriculum's first run; empty for that
-            run, None for a run outside of curricula.
+        start_model: the stage that made the start model of a curriculum's first run; None for
+            that run.
         is_last: whether no other stage of a curriculum comes after. The last one is its own run,
             so that each curriculum has a row in every table.
     """
@@ -205,16 +195,16 @@ def _add_run(
         return None
     model = with_absolute_paths(cell.model, cell.config.folder)
     dataset = with_absolute_paths(cell.dataset, cell.config.folder)
-    needs: dict[StageKind, str] = dict(start_needs or {})
-    for stage in prompt_stages(dataset, train, evaluation):
-        draft.stage(stage, needs)
-    if starts_from is None:
-        for stage in start_stages(model, dataset, train.max_completion_length):
-            draft.stage(stage, needs)
-        for stage in start_model_stages(model, dataset, answers, train, evaluation, needs):
-            draft.stage(stage, needs)
-    if answers.trains_on_eval_prompts:
-        needs["train_prompts"] = needs["eval_prompts"]
+    needs = run_needs(
+        draft.stage,
+        model,
+        dataset,
+        answers,
+        train,
+        evaluation,
+        start_model=start_model,
+        is_later=starts_from is not None,
+    )
     run = _with_eval_sets(
         draft,
         cell.config,
@@ -238,7 +228,7 @@ def _add_run(
     for message in _sampling_problems(run):
         draft.note(where, message)
     run = run.model_copy(update={"run_id": run_id_of(run)})
-    if start_needs is not None:
+    if in_curriculum:
         shared = draft.shared(run)
         run = run if is_last else shared
     draft.run(run)
@@ -247,13 +237,7 @@ def _add_run(
 
 def _with_eval_sets(draft: _Draft, config: SweepConfig, run: RunSpec) -> RunSpec:
     """The run with the evaluation sets of its sweep, whose stages are kept."""
-    start, sets = _start_needs(run), []
-    for entry in config.eval_sets:
-        one = eval_set_spec(entry, run.dataset, config.folder, run.train, run.eval)
-        needs: dict[StageKind, str] = {}
-        for stage in eval_set_stages(one, run, start):
-            draft.stage(stage, needs)
-        sets.append(one.model_copy(update={"needs": needs}))
+    sets = [eval_set_spec(entry, run, config.folder, draft.stage) for entry in config.eval_sets]
     return run.model_copy(update={"eval_sets": tuple(sets)})
 
 
@@ -285,12 +269,11 @@ def _add_curriculum(draft: _Draft, cell: _Cell, curriculum: CurriculumConfig) ->
     for stage in curriculum.stages:
         visits[stage.level] = visits.get(stage.level, 0) + 1
         again = visits[stage.level]
-        starts_from = None
-        start_needs: dict[StageKind, str] = {}
+        starts_from = start_model = None
         if before is not None:
             rule = stage.start_from or "last"
             starts_from = StartsFrom(run_id=before.run_id, rule=rule)
-            start_needs = _start_needs(before)
+            start_model = before.needs.start_model
             _keep_best(draft, before.run_id, rule)
         before = _add_run(
             draft,
@@ -300,7 +283,8 @@ def _add_curriculum(draft: _Draft, cell: _Cell, curriculum: CurriculumConfig) ->
             stage_variant(curriculum, stage),
             curriculum.label if again == 1 else f"{curriculum.label}.{again}",
             starts_from,
-            start_needs,
+            start_model=start_model,
+            in_curriculum=True,
             is_last=stage is curriculum.stages[-1],
         )
         if before is None:
@@ -313,11 +297,6 @@ def _keep_best(draft: _Draft, run_id: str, rule: Any) -> None:
     if run is not None and rule != "last" and rule not in run.keep_best:
         kept = tuple(sorted((*run.keep_best, rule)))
         draft.runs[run_id] = run.model_copy(update={"keep_best": kept})
-
-
-def _start_needs(run: RunSpec) -> dict[StageKind, str]:
-    kinds: tuple[StageKind, ...] = ("warm_start", "converted_model")
-    return {kind: run.needs[kind] for kind in kinds if kind in run.needs}
 
 
 def _at_level(dataset: ReasoningGymDataset, level: int) -> ReasoningGymDataset:

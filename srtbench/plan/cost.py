@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from srtbench.config.models import ModelConfig, TinyModel
 from srtbench.config.train import TrainConfig
-from srtbench.plan import EvalSetSpec, RunSpec, StageSpec, estimate
+from srtbench.plan import EvalSetSpec, RunSpec, estimate
+from srtbench.plan.estimate import train_rollouts
 from srtbench.plan.eval_sets import set_rollouts
+from srtbench.plan.stages import StartModelStage
 from srtbench.variants import facts
 
 TRAIN_UTILISATION = 0.3
@@ -31,6 +33,9 @@ VLLM_MEMORY = 0.3
 """TRL's default of `vllm_gpu_memory_utilization`."""
 
 MOST_GPUS = 1024
+
+Sampler = RunSpec | StartModelStage
+"""Work that samples from a model."""
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 _VLLM_BYTES = 2  # vLLM keeps the checkpoint's own type, bfloat16 for current models
@@ -174,14 +179,14 @@ def tiny_parameters(model: TinyModel) -> int:
     return tokens * width + model.num_layers * layer + width
 
 
-def needs_gpu(spec: RunSpec | StageSpec) -> bool:
-    """Whether the work runs a model that is not tiny."""
-    return spec.model is not None and not isinstance(spec.model, TinyModel)
+def needs_gpu(spec: Sampler) -> bool:
+    """Whether the work samples from a model that is not tiny."""
+    return not isinstance(spec.model, TinyModel)
 
 
-def cost(spec: RunSpec | StageSpec, assumed: Assumptions) -> Cost | None:
+def cost(spec: Sampler, assumed: Assumptions) -> Cost | None:
     """Estimated cost of a run or stage; None if the size of its model is unknown."""
-    size = model_size(spec.model) if spec.model is not None else None
+    size = model_size(spec.model)
     if size is None:
         return None
     if isinstance(spec, RunSpec):
@@ -195,16 +200,15 @@ def _run_cost(spec: RunSpec, size: Size, assumed: Assumptions) -> Cost:
     lengths = Lengths(mean_prompt(train, assumed), assumed.mean_length * limit, limit)
     further = [_set_work(one, spec, assumed) for one in spec.eval_sets]
     rollouts = estimate(spec).rollouts - sum(int(work.rollouts) for work, _ in further)
-    trained = train.steps * train.completions_per_step
-    per_group = facts(spec.variant).extra_votes(train.num_generations)
-    votes = train.steps * train.prompts_per_step * per_group
-    evaluated = rollouts - trained - votes
+    drawn, votes = train_rollouts(spec)
+    evaluated = rollouts - drawn - votes
 
+    trained = train.steps * train.completions_per_step
     flop = trained * lengths.total * training_flop_per_token(size, train)
     seconds = flop / (gpu.tflops * 1e12 * TRAIN_UTILISATION) / gpus
     sampled = [(rollouts, lengths), *((work.rollouts, found) for work, found in further)]
     for work in (
-        _training_samples(train, size, lengths, gpu, (trained + votes) / gpus, _bytes(spec.model)),
+        _training_samples(train, size, lengths, gpu, (drawn + votes) / gpus, _bytes(spec.model)),
         Sampling(
             evaluated / gpus,
             max(1, evaluated // (spec.eval.prompts * spec.eval.samples)),
@@ -253,15 +257,12 @@ def _training_samples(
     return Sampling(rollouts, train.steps, batch, "vllm", _VLLM_BYTES)
 
 
-def _stage_cost(spec: StageSpec, size: Size, assumed: Assumptions) -> Cost:
+def _stage_cost(spec: StartModelStage, size: Size, assumed: Assumptions) -> Cost:
     """Sampling from the start model on one GPU, with transformers."""
-    assert spec.model is not None
-    gpu, width, limit = GPUS[assumed.gpu], _bytes(spec.model), spec.max_completion_length
+    gpu, width, limit = GPUS[assumed.gpu], _bytes(spec.model), spec.sampling.max_completion_length
     lengths = Lengths(float(assumed.prompt_tokens), assumed.mean_length * limit, limit)
     rollouts = estimate(spec).rollouts
-    own = spec.sampling or spec.eval
-    samples, batch = (own.samples, own.batch_size) if own else (spec.votes, spec.batch_size)
-    at_once = group_batch(batch, samples) if rollouts else 0
+    at_once = group_batch(spec.sampling.batch_size, spec.sampling.samples) if rollouts else 0
     work = Sampling(rollouts, 1, at_once, "transformers", width)
     held = at_once * lengths.longest * _kv_bytes(size, width)
     gigabytes = (size.parameters * width + held) / 1e9

@@ -1,7 +1,7 @@
 """What a plan is made of: runs and shared stages, as data that a worker can read."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,27 +10,16 @@ from srtbench.config.models import ModelConfig
 from srtbench.config.train import EvalConfig, TrainConfig
 from srtbench.config.variants import StartRule, VariantConfig
 from srtbench.sections import AnyOrder, NotInId
-from srtbench.votes import VotingPolicy
-
-StageKind = Literal[
-    "train_prompts",
-    "eval_prompts",
-    "warm_start",
-    "converted_model",
-    "teacher_labels",
-    "pool_votes",
-    "base_eval",
-    "eval_set_prompts",
-    "eval_set_start",
-]
 
 
-class _Spec(BaseModel):
+class Spec(BaseModel):
+    """Part of a plan."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SetSampling(_Spec):
-    """How completions of an evaluation set are sampled; temperature 0 is greedy."""
+class Sampling(Spec):
+    """How completions of prompts are sampled; temperature 0 is greedy."""
 
     samples: int
     temperature: float
@@ -38,42 +27,66 @@ class SetSampling(_Spec):
     batch_size: int
     seed: int
 
+    @classmethod
+    def of(cls, evaluation: EvalConfig, max_completion_length: int) -> Self:
+        """As an `eval` section says."""
+        return cls(
+            samples=evaluation.samples,
+            temperature=evaluation.temperature,
+            max_completion_length=max_completion_length,
+            batch_size=evaluation.batch_size,
+            seed=evaluation.seed,
+        )
 
-class StageSpec(_Spec):
-    """Work that runs share, named by the hash of its inputs.
 
-    Attributes:
-        prompts: how many; 0 for an evaluation set that is taken whole.
-    """
-
-    stage_id: Annotated[str, NotInId()]
-    kind: StageKind
-    needs: dict[StageKind, str]
-    model: ModelConfig | None = None
-    dataset: DatasetConfig | None = None
-    prompts: int = 0
-    eval: EvalConfig | None = None
-    votes: int = 0
-    temperature: float = 1.0
-    voting: VotingPolicy | None = None
-    batch_size: int = 0
-    max_completion_length: int = 0
-    sampling: SetSampling | None = None
+class _Ids(Spec):
+    """Ids of shared stages, by what they are needed for; None: not needed."""
 
     @property
-    def requires(self) -> tuple[str, ...]:
-        """Ids of the work that must be done before."""
-        return tuple(self.needs.values())
+    def ids(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(value for _, value in self if value is not None)
 
 
-class StartsFrom(_Spec):
+class Needs(_Ids):
+    """The shared stages of a run.
+
+    Attributes:
+        train_prompts: drew the prompts to train on; the evaluation prompts if it trains on those.
+        start_model: makes the start model; None: it is loaded as it is.
+        base_eval: evaluated the start model; None: the run starts from another one's policy.
+        teacher_labels: votes of the start model that are labels.
+        pool_votes: votes of the start model that say which prompts are easy.
+    """
+
+    train_prompts: str
+    eval_prompts: str
+    start_model: str | None = None
+    base_eval: str | None = None
+    teacher_labels: str | None = None
+    pool_votes: str | None = None
+
+
+class SetNeeds(_Ids):
+    """The shared stages of an evaluation set.
+
+    Attributes:
+        prompts: drew its prompts.
+        start: evaluated the start model on it; None: the run starts from another one's policy.
+    """
+
+    prompts: str
+    start: str | None = None
+
+
+class StartsFrom(Spec):
     """The run, and which of its policies, that another run starts from."""
 
     run_id: str
     rule: StartRule
 
 
-class EvalSetSpec(_Spec):
+class EvalSetSpec(Spec):
     """Further prompts on which a run is evaluated.
 
     Attributes:
@@ -86,16 +99,16 @@ class EvalSetSpec(_Spec):
     dataset: DatasetConfig
     prompts: int | None
     every: int | None
-    sampling: SetSampling
+    sampling: Sampling
     on_overlap: Literal["error", "drop_from_train"]
-    needs: Annotated[dict[StageKind, str], NotInId()]
+    needs: Annotated[SetNeeds, NotInId()]
 
     def steps(self, last: int) -> tuple[int, ...]:
         """Steps after which a run of ``last`` steps is evaluated on it."""
         return evaluation_steps(self.every or last, last)
 
 
-class RunSpec(_Spec):
+class RunSpec(Spec):
     """One training run: everything a worker needs to know.
 
     Its id is the hash of what is not marked `NotInId`.
@@ -119,7 +132,7 @@ class RunSpec(_Spec):
     variant: VariantConfig
     train: TrainConfig
     eval: EvalConfig
-    needs: Annotated[dict[StageKind, str], NotInId()]
+    needs: Annotated[Needs, NotInId()]
     starts_from: StartsFrom | None = None
     keep_best: Annotated[tuple[StartRule, ...], NotInId()] = ()
     eval_sets: Annotated[tuple[EvalSetSpec, ...], AnyOrder()] = ()
@@ -127,7 +140,7 @@ class RunSpec(_Spec):
     @property
     def stages(self) -> tuple[str, ...]:
         """Ids of the shared stages that it needs, those of its evaluation sets included."""
-        return (*self.needs.values(), *(s for one in self.eval_sets for s in one.needs.values()))
+        return (*self.needs.ids, *(stage for one in self.eval_sets for stage in one.needs.ids))
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -143,7 +156,7 @@ class RunSpec(_Spec):
     @property
     def trains_on_eval_prompts(self) -> bool:
         """Whether train and eval prompts are the same on purpose, as in test-time training."""
-        return self.needs.get("train_prompts") == self.needs.get("eval_prompts")
+        return self.needs.train_prompts == self.needs.eval_prompts
 
     @property
     def eval_steps(self) -> tuple[int, ...]:

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from srtbench.replay.advantages import GenerationShape
+from srtbench.plan.generation import GenerationShape
 from srtbench.replay.audit_choices import check_best, check_pool
+from srtbench.replay.audit_identity import check_identity, check_plan_row, unplanned
 from srtbench.replay.audit_prompts import check_labels, check_prompts
 from srtbench.replay.audit_rollouts import check_eval, check_metrics, check_train
 from srtbench.replay.source import SOURCE_CHANGED, SOURCE_UNKNOWN, source_state
@@ -94,8 +95,11 @@ def audit_sweep(path: str | Path) -> AuditReport:
         report.notes.append(f"voted again under {plan['revote']['voting']}: not as it was trained")
     for run_id in missing:
         _audit_missing(Folder(Path(path) / run_id), run_id, report)
+    for name in unplanned(found):
+        report.notes.append(f"{name}: a run that plan.json does not name; not audited")
+    rows = {row["run_id"]: row for row in plan["runs"]}
     for run in runs:
-        _audit_run(run, report)
+        _audit_run(run, rows[run.folder.path.name], report)
     return report
 
 
@@ -123,7 +127,7 @@ def _audit_missing(folder: Folder, run_id: str, report: AuditReport) -> None:
         report.notes.append(f"{run_id}: {status.state}, nothing to audit")
 
 
-def _audit_run(run: LoggedRun, report: AuditReport) -> None:
+def _audit_run(run: LoggedRun, row: dict[str, Any], report: AuditReport) -> None:
     run_id = run.spec.run_id
     if run.spec.trains_on_eval_prompts:
         report.notes.append(f"{run_id}: trains on its evaluation prompts, as its variant does")
@@ -132,6 +136,8 @@ def _audit_run(run: LoggedRun, report: AuditReport) -> None:
         if status.state != "done":
             note = f"{run_id}: {status.state} at step {status.step}, audited as far as it"
             report.notes.append(note)
+        for found in (*check_identity(run, report.notes), *check_plan_row(run, row)):
+            report.breaches.append(Breach(run_id, *found))
         train, evaluated = run.columns("train"), run.columns("eval")
         for found in _cut_short(run, train, evaluated, status):
             report.breaches.append(Breach(run_id, *found))
@@ -143,7 +149,9 @@ def _audit_run(run: LoggedRun, report: AuditReport) -> None:
         report.health += _health(run, train) + _health(run, evaluated)
     except StoreError as error:
         report.breaches.append(Breach(run_id, "structure", "run", str(error)))
-    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a variant's own code may even ask to exit
         message = f"cannot be derived again: {type(error).__name__}: {error}"
         report.breaches.append(Breach(run_id, "structure", "run", message))
 

@@ -15,7 +15,7 @@ from srtbench.rollouts.judge import Columns
 from srtbench.store import Folder
 from srtbench.store.choices import easiest, evaluation_score
 from srtbench.store.files import read_table
-from srtbench.store.labels import count_votes, labels_path, read_labels, stage_policy
+from srtbench.store.labels import count_votes, labels_path, read_labels
 from srtbench.store.runs import LoggedRun
 
 Found = Iterator[tuple[str, str, str]]
@@ -23,11 +23,11 @@ Found = Iterator[tuple[str, str, str]]
 
 def check_pool(run: LoggedRun, train: Columns, checked: Counter[str]) -> Found:
     """The prompts trained on are the easiest of the pool, by the start model's completions."""
-    pool, found = run.spec.train.pool, run.spec.needs.get("pool_votes")
+    pool, found = run.spec.train.pool, run.spec.needs.pool_votes
     if pool is None or found is None:
         return
     folder = run.store.stage(found)
-    prompts = run.store.stage(run.spec.needs["train_prompts"]).prompts_path
+    prompts = run.store.stage(run.spec.needs.train_prompts).prompts_path
     needed = [folder.config_path, prompts]
     needed += [labels_path(folder)] if pool.by == "vote_share" else []
     missing = [path for path in needed if not path.is_file()]
@@ -39,7 +39,7 @@ def check_pool(run: LoggedRun, train: Columns, checked: Counter[str]) -> Found:
         return
     rows = read_rollouts(folder.rollouts_path, "eval").to_pydict()
     yield from _check_completions(run, rows, prompts, pool)
-    shares = _shares(run, rows)
+    shares = _shares(run, found, rows)
     if pool.by == "vote_share":
         yield from _check_labels(folder, shares)
     chosen = easiest(shares if pool.by == "vote_share" else _pass_rates(rows), pool)
@@ -66,12 +66,11 @@ def _check_completions(run: LoggedRun, rows: Columns, prompts: Path, pool: PoolC
             yield "pool", where, f"gold_reward is {rows['gold_reward'][row]}, the key gives {right}"
 
 
-def _shares(run: LoggedRun, rows: Columns) -> dict[str, float]:
+def _shares(run: LoggedRun, stage_id: str, rows: Columns) -> dict[str, float]:
     """Vote share of each prompt, rounded as it is stored."""
-    stage = run.stage("pool_votes")
-    assert stage is not None
-    policy = stage_policy(stage[0])
-    labels = count_votes(rows["prompt_id"], rows["answer_key"], stage[0].votes, policy)
+    stage, _ = run.votes_stage(stage_id)
+    votes, policy = stage.sampling.samples, stage.voting
+    labels = count_votes(rows["prompt_id"], rows["answer_key"], votes, policy)
     return {name: float(np.float32(label.share)) for name, label in labels.items()}
 
 

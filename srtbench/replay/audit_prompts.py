@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from srtbench.datasets.problems import prompt_id
-from srtbench.datasets.splits import normalise
 from srtbench.rollouts import PROMPT_SCHEMA
+from srtbench.rollouts.sameness import normalise, prompt_id
 from srtbench.store.files import read_table
 from srtbench.store.runs import LoggedRun, teacher_votes
 
@@ -35,7 +34,7 @@ def check_prompts(run: LoggedRun) -> Found:
 
 
 def _warm_start_overlap(run: LoggedRun, owners: dict[str, str]) -> Found:
-    stage = run.spec.needs.get("warm_start")
+    stage = run.spec.needs.start_model
     path = run.store.stage(stage).prompts_path if stage else None
     if path is None or not path.is_file():
         return
@@ -50,7 +49,7 @@ def check_labels(run: LoggedRun, notes: list[str]) -> Found:
     if found is None:
         return
     stage, folder = found
-    if stage.voting is None or not folder.rollouts_path.is_dir():
+    if not folder.rollouts_path.is_dir():
         notes.append(f"{run.spec.run_id}: the teacher's completions are not there to vote again")
         return
     logged = run.teacher_labels()

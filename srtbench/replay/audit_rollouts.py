@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from srtbench.answers.grader import gold_reward
-from srtbench.replay.advantages import GenerationShape, advantage_tolerance, advantages
+from srtbench.plan.generation import GenerationShape
+from srtbench.replay.advantages import advantage_tolerance, advantages
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
 from srtbench.store.runs import LoggedRun
 from srtbench.variants import TOKEN_STATISTICS

@@ -168,7 +168,7 @@ def _check_run(run: LoggedRun, voting: VotingPolicy) -> None:
     """Whether what a run's rewards are derived from is there, and is what it was."""
     if not with_voting(run.spec.variant, voting)[1]:
         return  # its rewards stay
-    if stage_id := run.spec.needs.get("teacher_labels"):
+    if stage_id := run.spec.needs.teacher_labels:
         stage = run.store.stage(stage_id)
         if not stage.config_path.is_file() or not part_files(stage.rollouts_path):
             raise RevoteError(

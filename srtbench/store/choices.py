@@ -47,7 +47,7 @@ def pool_prompt_ids(spec: RunSpec, store: SweepStore) -> frozenset[str] | None:
 
     The easiest ones by the start model's votes, for which a shared stage asked once.
     """
-    pool, stage_id = spec.train.pool, spec.needs.get("pool_votes")
+    pool, stage_id = spec.train.pool, spec.needs.pool_votes
     if pool is None or stage_id is None:
         return None
     stage = store.stage(stage_id)

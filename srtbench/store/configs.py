@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from srtbench.plan import RunSpec, StageSpec
+from srtbench.plan.stages import AnyStage
 from srtbench.store.files import StoreError, checked, read_json, write_json
 from srtbench.store.folders import Folder
 from srtbench.store.upgrade import upgrade_run, upgrade_stage
@@ -79,7 +80,7 @@ def read_run_spec(folder: Folder) -> RunSpec:
 
 def read_stage_spec(folder: Folder) -> StageSpec:
     """The specification of a stage; raises as `read_config`."""
-    return checked(StageSpec, read_config(folder)["spec"], folder.config_path, "spec")
+    return checked(AnyStage, read_config(folder)["spec"], folder.config_path, "spec").root
 
 
 def read_spec(folder: Folder) -> Work:

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from srtbench.answers.grader import TEACHER_SEED
-from srtbench.plan.specs import StageSpec
+from srtbench.plan.stages import TEACHER_SEED
 from srtbench.rollouts import write_parquet
 from srtbench.store.files import read_table
 from srtbench.store.folders import Folder
@@ -43,12 +42,6 @@ def count_votes(
         outcome = vote(keys[start : start + votes], policy, rng)
         labels[prompt_ids[start]] = TeacherLabel(outcome.label, outcome.share)
     return labels
-
-
-def stage_policy(stage: StageSpec) -> VotingPolicy:
-    """The rule by which a stage's completions vote."""
-    assert stage.voting is not None
-    return stage.voting
 
 
 def write_labels(path: Path, labels: dict[str, TeacherLabel]) -> None:

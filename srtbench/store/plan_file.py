@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from srtbench.plan import Plan
+from srtbench.plan import Plan, RunSpec
 from srtbench.store.files import checked, read_json, write_json
 
 
@@ -42,7 +42,7 @@ class _Run(_Row):
 class _Stage(_Row):
     stage_id: FolderName
     kind: str
-    needs: dict[str, str] = {}
+    requires: list[str] = []
 
 
 class _Plan(_Row):
@@ -53,29 +53,31 @@ class _Plan(_Row):
     revote: dict[str, Any] | None = None
 
 
+def run_row(run: RunSpec) -> dict[str, Any]:
+    """What the plan says of a run: its labels, and what it depends on."""
+    return {
+        "run_id": run.run_id,
+        "part": run.part,
+        "model": run.model_label,
+        "dataset": run.dataset_label,
+        "variant": run.variant_label,
+        "variant_type": run.variant.type,
+        "seed": run.seed,
+        "total_steps": run.train.steps,
+        "level": getattr(run.dataset, "level", None),
+        "trains_on_eval_prompts": run.trains_on_eval_prompts,
+        "stages": run.needs.model_dump(exclude_none=True),
+        "starts_from": run.starts_from.run_id if run.starts_from else None,
+        "start_rule": run.starts_from.rule if run.starts_from else None,
+        "eval_sets": [one.label for one in run.eval_sets],
+    }
+
+
 def write_plan(path: Path, plan: Plan) -> None:
     """Keep the plan beside the runs."""
-    runs = [
-        {
-            "run_id": run.run_id,
-            "part": run.part,
-            "model": run.model_label,
-            "dataset": run.dataset_label,
-            "variant": run.variant_label,
-            "variant_type": run.variant.type,
-            "seed": run.seed,
-            "total_steps": run.train.steps,
-            "level": getattr(run.dataset, "level", None),
-            "trains_on_eval_prompts": run.trains_on_eval_prompts,
-            "stages": run.needs,
-            "starts_from": run.starts_from.run_id if run.starts_from else None,
-            "start_rule": run.starts_from.rule if run.starts_from else None,
-            "eval_sets": [one.label for one in run.eval_sets],
-        }
-        for run in plan.runs
-    ]
+    runs = [run_row(run) for run in plan.runs]
     stages = [
-        {"stage_id": stage.stage_id, "kind": stage.kind, "needs": stage.needs}
+        {"stage_id": stage.stage_id, "kind": stage.kind, "requires": stage.requires}
         for stage in plan.stages
     ]
     write_json(path, {"sweep": plan.name, "runs": runs, "stages": stages})

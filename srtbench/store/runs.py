@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from srtbench.answers.grader import Grader
-from srtbench.plan import RunSpec, StageKind, StageSpec
+from srtbench.plan import RunSpec
+from srtbench.plan.stages import VotesStage
 from srtbench.rollouts import PROMPT_SCHEMA, read_rollouts
 from srtbench.rollouts.judge import Columns, Judge, runs_of
 from srtbench.store.configs import read_run_spec, read_stage_spec
@@ -71,17 +72,22 @@ class LoggedRun:
         """Judges rollouts of the run with the random numbers that it had in training."""
         return Judge(variant, self.spec.seed, self.gold_keys)
 
-    def teacher_stage(self) -> tuple[StageSpec, Folder] | None:
+    def teacher_stage(self) -> tuple[VotesStage, Folder] | None:
         """The stage that made the run's teacher labels, if it needed one."""
-        return self.stage("teacher_labels")
+        stage_id = self.spec.needs.teacher_labels
+        return None if stage_id is None else self.votes_stage(stage_id)
 
-    def stage(self, kind: StageKind) -> tuple[StageSpec, Folder] | None:
-        """A shared stage that the run needed, if it did, and its folder."""
-        stage_id = self.spec.needs.get(kind)
-        if stage_id is None:
-            return None
+    def votes_stage(self, stage_id: str) -> tuple[VotesStage, Folder]:
+        """A shared stage that voted, and its folder.
+
+        Raises:
+            StoreError: the folder is another stage's.
+        """
         folder = self.store.stage(stage_id)
-        return read_stage_spec(folder), folder
+        stage = read_stage_spec(folder)
+        if not isinstance(stage, VotesStage):
+            raise StoreError(f"{folder.config_path}: spec: {stage.kind}, but votes are wanted")
+        return stage, folder
 
     def teacher_labels(self, rule: VotingPolicy | None = None) -> dict[str, TeacherLabel]:
         """The labels that the run was rewarded with, or the teacher's votes under another rule."""
@@ -117,11 +123,12 @@ class LoggedSweep:
     """A sweep folder that was read.
 
     Attributes:
-        plan: content of its plan.json.
+        path: the folder. plan: content of its plan.json.
         runs: runs of the plan that have begun and can be read.
         damaged: run id -> what is wrong with the file that says what the run is, in one line.
     """
 
+    path: Path
     plan: dict[str, Any]
     runs: list[LoggedRun]
     damaged: dict[str, str]
@@ -137,7 +144,7 @@ def open_runs(sweep_path: Path) -> LoggedSweep:
     store = SweepStore(sweep_path / plan.get("root", ".."), sweep_path.name)
     revote = plan.get("revote")
     rule = VotingPolicy(**revote["voting"]) if revote else None
-    found = LoggedSweep(plan, [], {})
+    found = LoggedSweep(sweep_path, plan, [], {})
     for row in plan["runs"]:
         folder = Folder(sweep_path / row["run_id"])
         if folder.config_path.is_file() and folder.prompts_path.is_file():
@@ -149,8 +156,8 @@ def open_runs(sweep_path: Path) -> LoggedSweep:
 
 
 def teacher_votes(
-    stage: StageSpec, folder: Folder, policy: VotingPolicy
+    stage: VotesStage, folder: Folder, policy: VotingPolicy
 ) -> dict[str, TeacherLabel]:
     """A stage's labels, voted again from its logged completions."""
     table = read_rollouts(folder.rollouts_path, "eval", ["prompt_id", "answer_key"]).to_pydict()
-    return count_votes(table["prompt_id"], table["answer_key"], stage.votes, policy)
+    return count_votes(table["prompt_id"], table["answer_key"], stage.sampling.samples, policy)

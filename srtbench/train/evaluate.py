@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from srtbench.answers.grader import Grader
 from srtbench.engines.base import Completion, Engine, PromptFormat
+from srtbench.plan.specs import Sampling
 from srtbench.rollouts import rollout_table
 from srtbench.rollouts.judge import Columns, graded_rows, judge_evaluation
 from srtbench.variants import TOKEN_STATISTICS
@@ -20,15 +21,6 @@ class Prompt:
     prompt_id: str
     prompt: str
     gold_key: str | None
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How groups are sampled; temperature 0 is greedy."""
-
-    samples: int
-    temperature: float
-    max_completion_length: int
 
 
 def sample_groups(

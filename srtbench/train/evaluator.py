@@ -12,10 +12,11 @@ from srtbench.config.datasets import DatasetConfig
 from srtbench.engines.base import PromptFormat
 from srtbench.engines.transformers import TransformersEngine
 from srtbench.plan import EvalSetSpec
+from srtbench.plan.specs import Sampling
 from srtbench.rollouts import RolloutWriter
-from srtbench.train.eval_sets import EvalSets, set_sampling, start_rows
-from srtbench.train.evaluate import Prompt, Sampling, evaluation_table, sample_groups
-from srtbench.train.methods.base import RunContext
+from srtbench.train.context import RunContext
+from srtbench.train.eval_sets import EvalSets, start_rows
+from srtbench.train.evaluate import Prompt, evaluation_table, sample_groups
 from srtbench.train.prompts import grader_of, read_prompts
 from srtbench.train.start import BestPolicies
 
@@ -26,8 +27,6 @@ class _Source:
 
     dataset: DatasetConfig
     sampling: Sampling
-    batch_size: int
-    seed: int
 
 
 class Evaluator:
@@ -43,7 +42,7 @@ class Evaluator:
         self._context = context
         self._policy = policy
         spec, store = context.spec, context.store
-        self._prompts = read_prompts(store.stage(spec.needs["eval_prompts"]).prompts_path)
+        self._prompts = read_prompts(store.stage(spec.needs.eval_prompts).prompts_path)
         self._best = BestPolicies(context.folder, spec.keep_best, self._save)
         is_main = context.process.is_main_process
         self._sets = EvalSets(spec, context.folder, store, self._one_set, is_main=is_main)
@@ -51,10 +50,10 @@ class Evaluator:
     def start(self) -> None:
         """Log the start model's evaluation; a run that starts from another one samples it."""
         spec, is_main = self._context.spec, self._context.process.is_main_process
-        if spec.starts_from:
+        if spec.needs.base_eval is None:
             table = self.held_out(0)
         else:
-            base = self._context.store.stage(spec.needs["base_eval"])
+            base = self._context.store.stage(spec.needs.base_eval)
             table = start_rows(base, spec.run_id)
             if is_main:
                 self._best.offer(0, table)
@@ -67,9 +66,8 @@ class Evaluator:
     def held_out(self, step: int) -> pa.Table:
         """Rollouts on the held-out prompts after a step; the best policy so far is kept."""
         spec = self._context.spec
-        length = spec.train.max_completion_length
-        sampling = Sampling(spec.eval.samples, spec.eval.temperature, length)
-        source = _Source(spec.dataset, sampling, spec.eval.batch_size, spec.eval.seed)
+        sampling = Sampling.of(spec.eval, spec.train.max_completion_length)
+        source = _Source(spec.dataset, sampling)
         table = self._evaluate(source, self._prompts, step)
         if self._context.process.is_main_process:
             self._best.offer(step, table)
@@ -80,16 +78,16 @@ class Evaluator:
         self._sets.after(step)
 
     def _one_set(self, one: EvalSetSpec, prompts: list[Prompt], step: int) -> pa.Table:
-        given = one.sampling
-        source = _Source(one.dataset, set_sampling(given), given.batch_size, given.seed)
-        return self._evaluate(source, prompts, step)
+        return self._evaluate(_Source(one.dataset, one.sampling), prompts, step)
 
     def _evaluate(self, source: _Source, prompts: list[Prompt], step: int) -> pa.Table:
         """Rows of all processes, in the order of the prompts."""
         context, process = self._context, self._context.process
         share = prompts[process.process_index :: process.num_processes]
-        seed = (source.seed * 100_003 + step) * process.num_processes + process.process_index
-        engine = TransformersEngine(self._policy(), context.tokenizer, source.batch_size)
+        seed = (
+            source.sampling.seed * 100_003 + step
+        ) * process.num_processes + process.process_index
+        engine = TransformersEngine(self._policy(), context.tokenizer, source.sampling.batch_size)
         asked = PromptFormat(context.format.chat, source.dataset.system_prompt)
         groups = sample_groups(engine, context.tokenizer, share, asked, source.sampling, seed)
         pairs = gather_object(list(zip(share, groups, strict=True)))

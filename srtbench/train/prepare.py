@@ -12,9 +12,9 @@ from srtbench.rollouts import discard_after
 from srtbench.store import Folder, SweepStore
 from srtbench.store.choices import pool_prompt_ids
 from srtbench.store.labels import labels_path, read_labels
+from srtbench.train.context import RunContext
 from srtbench.train.eval_sets import discard_sets
 from srtbench.train.evaluate import Prompt
-from srtbench.train.methods.base import RunContext
 from srtbench.train.prompts import read_prompts, write_run_prompts
 from srtbench.train.start import resume_step, start_model_path
 from srtbench.variants import Variant, VariantContext, build_variant
@@ -76,14 +76,14 @@ def prepare_folder(spec: RunSpec, store: SweepStore, folder: Folder, resumed_ste
 
 def _variant(spec: RunSpec, store: SweepStore) -> Variant:
     labels = {}
-    if "teacher_labels" in spec.needs:
-        labels = read_labels(labels_path(store.stage(spec.needs["teacher_labels"])))
+    if spec.needs.teacher_labels:
+        labels = read_labels(labels_path(store.stage(spec.needs.teacher_labels)))
     return build_variant(spec.variant, VariantContext(teacher_labels=labels))
 
 
 def _train_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> list[Prompt]:
     """The shared prompts, less those that an evaluation set has taken out of this run."""
-    prompts = read_prompts(store.stage(spec.needs["train_prompts"]).prompts_path)
+    prompts = read_prompts(store.stage(spec.needs.train_prompts).prompts_path)
     own = {prompt.prompt_id for prompt in read_prompts(folder.prompts_path)}
     return [prompt for prompt in prompts if prompt.prompt_id in own]
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from srtbench.answers.grader import Grader
 from srtbench.config.datasets import DatasetConfig
+from srtbench.config.models import TinyModel
 from srtbench.datasets import DatasetError, Problem
 from srtbench.datasets.splits import excerpt, normalise
 from srtbench.plan import EvalSetSpec, RunSpec
@@ -76,15 +77,6 @@ def read_prompts(path: Path) -> list[Prompt]:
 QUESTION = pa.field("question", pa.string(), False, {"description": "question alone"})
 
 
-def write_eval_set_prompts(
-    dataset: DatasetConfig, problems: Sequence[Problem], folder: Folder
-) -> None:
-    """Prompts of an evaluation set, each with its question, which is the problem's target."""
-    questions = pa.array([problem.target for problem in problems], QUESTION.type)
-    table = prompt_table(dataset, problems).append_column(QUESTION, questions)
-    write_parquet(table, folder.prompts_path)
-
-
 class OverlapError(ValueError):
     """A prompt stands in two splits."""
 
@@ -99,17 +91,17 @@ def write_run_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> None:
         OverlapError: train, eval and warm-start prompts are not disjoint, or the run would train on
             a question of an evaluation set.
     """
-    sources = [spec.needs["train_prompts"], spec.needs["eval_prompts"]]
+    sources = [spec.needs.train_prompts, spec.needs.eval_prompts]
     tables = [pq.read_table(store.stage(stage).prompts_path) for stage in dict.fromkeys(sources)]
     table = pa.concat_tables(tables)
-    if "warm_start" in spec.needs:
-        warm = pq.read_table(store.stage(spec.needs["warm_start"]).prompts_path)
+    if isinstance(spec.model, TinyModel) and spec.needs.start_model:
+        warm = pq.read_table(store.stage(spec.needs.start_model).prompts_path)
         _check_disjoint(pa.concat_tables([table, warm]))
     else:
         warm = table.slice(0, 0)
         _check_disjoint(table)
     for one in spec.eval_sets:
-        found = pq.read_table(store.stage(one.needs["eval_set_prompts"]).prompts_path)
+        found = pq.read_table(store.stage(one.needs.prompts).prompts_path)
         table = _without_set(spec, one, found, table, warm)
         write_parquet(_labelled(found, one.label), folder.eval_set(one.label).prompts_path)
     write_parquet(_labelled(table, spec.dataset_label), folder.prompts_path)

@@ -13,8 +13,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from srtbench.analysis import open_sweep
+from srtbench.analysis.columns import columns_markdown
 from srtbench.analysis.frames import FRAMES, frame, query, view
-from srtbench.analysis.warehouse.columns import columns_markdown
 from srtbench.analysis.warehouse.open import CorruptFileWarning
 from srtbench.analysis.warehouse.views import VIEWS, relation
 from srtbench.rollouts import read_rollouts

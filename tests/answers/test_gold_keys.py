@@ -19,10 +19,10 @@ from srtbench.config.datasets import (
 from srtbench.config.models import TinyModel
 from srtbench.datasets import DatasetError, Problem, load_problems
 from srtbench.models.warm_start import Example, WarmStartResult, check_count
-from srtbench.plan import StageSpec
-from srtbench.store import Folder, SweepStore
-from srtbench.train import stages
+from srtbench.plan.stages import WarmStart
+from srtbench.store import Folder
 from srtbench.train.prompts import prompt_table
+from srtbench.train.stages import warm_start as stages
 from srtbench.variants.incorrect import Incorrect
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789=\\{}# "
@@ -132,10 +132,8 @@ def _warm_start(
         raise _TrainedError
 
     monkeypatch.setattr(stages, "warm_start", train)
-    spec = StageSpec(
+    spec = WarmStart(
         stage_id="warm",
-        kind="warm_start",
-        needs={},
         model=TinyModel(
             hidden_size=8, intermediate_size=8, num_layers=1, num_heads=1, alphabet=ALPHABET
         ),
@@ -145,7 +143,7 @@ def _warm_start(
     place = folder / "warm"
     place.mkdir()
     with pytest.raises(_TrainedError):
-        stages._warm_start(spec, SweepStore(folder, "sweep"), Folder(place))
+        stages.make_start_model(spec, Folder(place))
     training, weights, checks = seen
     return training, weights, checks
 
@@ -197,8 +195,6 @@ def test_a_pool_that_cannot_work_stops_before_the_model_is_built(
             stages, "load_problems", lambda *_: load_problems(dataset, "warm_start", 1)
         )
         message = "a: nothing is left to train on: of 1 warm-start prompts"
-    spec = StageSpec(
-        stage_id="warm", kind="warm_start", needs={}, model=TinyModel(), dataset=dataset
-    )
+    spec = WarmStart(stage_id="warm", model=TinyModel(), dataset=dataset, max_completion_length=8)
     with pytest.raises(stages.WarmStartError, match=message):
-        stages._warm_start(spec, SweepStore(tmp_path, "sweep"), Folder(tmp_path))
+        stages.make_start_model(spec, Folder(tmp_path))

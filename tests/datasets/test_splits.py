@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from srtbench.config.datasets import SplitShares
 from srtbench.datasets import DatasetError, Problem, check_disjoint, split_of
-from srtbench.datasets.problems import prompt_id
+from srtbench.rollouts.sameness import prompt_id
 
 SHARES = SplitShares()
 

@@ -194,12 +194,12 @@ def test_each_seed_may_have_a_start_model_of_its_own(tmp_path: Path) -> None:
     own = plan_of(write_grid(tmp_path, "c", [CLIMB, *POOLS], models=[seeded("run")], **changes))
     shared = plan_of(write_grid(tmp_path, "c", [CLIMB, *POOLS], models=[seeded(0)], **changes))
     for run in own.runs:
-        stage = own.stage(run.needs["warm_start"])
+        stage = own.stage(run.needs.start_model)
         assert stage.model is not None
         assert getattr(stage.model, "warm_start").seed == run.seed  # noqa: B009
-    assert len({run.needs["warm_start"] for run in own.runs}) == 3
-    assert len({run.needs["warm_start"] for run in shared.runs}) == 1
-    assert len({run.needs["base_eval"] for run in own.runs if not run.starts_from}) == 3
+    assert len({run.needs.start_model for run in own.runs}) == 3
+    assert len({run.needs.start_model for run in shared.runs}) == 1
+    assert len({run.needs.base_eval for run in own.runs if not run.starts_from}) == 3
     assert len({run.run_id for run in own.runs}) == len(own.runs) == len(shared.runs)
     assert own.runs[0].run_id == shared.runs[0].run_id, "seed 0 of 'run' is seed 0"
 
@@ -214,21 +214,21 @@ def test_a_seed_of_a_start_model_is_a_number_or_a_word(tmp_path: Path, seed: Any
 def test_levels_may_share_a_start_model(tmp_path: Path) -> None:
     levels = [DATASET | {"level": level} for level in (3, 4, 5)]
     apart = plan_of(write_grid(tmp_path, "c", ["srt"], datasets=levels))
-    assert len({run.needs["warm_start"] for run in apart.runs}) == 3
+    assert len({run.needs.start_model for run in apart.runs}) == 3
     levels = [dataset | {"warm_start_level": 4} for dataset in levels]
     together = plan_of(write_grid(tmp_path, "c", ["srt"], datasets=levels))
-    assert len({run.needs["warm_start"] for run in together.runs}) == 1
-    stage = together.stage(together.runs[0].needs["warm_start"])
+    assert len({run.needs.start_model for run in together.runs}) == 1
+    stage = together.stage(together.runs[0].needs.start_model)
     assert getattr(stage.dataset, "level", None) == 4
     assert [getattr(run.dataset, "level", None) for run in together.runs] == [3, 4, 5]
-    assert len({run.needs["train_prompts"] for run in together.runs}) == 3
+    assert len({run.needs.train_prompts for run in together.runs}) == 3
 
 
 def test_a_curriculum_starts_from_the_start_model_of_its_first_level(tmp_path: Path) -> None:
     def checked_level(**dataset: Any) -> int | None:
         plan = plan_of(write_grid(tmp_path, "c", [CLIMB], datasets=[DATASET | dataset]))
-        assert len({run.needs["warm_start"] for run in plan.runs}) == 1
-        return getattr(plan.stage(plan.runs[0].needs["warm_start"]).dataset, "level", None)
+        assert len({run.needs.start_model for run in plan.runs}) == 1
+        return getattr(plan.stage(plan.runs[0].needs.start_model).dataset, "level", None)
 
     assert checked_level(level=5) == 3
     assert checked_level(level=5, warm_start_level=4) == 4

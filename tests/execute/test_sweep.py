@@ -100,7 +100,7 @@ def test_variants_share_one_evaluation_of_the_start_model(micro_sweep: FinishedS
 def test_train_eval_and_warm_start_prompts_are_disjoint(micro_sweep: FinishedSweep) -> None:
     run = micro_sweep.plan.runs[0]
     prompts = pl.read_parquet(micro_sweep.store.run(run.run_id).prompts_path)
-    warm = pl.read_parquet(micro_sweep.store.stage(run.needs["warm_start"]).prompts_path)
+    warm = pl.read_parquet(micro_sweep.store.stage(run.needs.start_model).prompts_path)
     ids = [*prompts["prompt_id"], *warm["prompt_id"]]
     assert len(ids) == len(set(ids))
     assert set(prompts["split"]) == {"train", "eval"}
@@ -214,7 +214,7 @@ def test_a_stage_that_another_sweep_computes_is_waited_for(
     root = tmp_path / "runs"
     shutil.copytree(micro_sweep.root / "_stages", root / "_stages")
     run = next(run for run in micro_sweep.plan.runs if run.variant_label == "srt")
-    stage = SweepStore(root, "micro").stage(run.needs["base_eval"])
+    stage = SweepStore(root, "micro").stage(run.needs.base_eval)
     stage.update_status(state="running")
 
     command = [sys.executable, "-u", "-m", "srtbench.cli", "sweep", str(micro_sweep.file)]

@@ -122,7 +122,7 @@ def test_a_gguf_file_is_converted_once_for_all_runs(tmp_path: Path) -> None:
     model = {"type": "local", "path": ".", "gguf_file": "weights.gguf"}
     plan = plan_sweep(load_sweep(write_sweep(tmp_path, models=[model])))
     (stage,) = [stage for stage in plan.stages if stage.kind == "converted_model"]
-    assert all(run.needs["converted_model"] == stage.stage_id for run in plan.runs)
+    assert all(run.needs.start_model == stage.stage_id for run in plan.runs)
 
 
 def test_a_local_model_with_a_chat_template_trains(saved_model: Path, tmp_path: Path) -> None:

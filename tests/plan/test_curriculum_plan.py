@@ -39,8 +39,8 @@ def test_a_curriculum_is_a_chain_of_runs_at_its_levels(tmp_path: Path) -> None:
     assert (third.starts_from.run_id, third.starts_from.rule) == (second.run_id, "best_avg_at_k")
     assert [run.keep_best for run in (first, second, third)] == [(), ("best_avg_at_k",), ()]
     assert third.requires[-1] == second.run_id
-    assert "base_eval" in first.needs
-    assert "base_eval" not in second.needs, "its start is another run's policy"
+    assert first.needs.base_eval is not None
+    assert second.needs.base_eval is None, "its start is another run's policy"
     assert estimate(second).rollouts == 16 * 4 * 4 + 5 * 8 * 4, (
         "its own evaluation at step 0 counts"
     )

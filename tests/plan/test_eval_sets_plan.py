@@ -39,11 +39,11 @@ KNOWN_RUNS = [
     "tiny-swap-random-s0-7e0dd896",
 ]
 KNOWN_STAGES = [
-    "base_eval-35fa5adb",
-    "eval_prompts-5599f4e2",
-    "teacher_labels-cbc10959",
-    "train_prompts-47e46cec",
-    "warm_start-1d8edd4c",
+    "base_eval-7eea02be",
+    "eval_prompts-440456cf",
+    "teacher_labels-6cfefc23",
+    "train_prompts-c5ff536c",
+    "warm_start-812d9ef3",
 ]
 
 
@@ -89,8 +89,8 @@ def test_what_a_set_leaves_out_is_as_in_the_runs_own_evaluation(tmp_path: Path) 
 def test_runs_share_the_stages_of_a_set(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, seeds=[0, 1])
     kinds = Counter(stage.kind for stage in plan.stages)
-    assert (kinds["eval_set_prompts"], kinds["eval_set_start"]) == (2, 2)
-    assert len({one.needs["eval_set_start"] for run in plan.runs for one in run.eval_sets}) == 2
+    assert (kinds["eval_prompts"], kinds["base_eval"]) == (1 + 2, 1 + 2)
+    assert len({one.needs.start for run in plan.runs for one in run.eval_sets}) == 2
     renamed = plan_of(tmp_path, eval_sets=[FURTHER | {"name": "other", "every": 3}])
     stages = {stage.stage_id for stage in renamed.stages}
     assert stages <= {stage.stage_id for stage in plan.stages}, "a label makes no other start"
@@ -103,7 +103,9 @@ def test_estimates_count_sets_once(tmp_path: Path) -> None:
     found = estimate(run)
     assert found.rollouts - own.rollouts == 1 * 16 * 4 + 4 * 5 * 1
     assert found.completion_tokens - own.completion_tokens == 64 * 6 + 20 * 4
-    starts = [estimate(stage).rollouts for stage in plan.stages if stage.kind == "eval_set_start"]
+    starts = [
+        estimate(plan.stage(one.needs.start)).rollouts for one in run.eval_sets if one.needs.start
+    ]
     assert sorted(starts) == [5, 64]
 
 
@@ -129,9 +131,9 @@ def test_a_later_stage_of_a_curriculum_evaluates_its_own_start(tmp_path: Path) -
     sets = [{"type": "reasoning_gym", "task": "gcd", "level": 1, "prompts": 2}]
     file = chains.write_grid(tmp_path, "chain", [chains.CLIMB], eval_sets=sets)
     first, *later = chains.plan_of(file).runs
-    assert set(first.eval_sets[0].needs) == {"eval_set_prompts", "eval_set_start"}
+    assert first.eval_sets[0].needs.start is not None
     for run in later:
-        assert set(run.eval_sets[0].needs) == {"eval_set_prompts"}
+        assert run.eval_sets[0].needs.start is None
         assert estimate(run).rollouts > estimate(run.model_copy(update={"eval_sets": ()})).rollouts
 
 

@@ -89,7 +89,7 @@ def test_the_mathematics_grid_is_the_published_one() -> None:
         "llama-3.1-8b": (1e-7, 0, 1),  # greedy
         "deepseek-math-7b": (1e-7, 0.7, 32),
     }
-    starts = [stage for stage in plan.stages if stage.kind == "eval_set_start"]
+    starts = {one.needs.start for run in plan.runs for one in run.eval_sets}
     assert len(starts) == 4 * 4, "a start model is evaluated once on each set"
 
 

@@ -107,8 +107,8 @@ def test_runs_share_stages(tmp_path: Path) -> None:
     assert sorted(kinds) == sorted(
         ["train_prompts", "eval_prompts", "warm_start", "base_eval", "teacher_labels"]
     )
-    assert len({run.needs["warm_start"] for run in plan.runs}) == 1
-    assert [run.variant_label for run in plan.runs if "teacher_labels" in run.needs] == [
+    assert len({run.needs.start_model for run in plan.runs}) == 1
+    assert [run.variant_label for run in plan.runs if run.needs.teacher_labels] == [
         "fixed_teacher",
         "fixed_teacher",
     ]
@@ -169,7 +169,7 @@ def test_models_of_equal_size_and_other_weights_are_other_runs(tmp_path: Path) -
     models = [{"type": "local", "path": f"./{name}"} for name in "ab"]
     first, second = plan_of(tmp_path, models=models, variants=["srt"]).runs
     assert first.run_id.rsplit("-", 1)[1] != second.run_id.rsplit("-", 1)[1]
-    assert first.needs["base_eval"] != second.needs["base_eval"]
+    assert first.needs.base_eval != second.needs.base_eval
 
 
 def test_an_excluded_cell_need_not_fit_together(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def edit(path: Path, column: str, value: Callable[[int, object], object]) -> Non
 
 def pool_folder(chains: FinishedSweep, store: SweepStore) -> Folder:
     """Votes of the start model, which both runs that keep the easiest share."""
-    stages = {run_of(chains.plan, name).needs["pool_votes"] for name in ("easy", "easy-gold")}
+    stages = {run_of(chains.plan, name).needs.pool_votes for name in ("easy", "easy-gold")}
     (stage_id,) = stages
     return store.stage(stage_id)
 

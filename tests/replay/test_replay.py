@@ -8,7 +8,8 @@ import pytest
 
 from srtbench.config import load_sweep
 from srtbench.plan import RunSpec, plan_sweep
-from srtbench.replay.advantages import GenerationShape, advantage_tolerance, advantages
+from srtbench.plan.generation import GenerationShape
+from srtbench.replay.advantages import advantage_tolerance, advantages
 from srtbench.rollouts.judge import runs_of
 from tests.micro import CONTENT, write_sweep
 

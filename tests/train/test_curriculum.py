@@ -20,10 +20,11 @@ from srtbench import open_sweep
 from srtbench.engines.base import PromptFormat
 from srtbench.engines.transformers import TransformersEngine
 from srtbench.models.load import load_policy
+from srtbench.plan.specs import Sampling
 from srtbench.replay.audit import audit_sweep
 from srtbench.replay.revote import revote_sweep
 from srtbench.store import Status, SweepStore
-from srtbench.train.evaluate import Sampling, sample_groups
+from srtbench.train.evaluate import sample_groups
 from srtbench.train.prompts import read_prompts
 from srtbench.train.start import (
     start_model_path,
@@ -98,10 +99,10 @@ def test_a_stage_starts_where_the_one_before_ended(
     last = before.checkpoint_path / f"checkpoint-{before.read_status().total_steps}"
     kept = before.path / "best" / run.starts_from.rule / "policy"
     assert path == (last if run.starts_from.rule == "last" else kept)
-    prompts = read_prompts(chains.store.stage(run.needs["eval_prompts"]).prompts_path)
+    prompts = read_prompts(chains.store.stage(run.needs.eval_prompts).prompts_path)
     policy, tokenizer = load_policy(run.model, path)
     length = run.train.max_completion_length
-    sampling = Sampling(run.eval.samples, run.eval.temperature, length)
+    sampling = Sampling.of(run.eval, length)
     engine = TransformersEngine(policy, tokenizer, run.eval.batch_size)
     groups = sample_groups(
         engine, tokenizer, prompts, PromptFormat(chat=False), sampling, run.eval.seed * 100_003

@@ -58,7 +58,7 @@ def test_a_run_is_evaluated_at_the_start_and_at_the_end_or_as_often_as_asked(
 
 
 def test_the_start_is_sampled_once_for_all_runs(finished: FinishedSweep) -> None:
-    assert finished.output.count("eval_set_start") == 2 * 2, "two sets: started and done"
+    assert finished.output.count("base_eval") == 3 * 2, "three sets: started and done"
     one, other = (finished.store.run(run.run_id) for run in finished.plan.runs)
     for label in ("further", "greedy"):
         starts = [
@@ -151,7 +151,7 @@ def test_what_a_run_learns_from_is_not_evaluated(
         if stage.kind.endswith("prompts"):
             execute_stage(stage, store, store.stage(stage.stage_id))
     warm = prompt_table(dataset, load_problems(dataset, "warm_start", 50))
-    write_parquet(warm, store.stage(run.needs["warm_start"]).prompts_path)
+    write_parquet(warm, store.stage(run.needs.start_model).prompts_path)
     folder = store.run(run.run_id)
     stops = message is not None and not (split == "train" and on_overlap == "drop_from_train")
     if stops:

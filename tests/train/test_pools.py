@@ -11,8 +11,7 @@ import pytest
 
 from srtbench.config import ConfigError, load_sweep
 from srtbench.config.train import PoolConfig
-from srtbench.plan import RunSpec, StageSpec, estimate, plan_sweep
-from srtbench.plan.stages import keep_count
+from srtbench.plan import RunSpec, estimate, plan_sweep
 from srtbench.store.choices import easiest, pool_prompt_ids
 from tests.chains import finished_parts, frame_of, run_of
 from tests.conftest import FinishedSweep
@@ -49,27 +48,28 @@ def test_the_default_is_fresh_prompts_and_pools_are_other_runs(tmp_path: Path) -
     plan = plan_sweep(load_sweep(write_sweep(tmp_path, variants=variants)))
     assert len({run.run_id.rpartition("-")[2] for run in plan.runs}) == 4
 
-    def stage(run: RunSpec, kind: Any) -> StageSpec:
-        return plan.stage(run.needs[kind])
+    def stage(stage_id: str | None) -> Any:
+        assert stage_id is not None
+        return plan.stage(stage_id)
 
     assert plan.runs[0].train.pool is None
-    assert [stage(run, "train_prompts").prompts for run in plan.runs] == [20 * 4, 12, 12, 12]
-    assert [("pool_votes" in run.needs) for run in plan.runs] == [False, False, True, True]
+    assert [stage(run.needs.train_prompts).prompts for run in plan.runs] == [20 * 4, 12, 12, 12]
+    assert [bool(run.needs.pool_votes) for run in plan.runs] == [False, False, True, True]
     assert plan.runs[2].needs == plan.runs[3].needs, "both ask the start model once"
-    votes = stage(plan.runs[2], "pool_votes")
-    assert (votes.votes, votes.temperature, votes.prompts) == (4, 1.0, 12)
+    votes = stage(plan.runs[2].needs.pool_votes)
+    assert (votes.sampling.samples, votes.sampling.temperature, votes.prompts) == (4, 1.0, 12)
     assert estimate(votes).rollouts == 12 * 4
     assert set(votes.requires) == {
-        plan.runs[2].needs["warm_start"],
-        plan.runs[2].needs["train_prompts"],
+        plan.runs[2].needs.start_model,
+        plan.runs[2].needs.train_prompts,
     }
 
 
 def test_votes_of_a_pool_may_be_more_than_are_trained(tmp_path: Path) -> None:
     variant = with_pool({"keep": 0.5, "votes": 32}, temperature=0.7)
     plan = plan_sweep(load_sweep(write_sweep(tmp_path, variants=[variant])))
-    votes = plan.stage(plan.runs[0].needs["pool_votes"])
-    assert (votes.votes, votes.temperature) == (32, 0.7)
+    votes = plan.stage(plan.runs[0].needs.pool_votes)
+    assert (votes.sampling.samples, votes.sampling.temperature) == (32, 0.7)
 
 
 def test_sections_of_a_pool_are_merged_key_by_key(tmp_path: Path) -> None:
@@ -86,8 +86,8 @@ def test_sections_of_a_pool_are_merged_key_by_key(tmp_path: Path) -> None:
     assert a.train.pool == PoolConfig(prompts=16, keep=0.5, by="pass_rate", votes=8)
     assert b.train.pool == PoolConfig(prompts=16, keep=0.25, by="vote_share", votes=8)
     assert c.train.pool == PoolConfig(prompts=None, keep=1.0, by="pass_rate", votes=8)
-    assert "pool_votes" in b.needs
-    assert "pool_votes" not in c.needs
+    assert b.needs.pool_votes is not None
+    assert c.needs.pool_votes is None
 
 
 def test_a_pool_enters_the_run_id_and_its_absence_does_not(tmp_path: Path) -> None:
@@ -128,8 +128,8 @@ def test_a_pool_that_cannot_be_is_refused(
 def test_a_run_on_its_evaluation_prompts_may_keep_the_easiest_of_them(tmp_path: Path) -> None:
     ttrl = {"type": "ttrl", "votes": 8, "train": {"pool": {"keep": 0.5}}}
     plan = plan_sweep(load_sweep(write_sweep(tmp_path, variants=[ttrl])))
-    votes = plan.stage(plan.runs[0].needs["pool_votes"])
-    assert votes.needs["train_prompts"] == plan.runs[0].needs["eval_prompts"]
+    votes = plan.stage(plan.runs[0].needs.pool_votes)
+    assert votes.prompts_stage == plan.runs[0].needs.eval_prompts
     assert votes.prompts == plan.runs[0].eval.prompts
     ttrl["train"] = {"pool": {"keep": 0.4}}
     with pytest.raises(ConfigError, match=r"ttrl: train.pool leaves 3 of 8 prompts"):
@@ -151,7 +151,7 @@ def test_the_easiest_are_those_found_by_hand() -> None:
         pool = PoolConfig(keep=keep)
         found = easiest(dict(sorted(ease.items(), key=lambda _: rng.random())), pool)
         count = max(1, round(keep * size))
-        assert len(found) == count == keep_count(pool, size)
+        assert len(found) == count == pool.kept(size)
         left = set(ease) - found
         assert not left or min(ease[p] for p in found) >= max(ease[p] for p in left)
         border = min(ease[p] for p in found)
@@ -178,7 +178,7 @@ def ease_by_hand(chains: FinishedSweep, label: str) -> dict[str, float]:
     """Vote share or pass rate of each prompt, counted in the start model's completions."""
     run = run_of(chains.plan, label)
     assert run.train.pool is not None
-    rows = frame_of(chains.store.stage(run.needs["pool_votes"]), "eval")
+    rows = frame_of(chains.store.stage(run.needs.pool_votes), "eval")
     ease = {}
     for (prompt_id,), group in rows.group_by("prompt_id"):
         keys = [key for key in group["answer_key"] if key is not None]
@@ -218,7 +218,7 @@ def test_a_fixed_pool_is_so_many_prompts_over_all_epochs(chains: FinishedSweep) 
     assert len(steps[1] | steps[2]) == len(steps[3] | steps[4]) == 8
     assert rows["prompt_id"].n_unique() == 8
     run = run_of(chains.plan, "fixed")
-    drawn = pq.read_table(chains.store.stage(run.needs["train_prompts"]).prompts_path)
+    drawn = pq.read_table(chains.store.stage(run.needs.train_prompts).prompts_path)
     assert set(drawn["prompt_id"].to_pylist()) == set(rows["prompt_id"])
 
 

@@ -7,8 +7,8 @@ from accelerate.utils import gather_object
 from transformers import PrinterCallback, ProgressCallback
 
 from srtbench.train.arguments import trainer_arguments
+from srtbench.train.context import RunContext
 from srtbench.train.evaluator import Evaluator
-from srtbench.train.methods.base import RunContext
 from srtbench.train.prompts import grader_of
 from srtbench.train.recorder import Recorder
 from srtbench.train.reports import prepare_reports, take_tools

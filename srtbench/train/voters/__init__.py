@@ -1,6 +1,6 @@
 """Voters, by the name that a variant answers to the question of who votes."""
 
-from srtbench.train.methods.base import RunContext
+from srtbench.train.context import RunContext
 from srtbench.train.voters.base import OnceMore, PolicyVoter, Voter
 from srtbench.train.voters.ema_teacher import EmaTeacher
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from srtbench.train.methods.base import RunContext
+from srtbench.train.context import RunContext
 
 OnceMore = Callable[[], list[list[int]]]
 """Samples one further completion of each row as those that are trained on: (rows,) token ids."""

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from srtbench.engines.transformers import TransformersEngine
-from srtbench.train.methods.base import RunContext
+from srtbench.train.context import RunContext
 from srtbench.train.voters.base import OnceMore, Voter
 
 _FILE = "ema_teacher.safetensors"

@@ -12,7 +12,7 @@ _INTRODUCTION = """\
 starts from the plan, so runs that failed or never began are in it. Shares are in 0..1, steps are
 optimiser steps. `DESCRIBE` and `duckdb_columns()` show the same descriptions inside DuckDB.
 
-This page is written by `python -m srtbench.analysis.warehouse.columns`; a test holds it against
+This page is written by `python -m srtbench.analysis.columns`; a test holds it against
 the SQL.
 """
 
