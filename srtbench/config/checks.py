@@ -9,6 +9,7 @@ from typing import Any
 
 from srtbench.config.datasets import FILE_SUFFIXES
 from srtbench.config.errors import Problem, allowed
+from srtbench.config.eval_sets import RESERVED
 from srtbench.config.tasks import task_reviews
 from srtbench.config.train import OWN_TRL_OPTIONS
 from srtbench.config.trl_options import trl_options
@@ -24,6 +25,12 @@ def cross_checks(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
             if name is not None and name.casefold() in before:
                 yield Problem(
                     f"two entries are called '{name}'; give one of them another `name`",
+                    (axis, position),
+                )
+            if axis == "eval_sets" and name is not None and name.casefold() in RESERVED:
+                yield Problem(
+                    f"a set cannot be called '{name}', as the run's own prompts are; give it "
+                    "another `name`",
                     (axis, position),
                 )
     yield from _check_seeds(content.get("seeds"))

@@ -16,6 +16,12 @@ from srtbench.config.datasets import (
 )
 from srtbench.sections import FilePath, slug
 
+OWN = "own"
+"""Label of the first set of every run: the held-out prompts of its own dataset."""
+
+RESERVED = (OWN, "train")
+"""What no entry may be called: prompts of a run have these names already."""
+
 QUESTION_TARGET = "{question}"
 """Target template of an evaluation set: nothing is warmed up on it, so it holds the question."""
 

@@ -16,7 +16,7 @@ from srtbench.config.models import ModelConfig, TinyModel
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.config.train import ExecutionConfig
 from srtbench.config.variants import CurriculumConfig, VariantConfig
-from srtbench.plan.eval_sets import eval_set_spec
+from srtbench.plan.eval_sets import further_set, own_set, with_start
 from srtbench.plan.identity import run_id_of
 from srtbench.plan.shared import run_needs
 from srtbench.plan.specs import RunSpec, StartsFrom
@@ -195,13 +195,14 @@ def _add_run(
         return None
     model = with_absolute_paths(cell.model, cell.config.folder)
     dataset = with_absolute_paths(cell.dataset, cell.config.folder)
+    own = own_set(dataset, evaluation, train.max_completion_length, draft.stage)
     needs = run_needs(
         draft.stage,
         model,
         dataset,
         answers,
         train,
-        evaluation,
+        own,
         start_model=start_model,
         is_later=starts_from is not None,
     )
@@ -220,9 +221,9 @@ def _add_run(
             dataset=dataset,
             variant=variant,
             train=train,
-            eval=evaluation,
             needs=needs,
             starts_from=starts_from,
+            eval_sets=(own,),
         ),
     )
     for message in _sampling_problems(run):
@@ -236,23 +237,20 @@ def _add_run(
 
 
 def _with_eval_sets(draft: _Draft, config: SweepConfig, run: RunSpec) -> RunSpec:
-    """The run with the evaluation sets of its sweep, whose stages are kept."""
-    sets = [eval_set_spec(entry, run, config.folder, draft.stage) for entry in config.eval_sets]
-    return run.model_copy(update={"eval_sets": tuple(sets)})
+    """The run with the evaluation sets of its sweep too, whose stages are kept."""
+    sets = [further_set(entry, run, config.folder, draft.stage) for entry in config.eval_sets]
+    whole = [with_start(one, run, draft.stage) for one in (run.own, *sets)]
+    return run.model_copy(update={"eval_sets": tuple(whole)})
 
 
 def _sampling_problems(run: RunSpec) -> Iterator[str]:
     """Greedy evaluations that ask for more than the one completion there is."""
-    asked = [("eval", run.eval.temperature, run.eval.samples)]
-    asked += [
-        (f"eval set {one.label}", one.sampling.temperature, one.sampling.samples)
-        for one in run.eval_sets
-    ]
-    for name, temperature, samples in asked:
-        if temperature == 0 and samples != 1:
+    for one in run.eval_sets:
+        if one.sampling.temperature == 0 and one.sampling.samples != 1:
+            name = "eval" if one is run.own else f"eval set {one.label}"
             yield (
                 f"{name}: temperature 0 is greedy and always gives the same completion, so "
-                f"samples must be 1, not {samples}"
+                f"samples must be 1, not {one.sampling.samples}"
             )
 
 

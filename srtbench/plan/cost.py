@@ -13,7 +13,7 @@ from srtbench.config.models import ModelConfig, TinyModel
 from srtbench.config.train import TrainConfig
 from srtbench.plan import EvalSetSpec, RunSpec, estimate
 from srtbench.plan.estimate import train_rollouts
-from srtbench.plan.eval_sets import set_rollouts
+from srtbench.plan.eval_sets import evaluations, set_rollouts
 from srtbench.plan.stages import StartModelStage
 from srtbench.variants import facts
 
@@ -198,27 +198,16 @@ def _run_cost(spec: RunSpec, size: Size, assumed: Assumptions) -> Cost:
     train, gpu, gpus = spec.train, GPUS[assumed.gpu], spec.train.num_processes
     limit = train.max_completion_length
     lengths = Lengths(mean_prompt(train, assumed), assumed.mean_length * limit, limit)
-    further = [_set_work(one, spec, assumed) for one in spec.eval_sets]
-    rollouts = estimate(spec).rollouts - sum(int(work.rollouts) for work, _ in further)
-    drawn, votes = train_rollouts(spec)
-    evaluated = rollouts - drawn - votes
+    sets = [_set_work(one, spec, assumed) for one in spec.eval_sets]
+    rollouts = sum(train_rollouts(spec))
 
     trained = train.steps * train.completions_per_step
     flop = trained * lengths.total * training_flop_per_token(size, train)
     seconds = flop / (gpu.tflops * 1e12 * TRAIN_UTILISATION) / gpus
-    sampled = [(rollouts, lengths), *((work.rollouts, found) for work, found in further)]
-    for work in (
-        _training_samples(train, size, lengths, gpu, (drawn + votes) / gpus, _bytes(spec.model)),
-        Sampling(
-            evaluated / gpus,
-            max(1, evaluated // (spec.eval.prompts * spec.eval.samples)),
-            group_batch(spec.eval.batch_size, spec.eval.samples),
-            "transformers",
-            _bytes(spec.model),
-        ),
-    ):
-        seconds += decode_seconds(size, gpu, work, lengths)
-    for work, found in further:
+    sampled = [(rollouts, lengths), *((work.rollouts, found) for work, found in sets)]
+    work = _training_samples(train, size, lengths, gpu, rollouts / gpus, _bytes(spec.model))
+    seconds += decode_seconds(size, gpu, work, lengths)
+    for work, found in sets:
         share = dataclasses.replace(work, rollouts=work.rollouts / gpus)
         seconds += decode_seconds(size, gpu, share, found)
     gigabytes = _gigabytes(spec, size, gpu, lengths, gpus, sharded=is_sharded(train))
@@ -239,7 +228,7 @@ def _set_work(one: EvalSetSpec, spec: RunSpec, assumed: Assumptions) -> tuple[Sa
     limit, batch = one.sampling.max_completion_length, one.sampling.batch_size
     work = Sampling(
         set_rollouts(one, spec),
-        len(one.steps(spec.train.steps)),
+        max(1, evaluations(one, spec)),
         group_batch(batch, one.sampling.samples),
         "transformers",
         _bytes(spec.model),
@@ -362,10 +351,11 @@ def _gigabytes(
 
     # To sample, transformers needs the weights whole.
     gathered = size.parameters * width if sharded and gpus > 1 else 0
-    held = group_batch(spec.eval.batch_size, spec.eval.samples) * length
-    for one in spec.eval_sets:
-        longest = lengths.prompt + one.sampling.max_completion_length
-        held = max(held, group_batch(one.sampling.batch_size, one.sampling.samples) * longest)
+    held = max(
+        group_batch(one.sampling.batch_size, one.sampling.samples)
+        * (lengths.prompt + one.sampling.max_completion_length)
+        for one in spec.eval_sets
+    )
     sampling = gathered + held * _kv_bytes(size, width)
     reserved = 0.0
     if not train.trl.get("use_vllm"):

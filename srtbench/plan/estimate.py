@@ -11,13 +11,11 @@ def estimate(spec: RunSpec | StageSpec) -> Estimate:
     """Rollouts of a run or stage, and the tokens they have at most."""
     if not isinstance(spec, RunSpec):
         return spec.estimate
-    # The start model's evaluation is a shared stage, unless it is another run's policy.
-    evaluations = len(spec.eval_steps) - (spec.starts_from is None)
-    rollouts = sum(train_rollouts(spec)) + evaluations * spec.eval.prompts * spec.eval.samples
+    rollouts = sum(train_rollouts(spec))
     found = Estimate(rollouts, rollouts * spec.train.max_completion_length)
     for one in spec.eval_sets:
-        further = set_rollouts(one, spec)
-        found += Estimate(further, further * one.sampling.max_completion_length)
+        rollouts = set_rollouts(one, spec)
+        found += Estimate(rollouts, rollouts * one.sampling.max_completion_length)
     return found
 
 

@@ -2,56 +2,77 @@
 
 from pathlib import Path
 
-from srtbench.config.eval_sets import EvalSetEntry
+from srtbench.config.datasets import DatasetConfig
+from srtbench.config.eval_sets import OWN, EvalSetEntry
+from srtbench.config.train import EvalConfig
 from srtbench.plan.shared import Keep
 from srtbench.plan.specs import EvalSetSpec, RunSpec, Sampling, SetNeeds
 from srtbench.plan.stages import EvalPrompts, StartEval, prompt_count
 from srtbench.sections import with_absolute_paths
 
 
-def eval_set_spec(entry: EvalSetEntry, run: RunSpec, folder: Path, keep: Keep) -> EvalSetSpec:
-    """An `eval_sets:` entry for one run; what it leaves out is as in the run's own evaluation.
+def own_set(dataset: DatasetConfig, evaluation: EvalConfig, length: int, keep: Keep) -> EvalSetSpec:
+    """The held-out prompts of a run's dataset, as its `eval:` section says.
 
-    Its stages are kept: its prompts and, outside of later curriculum stages, its start.
+    Args:
+        length: longest completion, in tokens.
+    """
+    return EvalSetSpec(
+        label=OWN,
+        dataset=dataset,
+        prompts=evaluation.prompts,
+        every=evaluation.every,
+        sampling=Sampling.of(evaluation, length),
+        on_overlap="error",
+        needs=SetNeeds(
+            prompts=keep(EvalPrompts.planned(dataset=dataset, prompts=evaluation.prompts))
+        ),
+    )
+
+
+def further_set(entry: EvalSetEntry, run: RunSpec, folder: Path, keep: Keep) -> EvalSetSpec:
+    """An `eval_sets:` entry for one run; what it leaves out is as in the run's own evaluation.
 
     Args:
         folder: where relative paths start from.
     """
-    train, evaluation = run.train, run.eval
-    one = EvalSetSpec(
+    given = {name: getattr(entry, name) for name in Sampling.model_fields if name != "seed"}
+    dataset = with_absolute_paths(entry.dataset(run.dataset.split), folder)
+    prompts = EvalPrompts.planned(dataset=dataset, prompts=entry.prompts, whole=True)
+    return EvalSetSpec(
         label=entry.label,
-        dataset=with_absolute_paths(entry.dataset(run.dataset.split), folder),
+        dataset=dataset,
         prompts=entry.prompts,
         every=entry.every,
-        sampling=Sampling(
-            samples=entry.samples or evaluation.samples,
-            temperature=(
-                evaluation.temperature if entry.temperature is None else entry.temperature
-            ),
-            max_completion_length=entry.max_completion_length or train.max_completion_length,
-            batch_size=entry.batch_size or evaluation.batch_size,
-            seed=evaluation.seed,
+        sampling=run.own.sampling.model_copy(
+            update={name: value for name, value in given.items() if value is not None}
         ),
         on_overlap=entry.on_overlap,
-        needs=SetNeeds(prompts=""),
+        needs=SetNeeds(prompts=keep(prompts)),
     )
-    prompts = keep(EvalPrompts.planned(dataset=one.dataset, prompts=one.prompts, whole=True))
-    start = None
-    if run.starts_from is None:
-        start = keep(
-            StartEval.planned(
-                model=run.model,
-                dataset=one.dataset,
-                model_stage=run.needs.start_model,
-                prompts_stage=prompts,
-                prompts=one.prompts,
-                sampling=one.sampling,
-            )
-        )
-    return one.model_copy(update={"needs": SetNeeds(prompts=prompts, start=start)})
+
+
+def with_start(one: EvalSetSpec, run: RunSpec, keep: Keep) -> EvalSetSpec:
+    """The set with the stage that evaluates the start model, unless a run has another start."""
+    if run.starts_from is not None:
+        return one
+    stage = StartEval.planned(
+        model=run.model,
+        dataset=one.dataset,
+        model_stage=run.needs.start_model,
+        prompts_stage=one.needs.prompts,
+        prompts=one.prompts,
+        sampling=one.sampling,
+    )
+    needs = one.needs.model_copy(update={"start": keep(stage)})
+    return one.model_copy(update={"needs": needs})
+
+
+def evaluations(one: EvalSetSpec, run: RunSpec) -> int:
+    """How often a run samples on a set; its start is a shared stage, if it has one."""
+    return len(one.steps(run.train.steps)) - (one.needs.start is not None)
 
 
 def set_rollouts(one: EvalSetSpec, run: RunSpec) -> int:
-    """Rollouts of a run on a set; the start model's are a shared stage, if it has one."""
-    evaluations = len(one.steps(run.train.steps)) - (one.needs.start is not None)
-    return evaluations * prompt_count(one.dataset, one.prompts) * one.sampling.samples
+    """Rollouts of a run on a set."""
+    return evaluations(one, run) * prompt_count(one.dataset, one.prompts) * one.sampling.samples

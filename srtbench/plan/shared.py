@@ -1,4 +1,4 @@
-"""The shared stages that a run needs: prompts, start model, its evaluation, its votes."""
+"""The shared stages that a run needs to train: prompts, start model, its votes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,15 +6,13 @@ from typing import Any
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
 from srtbench.config.merge import pool_size
 from srtbench.config.models import LocalModel, ModelConfig, TinyModel
-from srtbench.config.train import EvalConfig, TrainConfig
-from srtbench.plan.specs import Needs, Sampling
+from srtbench.config.train import TrainConfig
+from srtbench.plan.specs import EvalSetSpec, Needs, Sampling
 from srtbench.plan.stages import (
     TEACHER_SEED,
     ConvertedModel,
-    EvalPrompts,
     PoolVotes,
     StageSpec,
-    StartEval,
     TeacherLabels,
     TrainPrompts,
     WarmStart,
@@ -48,7 +46,7 @@ def run_needs(
     dataset: DatasetConfig,
     answers: Facts,
     train: TrainConfig,
-    evaluation: EvalConfig,
+    own: EvalSetSpec,
     *,
     start_model: str | None,
     is_later: bool,
@@ -57,32 +55,24 @@ def run_needs(
 
     Args:
         answers: what the run's variant says of itself.
+        own: the held-out prompts of its dataset.
         start_model: the stage that made the start model of the first run of a curriculum.
         is_later: whether the run starts from another one's policy, so nothing of the start model's.
     """
     pool, length = pool_size(dataset, train), train.max_completion_length
     on_eval = answers.trains_on_eval_prompts
     drawn = None if on_eval else keep(TrainPrompts.planned(dataset=dataset, prompts=pool))
-    eval_prompts = keep(EvalPrompts.planned(dataset=dataset, prompts=evaluation.prompts))
-    train_prompts = drawn or eval_prompts
+    train_prompts = drawn or own.needs.prompts
     if is_later:
-        return Needs(
-            train_prompts=train_prompts, eval_prompts=eval_prompts, start_model=start_model
-        )
+        return Needs(train_prompts=train_prompts, start_model=start_model)
     if start_model is None and (stage := start_model_stage(model, dataset, length)):
         start_model = keep(stage)
-    common: dict[str, Any] = {"model": model, "dataset": dataset, "model_stage": start_model}
-    base_eval = keep(
-        StartEval.planned(
-            **common,
-            prompts_stage=eval_prompts,
-            prompts=evaluation.prompts,
-            sampling=Sampling.of(evaluation, length),
-        )
-    )
-    common |= {
+    common: dict[str, Any] = {
+        "model": model,
+        "dataset": dataset,
+        "model_stage": start_model,
         "prompts_stage": train_prompts,
-        "prompts": evaluation.prompts if on_eval else pool,
+        "prompts": own.prompts if on_eval else pool,
     }
 
     def votes(count: int | None, temperature: float) -> Sampling:
@@ -90,7 +80,7 @@ def run_needs(
             samples=count or train.num_generations,
             temperature=temperature,
             max_completion_length=length,
-            batch_size=evaluation.batch_size,
+            batch_size=own.sampling.batch_size,
             seed=TEACHER_SEED,
         )
 
@@ -105,9 +95,7 @@ def run_needs(
         pool_votes = keep(PoolVotes.planned(**common, sampling=sampling, voting=VotingPolicy()))
     return Needs(
         train_prompts=train_prompts,
-        eval_prompts=eval_prompts,
         start_model=start_model,
-        base_eval=base_eval,
         teacher_labels=teacher_labels,
         pool_votes=pool_votes,
     )

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from srtbench.config.datasets import DatasetConfig
+from srtbench.config.eval_sets import OWN
 from srtbench.config.models import ModelConfig
 from srtbench.config.train import EvalConfig, TrainConfig
 from srtbench.config.variants import StartRule, VariantConfig
@@ -52,17 +53,14 @@ class Needs(_Ids):
     """The shared stages of a run.
 
     Attributes:
-        train_prompts: drew the prompts to train on; the evaluation prompts if it trains on those.
+        train_prompts: drew the prompts to train on; the held-out prompts if it trains on those.
         start_model: makes the start model; None: it is loaded as it is.
-        base_eval: evaluated the start model; None: the run starts from another one's policy.
         teacher_labels: votes of the start model that are labels.
         pool_votes: votes of the start model that say which prompts are easy.
     """
 
     train_prompts: str
-    eval_prompts: str
     start_model: str | None = None
-    base_eval: str | None = None
     teacher_labels: str | None = None
     pool_votes: str | None = None
 
@@ -87,9 +85,10 @@ class StartsFrom(Spec):
 
 
 class EvalSetSpec(Spec):
-    """Further prompts on which a run is evaluated.
+    """Prompts on which a run is evaluated.
 
     Attributes:
+        label: its name in every table; `OWN` for the held-out prompts of the run's dataset.
         prompts: the first so many; None: all.
         every: steps between two evaluations; None: at the start and at the end.
         needs: the shared stages of the set.
@@ -104,8 +103,8 @@ class EvalSetSpec(Spec):
     needs: Annotated[SetNeeds, NotInId()]
 
     def steps(self, last: int) -> tuple[int, ...]:
-        """Steps after which a run of ``last`` steps is evaluated on it."""
-        return evaluation_steps(self.every or last, last)
+        """Steps after which a run of ``last`` steps is evaluated on it; 0 is the start model."""
+        return tuple(sorted({*range(0, last + 1, self.every or last), last}))
 
 
 class RunSpec(Spec):
@@ -117,7 +116,7 @@ class RunSpec(Spec):
         part: name of the part of the sweep that it belongs to, if the sweep has parts.
         starts_from: the run before it in a curriculum.
         keep_best: policies to keep for the runs that start from this one.
-        eval_sets: further prompts to evaluate on.
+        eval_sets: prompts to evaluate on; the first set is `OWN`, as the `eval:` section says.
     """
 
     run_id: Annotated[str, NotInId()]
@@ -131,11 +130,23 @@ class RunSpec(Spec):
     dataset: DatasetConfig
     variant: VariantConfig
     train: TrainConfig
-    eval: EvalConfig
     needs: Annotated[Needs, NotInId()]
     starts_from: StartsFrom | None = None
     keep_best: Annotated[tuple[StartRule, ...], NotInId()] = ()
-    eval_sets: Annotated[tuple[EvalSetSpec, ...], AnyOrder()] = ()
+    eval_sets: Annotated[tuple[EvalSetSpec, ...], AnyOrder()]
+
+    @field_validator("eval_sets")
+    @classmethod
+    def _begin_with_own(cls, sets: tuple[EvalSetSpec, ...]) -> tuple[EvalSetSpec, ...]:
+        labels = [one.label for one in sets]
+        if labels[:1] != [OWN] or len({*labels}) < len(labels):
+            raise ValueError(f"must be '{OWN}' and then sets of other names, each once")
+        return sets
+
+    @property
+    def own(self) -> EvalSetSpec:
+        """The held-out prompts of its dataset."""
+        return self.eval_sets[0]
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -156,17 +167,7 @@ class RunSpec(Spec):
     @property
     def trains_on_eval_prompts(self) -> bool:
         """Whether train and eval prompts are the same on purpose, as in test-time training."""
-        return self.needs.train_prompts == self.needs.eval_prompts
-
-    @property
-    def eval_steps(self) -> tuple[int, ...]:
-        """Steps after which the policy is evaluated; 0 is the start model."""
-        return evaluation_steps(self.eval.every, self.train.steps)
-
-
-def evaluation_steps(every: int, last: int) -> tuple[int, ...]:
-    """0, every so many steps, and the last."""
-    return tuple(sorted({*range(0, last + 1, every), last}))
+        return self.needs.train_prompts == self.own.needs.prompts
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,13 @@ from srtbench.rollouts.parts import (
     Phase,
     RolloutWriter,
     discard_after,
+    eval_group_id,
     is_part,
+    of_set,
     part_files,
     read_rollouts,
     rollout_table,
+    with_columns,
     write_parquet,
 )
 
@@ -25,9 +28,12 @@ __all__ = [
     "Phase",
     "RolloutWriter",
     "discard_after",
+    "eval_group_id",
     "is_part",
+    "of_set",
     "part_files",
     "read_rollouts",
     "rollout_table",
+    "with_columns",
     "write_parquet",
 ]

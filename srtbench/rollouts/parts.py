@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-SCHEMA_VERSION = 1
+from srtbench.config.eval_sets import OWN
+
+SCHEMA_VERSION = 2
 
 Phase = Literal["train", "eval"]
 VERIFIER_STATUSES = ("ok", "unparsable", "timeout", "error")
@@ -22,19 +25,21 @@ VERIFIER_STATUSES = ("ok", "unparsable", "timeout", "error")
 _DESCRIPTIONS = {
     "run_id": "run that sampled the completion",
     "phase": "train or eval",
+    "eval_set": "evaluation set: own for the run's own held-out prompts; null in train",
     "step": "optimiser steps done before an evaluation; step (from 1) that a rollout trains",
+    "policy_step": "optimiser steps that the policy had done when it wrote; null if unknown",
     "prompt_id": "prompt, as in prompts.parquet",
     "group_id": "group: the completions that vote together",
     "sample_index": "place of the completion in its group, from 0",
     "completion": "text that the policy wrote",
-    "completion_tokens": "its length in tokens, the end token included",
-    "truncated": "cut off at max_completion_length",
+    "completion_tokens": "its length in tokens, the end token included; null if unknown",
+    "truncated": "cut off at max_completion_length; null if unknown",
     "answer": "answer extracted from the completion; null: none found",
     "answer_key": "canonical form of the answer; null: unparsable",
     "pseudo_label": "answer key that the group was rewarded for; in eval the group's majority",
     "vote_share": "share of the votes for the most frequent key",
     "train_reward": "what the optimiser saw; null in eval",
-    "gold_reward": "1 if the answer equals the hidden gold answer, else 0",
+    "gold_reward": "1 if the answer equals the hidden gold answer, else 0; null if there is none",
     "advantage": "advantage that the optimiser used; null in eval",
     "mean_logprob": "mean log-probability of the completion's tokens, in nats; null if unknown",
     "self_certainty": "mean KL(uniform || policy) over the completion's tokens, in nats; or null",
@@ -53,19 +58,21 @@ ROLLOUT_SCHEMA = pa.schema(
     [
         _field("run_id", pa.string()),
         _field("phase", pa.string()),
+        _field("eval_set", pa.string(), nullable=True),
         _field("step", pa.int32()),
+        _field("policy_step", pa.int32(), nullable=True),
         _field("prompt_id", pa.string()),
         _field("group_id", pa.string()),
         _field("sample_index", pa.int32()),
         _field("completion", pa.string()),
-        _field("completion_tokens", pa.int32()),
-        _field("truncated", pa.bool_()),
+        _field("completion_tokens", pa.int32(), nullable=True),
+        _field("truncated", pa.bool_(), nullable=True),
         _field("answer", pa.string(), nullable=True),
         _field("answer_key", pa.string(), nullable=True),
         _field("pseudo_label", pa.string(), nullable=True),
         _field("vote_share", pa.float32(), nullable=True),
         _field("train_reward", pa.float32(), nullable=True),
-        _field("gold_reward", pa.float32()),
+        _field("gold_reward", pa.float32(), nullable=True),
         _field("advantage", pa.float32(), nullable=True),
         _field("mean_logprob", pa.float32(), nullable=True),
         _field("self_certainty", pa.float32(), nullable=True),
@@ -81,6 +88,7 @@ PROMPT_SCHEMA = pa.schema(
         pa.field("dataset", pa.string(), False, {"description": "dataset label"}),
         pa.field("level", pa.int32(), True, {"description": "difficulty, where there is one"}),
         pa.field("split", pa.string(), False, {"description": "train, eval or warm_start"}),
+        pa.field("eval_set", pa.string(), True, {"description": _DESCRIPTIONS["eval_set"]}),
         pa.field("prompt", pa.string(), False, {"description": "text given to the policy"}),
         pa.field("gold_answer", pa.string(), False, {"description": "hidden right answer"}),
         pa.field("gold_key", pa.string(), True, {"description": "its answer key"}),
@@ -110,6 +118,35 @@ def write_parquet(table: pa.Table, path: Path) -> None:
         sink.flush()
         os.fsync(sink.fileno())
     temporary.replace(path)
+
+
+def eval_group_id(eval_set: str | None, step: int, position: int) -> str:
+    """Group of an evaluation's prompt; own prompts, and a shared stage's, need no set in it."""
+    label = "" if eval_set in (None, OWN) else f"{eval_set}-"
+    return f"eval-{label}{step}-{position}"
+
+
+def of_set(table: pa.Table, label: str) -> pa.Table:
+    """Rows of an evaluation that no set was named for, as rows of a set."""
+    groups = _group_ids(table["group_id"], label)
+    return with_columns(table, eval_set=pa.repeat(label, len(table)), group_id=groups)
+
+
+def _group_ids(ids: pa.ChunkedArray, label: str) -> pa.ChunkedArray:
+    """`eval_group_id` of a set, from that of own prompts."""
+    if label == OWN:
+        return ids
+    return pc.replace_substring(ids, "eval-", f"eval-{label}-", max_replacements=1)
+
+
+def with_columns(table: pa.Table, **columns: Any) -> pa.Table:
+    """The table with other values in some of its columns."""
+    for name, values in columns.items():
+        field = table.schema.field(name)
+        if not isinstance(values, pa.Array | pa.ChunkedArray):
+            values = pa.array(values, field.type)
+        table = table.set_column(table.schema.get_field_index(name), field, values)
+    return table
 
 
 def rollout_table(columns: Mapping[str, Sequence[Any]]) -> pa.Table:
@@ -189,10 +226,34 @@ def discard_after(folder: Path, step: int) -> int:
 def read_rollouts(
     folder: Path, phase: Phase | None = None, columns: Iterable[str] | None = None
 ) -> pa.Table:
-    """All rollouts of a run, in the order of phase, step and row; ``columns`` None: all."""
-    names = list(columns) if columns is not None else None
-    tables = [pq.read_table(path, columns=names) for path in part_files(folder, phase)]
+    """All rollouts of a run, in the order of phase, step and row; ``columns`` None: all.
+
+    Files of version 1 are read as of this version. Then further evaluation sets have folders beside
+    the run's: ``eval_sets/<label>/rollouts``.
+    """
+    names = list(columns) if columns is not None else ROLLOUT_SCHEMA.names
+    files = [(path, OWN) for path in part_files(folder, phase)]
+    if folder.name == "rollouts" and phase != "train":
+        for place in sorted(folder.parent.glob("eval_sets/*/rollouts")):
+            files += [(path, place.parent.name) for path in part_files(place)]
+    tables = [_read_part(*file, names) for file in sorted(files, key=lambda file: file[0].name)]
     if tables:
         return pa.concat_tables(tables)
-    schema = pa.schema([ROLLOUT_SCHEMA.field(name) for name in names]) if names else ROLLOUT_SCHEMA
-    return schema.empty_table()
+    return pa.schema([ROLLOUT_SCHEMA.field(name) for name in names], _VERSION).empty_table()
+
+
+def _read_part(path: Path, label: str, names: Sequence[str]) -> pa.Table:
+    """A part; of version 1 if it does not say of which set its evaluations are: of ``label``."""
+    with pq.ParquetFile(path) as file:
+        table = file.read([*names])
+        is_old = "eval_set" not in file.schema_arrow.names
+    found = {name: table[name] for name in table.column_names}
+    if is_old:
+        held_out = is_part(path.name, "eval")
+        found["eval_set"] = pa.repeat(label, len(table)) if held_out else pa.nulls(len(table))
+        found["policy_step"] = pa.nulls(len(table))
+        if "group_id" in found:
+            found["group_id"] = _group_ids(found["group_id"], label)
+    columns = [found[name] for name in names]
+    schema = pa.schema([ROLLOUT_SCHEMA.field(name) for name in names], _VERSION)
+    return pa.Table.from_arrays(columns, names=list(names)).cast(schema)

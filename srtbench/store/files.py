@@ -96,8 +96,16 @@ def _in_words(error: ValidationError, at: Sequence[str]) -> str:
     return f"{key}: {words}{more}"
 
 
-def read_table(path: Path, schema: "pa.Schema", columns: Sequence[str] | None = None) -> "pa.Table":
+def read_table(
+    path: Path,
+    schema: "pa.Schema",
+    columns: Sequence[str] | None = None,
+    added: Sequence[str] = (),
+) -> "pa.Table":
     """A Parquet file that holds at least ``columns`` (None: all) of a schema, of its types.
+
+    Args:
+        added: columns that files of an older version do not have.
 
     Raises:
         FileNotFoundError: there is no file. StoreError: it is no such file; the column is named.
@@ -111,6 +119,8 @@ def read_table(path: Path, schema: "pa.Schema", columns: Sequence[str] | None = 
             present = file.schema_arrow
             for name in names:
                 if name not in present.names:
+                    if name in added:
+                        continue
                     raise StoreError(f"{path}: has no column '{name}'")
                 kind, wanted = present.field(name).type, schema.field(name).type
                 if kind != wanted:
@@ -122,6 +132,8 @@ def read_table(path: Path, schema: "pa.Schema", columns: Sequence[str] | None = 
         reason = str(error).splitlines()[0]
         raise StoreError(f"{path}: not a whole Parquet file ({reason})") from None
     for name in names:
+        if name in added and name not in table.column_names:
+            continue
         if not schema.field(name).nullable and table[name].null_count:
             raise StoreError(f"{path}: column '{name}' has {table[name].null_count} empty values")
     return table

@@ -57,15 +57,6 @@ class Folder:
         """Folder of rollout parts that voted but were not trained on."""
         return self.path / "votes"
 
-    def eval_set(self, label: str) -> "Folder":
-        """Folder of an evaluation set inside a run's: its prompts and rollouts."""
-        return Folder(self.eval_sets_path / label)
-
-    @property
-    def eval_sets_path(self) -> Path:
-        """Folder of the evaluation sets' folders."""
-        return self.path / "eval_sets"
-
     @property
     def metrics_path(self) -> Path:
         """Per-step metrics of the trainer, long form."""

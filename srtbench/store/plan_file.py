@@ -57,6 +57,8 @@ class _Plan(_Row):
 
 def run_row(run: RunSpec) -> dict[str, Any]:
     """What the plan says of a run: its labels, and what it depends on."""
+    own = {"eval_prompts": run.own.needs.prompts, "base_eval": run.own.needs.start}
+    stages = own | run.needs.model_dump()
     return {
         "run_id": run.run_id,
         "part": run.part,
@@ -68,10 +70,10 @@ def run_row(run: RunSpec) -> dict[str, Any]:
         "total_steps": run.train.steps,
         "level": getattr(run.dataset, "level", None),
         "trains_on_eval_prompts": run.trains_on_eval_prompts,
-        "stages": run.needs.model_dump(exclude_none=True),
+        "stages": {name: stage for name, stage in stages.items() if stage is not None},
         "starts_from": run.starts_from.run_id if run.starts_from else None,
         "start_rule": run.starts_from.rule if run.starts_from else None,
-        "eval_sets": [one.label for one in run.eval_sets],
+        "eval_sets": [one.label for one in run.eval_sets if one is not run.own],
     }
 
 

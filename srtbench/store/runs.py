@@ -1,23 +1,56 @@
 """Runs of a sweep that have begun: their specification, their rollouts, what they were given."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from srtbench.answers.grader import Grader
-from srtbench.plan import RunSpec
+from srtbench.config.eval_sets import OWN
+from srtbench.plan import EvalSetSpec, RunSpec
 from srtbench.plan.stages import VotesStage
-from srtbench.rollouts import PROMPT_SCHEMA, read_rollouts
+from srtbench.rollouts import read_rollouts
 from srtbench.rollouts.judge import Columns, Judge, runs_of
 from srtbench.store.configs import read_run_spec, read_stage_spec
-from srtbench.store.files import StoreError, read_table
+from srtbench.store.files import StoreError
 from srtbench.store.folders import Folder, SweepStore
 from srtbench.store.labels import count_votes, labels_path, read_labels
 from srtbench.store.plan_file import read_plan
+from srtbench.store.prompts import read_prompt_table
 from srtbench.variants import TeacherLabel, Variant, VariantContext, build_variant
 from srtbench.votes import VotingPolicy
+
+
+Prompts = dict[str, dict[str, Any]]
+"""prompt_id -> row of prompts.parquet."""
+
+
+@dataclass(frozen=True)
+class LoggedSet:
+    """An evaluation set of a run.
+
+    Attributes:
+        prompts: those of the set alone.
+        rollouts: its evaluations, as `ROLLOUT_SCHEMA`.
+    """
+
+    spec: EvalSetSpec
+    prompts: Prompts
+    rollouts: pa.Table
+
+    @property
+    def grader(self) -> Grader:
+        """How the set's answers are found and compared."""
+        return Grader(self.spec.dataset.answer_style, self.spec.dataset.answer_kind)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The evaluations as lists."""
+        columns: Columns = self.rollouts.to_pydict()
+        return columns
 
 
 @dataclass(frozen=True)
@@ -39,20 +72,50 @@ class LoggedRun:
         return Grader(self.spec.dataset.answer_style, self.spec.dataset.answer_kind)
 
     @cached_property
-    def prompts(self) -> dict[str, dict[str, Any]]:
-        """prompt_id -> row of prompts.parquet."""
-        table = read_table(self.folder.prompts_path, PROMPT_SCHEMA)
-        return {row["prompt_id"]: row for row in table.to_pylist()}
+    def prompt_rows(self) -> list[dict[str, Any]]:
+        """Rows of prompts.parquet: prompts to train on, and those of every evaluation set."""
+        rows: list[dict[str, Any]] = read_prompt_table(self.folder).to_pylist()
+        return rows
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        """Those of the run's own dataset, to train on and held out."""
+        rows = self.prompt_rows
+        return {row["prompt_id"]: row for row in rows if row["eval_set"] in (None, OWN)}
 
     @cached_property
     def gold_keys(self) -> dict[str, str | None]:
         """prompt_id -> key of the hidden answer."""
         return {prompt_id: row["gold_key"] for prompt_id, row in self.prompts.items()}
 
-    def columns(self, phase: Literal["train", "eval"]) -> Columns:
-        """Logged rollouts as lists, in the order in which they were written."""
-        columns: Columns = read_rollouts(self.folder.rollouts_path, phase).to_pydict()
+    @property
+    def learnt(self) -> frozenset[str]:
+        """Ids of the prompts that it may train on."""
+        split = "eval" if self.spec.trains_on_eval_prompts else "train"
+        return frozenset(name for name, row in self.prompts.items() if row["split"] == split)
+
+    @cached_property
+    def train(self) -> Columns:
+        """Rollouts that it trained on as lists, in the order in which they were written."""
+        columns: Columns = read_rollouts(self.folder.rollouts_path, "train").to_pydict()
         return columns
+
+    @cached_property
+    def evaluations(self) -> pa.Table:
+        """Rollouts of all its evaluations."""
+        return read_rollouts(self.folder.rollouts_path, "eval")
+
+    @cached_property
+    def sets(self) -> tuple[LoggedSet, ...]:
+        """Its evaluation sets, the own prompts first."""
+        return tuple(
+            LoggedSet(
+                one,
+                {row["prompt_id"]: row for row in self.prompt_rows if row["eval_set"] == one.label},
+                self.evaluations.filter(pc.equal(self.evaluations["eval_set"], one.label)),
+            )
+            for one in self.spec.eval_sets
+        )
 
     @cached_property
     def votes(self) -> dict[str, Columns]:
@@ -102,20 +165,6 @@ class LoggedRun:
         """The run's variant; or another entry, with the teacher's votes under another rule."""
         labels = self.teacher_labels(rule or self.revoted)
         return build_variant(config or self.spec.variant, VariantContext(labels))
-
-
-def eval_sets(run: LoggedRun) -> Iterator[tuple[str, LoggedRun]]:
-    """The evaluation sets of a run: each as a run of these prompts and evaluations alone."""
-    for one in run.spec.eval_sets:
-        folder, sampling = run.folder.eval_set(one.label), one.sampling
-        train = run.spec.train.model_copy(
-            update={"max_completion_length": sampling.max_completion_length}
-        )
-        evaluation = run.spec.eval.model_copy(
-            update={"every": one.every or train.steps, "samples": sampling.samples}
-        )
-        changes = {"dataset": one.dataset, "train": train, "eval": evaluation, "eval_sets": ()}
-        yield one.label, LoggedRun(run.spec.model_copy(update=changes), folder, run.store)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from srtbench.config.eval_sets import OWN
 from srtbench.plan.stages import TEACHER_SEED
 
 _START_MODEL = ("warm_start", "converted_model")
@@ -10,6 +11,17 @@ _START_MODEL = ("warm_start", "converted_model")
 def upgrade_run(spec: dict[str, Any]) -> dict[str, Any]:
     """A run's specification of version 1."""
     needs = {kind: stage for kind, stage in spec["needs"].items() if kind not in _START_MODEL}
+    evaluation = dict(spec["eval"])
+    length = {"max_completion_length": spec["train"]["max_completion_length"]}
+    own = {
+        "label": OWN,
+        "dataset": spec["dataset"],
+        "prompts": evaluation.pop("prompts"),
+        "every": evaluation.pop("every"),
+        "sampling": evaluation | length,
+        "on_overlap": "error",
+        "needs": {"prompts": needs.pop("eval_prompts"), "start": needs.pop("base_eval", None)},
+    }
     sets = [
         one
         | {
@@ -20,8 +32,9 @@ def upgrade_run(spec: dict[str, Any]) -> dict[str, Any]:
         }
         for one in spec.get("eval_sets") or []
     ]
-    start = _start_model(spec["needs"])
-    return spec | {"needs": needs | {"start_model": start}, "eval_sets": sets}
+    needs["start_model"] = _start_model(spec["needs"])
+    kept = {name: value for name, value in spec.items() if name != "eval"}
+    return kept | {"needs": needs, "eval_sets": [own, *sets]}
 
 
 def upgrade_stage(spec: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from srtbench.answers.grader import Grader
 from srtbench.engines.base import Completion, Engine, PromptFormat
 from srtbench.plan.specs import Sampling
-from srtbench.rollouts import rollout_table
+from srtbench.rollouts import eval_group_id, rollout_table
 from srtbench.rollouts.judge import Columns, graded_rows, judge_evaluation
 from srtbench.variants import TOKEN_STATISTICS
 
@@ -52,8 +52,9 @@ def evaluation_table(
     prompts: Sequence[Prompt],
     groups: Sequence[Sequence[Completion]],
     grader: Grader,
+    eval_set: str | None = None,
 ) -> pa.Table:
-    """Rollouts of one evaluation, as ROLLOUT_SCHEMA.
+    """Rollouts of one evaluation, as ROLLOUT_SCHEMA; a shared stage names no set.
 
     ``pseudo_label`` is the group's majority and ``vote_share`` its share; what only training
     knows (rewards, advantages, token statistics) is null.
@@ -65,7 +66,7 @@ def evaluation_table(
     ]
     columns = graded_rows(
         [completion.text for *_, completion in rows],
-        [f"eval-{step}-{position}" for _, position, *_ in rows],
+        [eval_group_id(eval_set, step, position) for _, position, *_ in rows],
         grader=grader,
         prompt_ids=[prompt.prompt_id for prompt, *_ in rows],
     )
@@ -74,6 +75,8 @@ def evaluation_table(
     own: Columns = {
         "run_id": [run_id] * len(rows),
         "phase": ["eval"] * len(rows),
+        "eval_set": [eval_set] * len(rows),
+        "policy_step": [step] * len(rows),
         "sample_index": [index for *_, index, _ in rows],
         "completion_tokens": [len(completion.token_ids) for *_, completion in rows],
         "truncated": [completion.truncated for *_, completion in rows],

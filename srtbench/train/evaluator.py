@@ -1,36 +1,31 @@
 """Evaluation of a run's policy, on all processes: at its start, and when the plan asks for it."""
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from accelerate.utils import gather_object
 
-from srtbench.config.datasets import DatasetConfig
+from srtbench.config.eval_sets import OWN
 from srtbench.engines.base import PromptFormat
 from srtbench.engines.transformers import TransformersEngine
 from srtbench.plan import EvalSetSpec
-from srtbench.plan.specs import Sampling
-from srtbench.rollouts import RolloutWriter
+from srtbench.rollouts import RolloutWriter, of_set, read_rollouts, with_columns
 from srtbench.train.context import RunContext
-from srtbench.train.eval_sets import EvalSets, start_rows
-from srtbench.train.evaluate import Prompt, evaluation_table, sample_groups
+from srtbench.train.evaluate import evaluation_table, sample_groups
 from srtbench.train.prompts import grader_of, read_prompts
 from srtbench.train.start import BestPolicies
 
+logger = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
-class _Source:
-    """Where prompts to evaluate on are from, and how completions of them are sampled."""
-
-    dataset: DatasetConfig
-    sampling: Sampling
+Evaluations = dict[str, pa.Table]
+"""Label of an evaluation set -> rollouts on its prompts, in the order of the run's sets."""
 
 
 class Evaluator:
-    """Samples and grades the held-out prompts and the further sets of one run.
+    """Samples and grades the prompts of one run's evaluation sets.
 
     Its calls are collective: each process samples its share of the prompts.
 
@@ -41,64 +36,64 @@ class Evaluator:
     def __init__(self, context: RunContext, policy: Callable[[], Any]):
         self._context = context
         self._policy = policy
-        spec, store = context.spec, context.store
-        self._prompts = read_prompts(store.stage(spec.needs.eval_prompts).prompts_path)
-        self._best = BestPolicies(context.folder, spec.keep_best, self._save)
-        is_main = context.process.is_main_process
-        self._sets = EvalSets(spec, context.folder, store, self._one_set, is_main=is_main)
+        self._prompts = {
+            one.label: read_prompts(context.store.stage(one.needs.prompts).prompts_path)
+            for one in context.spec.eval_sets
+        }
+        self._best = BestPolicies(context.folder, context.spec.keep_best, self._save)
 
     def start(self) -> None:
-        """Log the start model's evaluation; a run that starts from another one samples it."""
-        spec, is_main = self._context.spec, self._context.process.is_main_process
-        if spec.needs.base_eval is None:
-            table = self.held_out(0)
-        else:
-            base = self._context.store.stage(spec.needs.base_eval)
-            table = start_rows(base, spec.run_id)
-            if is_main:
-                self._best.offer(0, table)
-        if is_main:
-            writer = RolloutWriter(self._context.folder.rollouts_path)
-            writer.add("eval", 0, table)
-            writer.flush()
-        self._sets.start()
-
-    def held_out(self, step: int) -> pa.Table:
-        """Rollouts on the held-out prompts after a step; the best policy so far is kept."""
-        spec = self._context.spec
-        sampling = Sampling.of(spec.eval, spec.train.max_completion_length)
-        source = _Source(spec.dataset, sampling)
-        table = self._evaluate(source, self._prompts, step)
+        """Log the start model's evaluations; a run that starts from another one samples them."""
+        found = self.after(0)
         if self._context.process.is_main_process:
-            self._best.offer(step, table)
-        return table
+            writer = RolloutWriter(self._context.folder.rollouts_path)
+            for table in found.values():
+                writer.add("eval", 0, table)
+            writer.flush()
 
-    def sets(self, step: int) -> None:
-        """Evaluate on the further sets that are due after a step; their rollouts are written."""
-        self._sets.after(step)
+    def after(self, step: int) -> Evaluations:
+        """Evaluate on the sets that are due after a step; the best policy on own prompts is kept.
 
-    def _one_set(self, one: EvalSetSpec, prompts: list[Prompt], step: int) -> pa.Table:
-        return self._evaluate(_Source(one.dataset, one.sampling), prompts, step)
+        The same on every process.
+        """
+        spec, is_main = self._context.spec, self._context.process.is_main_process
+        found = {}
+        for one in spec.eval_sets:
+            if step in one.steps(spec.train.steps):
+                found[one.label] = table = self._evaluated(one, step)
+                accuracy = float(table["gold_reward"].to_numpy().mean())
+                logger.info("step %d: accuracy %.3f on %s", step, accuracy, one.label)
+        if is_main and OWN in found:
+            self._best.offer(step, found[OWN])
+        return found
 
-    def _evaluate(self, source: _Source, prompts: list[Prompt], step: int) -> pa.Table:
-        """Rows of all processes, in the order of the prompts."""
-        context, process = self._context, self._context.process
+    def _evaluated(self, one: EvalSetSpec, step: int) -> pa.Table:
+        """Rollouts after a step, in the order of the prompts; a shared stage has those of 0."""
+        run_id = self._context.spec.run_id
+        if step or one.needs.start is None:
+            return self._sampled(one, step, run_id)
+        stage = self._context.store.stage(one.needs.start)
+        table = of_set(read_rollouts(stage.rollouts_path, "eval"), one.label)
+        return with_columns(table, run_id=[run_id] * len(table))
+
+    def _sampled(self, one: EvalSetSpec, step: int, run_id: str) -> pa.Table:
+        context, process, sampling = self._context, self._context.process, one.sampling
+        prompts = self._prompts[one.label]
         share = prompts[process.process_index :: process.num_processes]
-        seed = (
-            source.sampling.seed * 100_003 + step
-        ) * process.num_processes + process.process_index
-        engine = TransformersEngine(self._policy(), context.tokenizer, source.sampling.batch_size)
-        asked = PromptFormat(context.format.chat, source.dataset.system_prompt)
-        groups = sample_groups(engine, context.tokenizer, share, asked, source.sampling, seed)
+        seed = (sampling.seed * 100_003 + step) * process.num_processes + process.process_index
+        engine = TransformersEngine(self._policy(), context.tokenizer, sampling.batch_size)
+        asked = PromptFormat(context.format.chat, one.dataset.system_prompt)
+        groups = sample_groups(engine, context.tokenizer, share, asked, sampling, seed)
         pairs = gather_object(list(zip(share, groups, strict=True)))
         order = {prompt.prompt_id: position for position, prompt in enumerate(prompts)}
         pairs.sort(key=lambda pair: order[pair[0].prompt_id])
         return evaluation_table(
-            context.spec.run_id,
+            run_id,
             step,
             [prompt for prompt, _ in pairs],
             [group for _, group in pairs],
-            grader_of(source.dataset),
+            grader_of(one.dataset),
+            one.label,
         )
 
     def _save(self, path: Path) -> None:

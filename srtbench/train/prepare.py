@@ -4,6 +4,9 @@ import logging
 import shutil
 from typing import Any
 
+import pyarrow.parquet as pq
+
+from srtbench.config.eval_sets import OWN
 from srtbench.config.train import ExecutionConfig
 from srtbench.engines.base import PromptFormat
 from srtbench.models.load import load_policy, uses_chat
@@ -13,7 +16,6 @@ from srtbench.store import Folder, SweepStore
 from srtbench.store.choices import pool_prompt_ids
 from srtbench.store.labels import labels_path, read_labels
 from srtbench.train.context import RunContext
-from srtbench.train.eval_sets import discard_sets
 from srtbench.train.evaluate import Prompt
 from srtbench.train.prompts import read_prompts, write_run_prompts
 from srtbench.train.start import resume_step, start_model_path
@@ -62,13 +64,11 @@ def prepare_folder(spec: RunSpec, store: SweepStore, folder: Folder, resumed_ste
     if resumed_step:
         dropped = discard_after(folder.rollouts_path, resumed_step)
         dropped += discard_after(folder.votes_path, resumed_step)
-        dropped += discard_sets(spec, folder, resumed_step)
         logger.info("resuming after step %d; %d newer parts dropped", resumed_step, dropped)
         return
     best = folder.path / "best"
     for place in (folder.rollouts_path, folder.votes_path, folder.checkpoint_path, best):
         shutil.rmtree(place, ignore_errors=True)
-    discard_sets(spec, folder, 0)
     folder.metrics_path.unlink(missing_ok=True)
     folder.update_status(step=0, checkpoint=None, checkpoint_step=0)
     write_run_prompts(spec, store, folder)
@@ -84,8 +84,10 @@ def _variant(spec: RunSpec, store: SweepStore) -> Variant:
 def _train_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> list[Prompt]:
     """The shared prompts, less those that an evaluation set has taken out of this run."""
     prompts = read_prompts(store.stage(spec.needs.train_prompts).prompts_path)
-    own = {prompt.prompt_id for prompt in read_prompts(folder.prompts_path)}
-    return [prompt for prompt in prompts if prompt.prompt_id in own]
+    rows = pq.read_table(folder.prompts_path, columns=["prompt_id", "eval_set"]).to_pylist()
+    learnt = OWN if spec.trains_on_eval_prompts else None
+    kept = {row["prompt_id"] for row in rows if row["eval_set"] == learnt}
+    return [prompt for prompt in prompts if prompt.prompt_id in kept]
 
 
 def _kept(

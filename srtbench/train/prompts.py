@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 
 from srtbench.answers.grader import Grader
 from srtbench.config.datasets import DatasetConfig
+from srtbench.config.eval_sets import OWN
 from srtbench.config.models import TinyModel
 from srtbench.datasets import DatasetError, Problem
 from srtbench.datasets.splits import excerpt, normalise
 from srtbench.plan import EvalSetSpec, RunSpec
-from srtbench.rollouts import PROMPT_SCHEMA, write_parquet
+from srtbench.rollouts import PROMPT_SCHEMA, with_columns, write_parquet
 from srtbench.store import Folder, SweepStore
 from srtbench.train.evaluate import Prompt
 
@@ -27,7 +28,7 @@ def grader_of(dataset: DatasetConfig) -> Grader:
 
 
 def prompt_table(dataset: DatasetConfig, problems: Sequence[Problem]) -> pa.Table:
-    """Problems as PROMPT_SCHEMA, gold keys included.
+    """Problems as PROMPT_SCHEMA, gold keys included; which set they are is for a run to say.
 
     Raises:
         DatasetError: a gold answer has no key, so that no completion could ever be right.
@@ -41,6 +42,7 @@ def prompt_table(dataset: DatasetConfig, problems: Sequence[Problem]) -> pa.Tabl
                 "dataset": dataset.label,
                 "level": problem.level,
                 "split": problem.split,
+                "eval_set": None,
                 "prompt": problem.prompt,
                 "gold_answer": problem.gold,
                 "gold_key": key,
@@ -82,7 +84,7 @@ class OverlapError(ValueError):
 
 
 def write_run_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> None:
-    """Put the train and eval prompts of a run, and those of its sets, into its own folder.
+    """Put the train prompts of a run, and those of its evaluation sets, into its own folder.
 
     A variant that trains on the eval prompts has one split only, ``eval``. Train prompts whose
     question an evaluation set with ``on_overlap: drop_from_train`` has are left out.
@@ -91,8 +93,9 @@ def write_run_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> None:
         OverlapError: train, eval and warm-start prompts are not disjoint, or the run would train on
             a question of an evaluation set.
     """
-    sources = [spec.needs.train_prompts, spec.needs.eval_prompts]
-    tables = [pq.read_table(store.stage(stage).prompts_path) for stage in dict.fromkeys(sources)]
+    sources = dict.fromkeys((spec.needs.train_prompts, spec.own.needs.prompts))
+    tables = [pq.read_table(store.stage(stage).prompts_path) for stage in sources]
+    tables[-1] = with_columns(tables[-1], eval_set=[OWN] * len(tables[-1]))
     table = pa.concat_tables(tables)
     if isinstance(spec.model, TinyModel) and spec.needs.start_model:
         warm = pq.read_table(store.stage(spec.needs.start_model).prompts_path)
@@ -100,18 +103,16 @@ def write_run_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> None:
     else:
         warm = table.slice(0, 0)
         _check_disjoint(table)
-    for one in spec.eval_sets:
+    sets = []
+    for one in spec.eval_sets[1:]:
         found = pq.read_table(store.stage(one.needs.prompts).prompts_path)
         table = _without_set(spec, one, found, table, warm)
-        write_parquet(_labelled(found, one.label), folder.eval_set(one.label).prompts_path)
-    write_parquet(_labelled(table, spec.dataset_label), folder.prompts_path)
-
-
-def _labelled(table: pa.Table, label: str) -> pa.Table:
-    """A table of prompts under the label that the sweep gives to their dataset."""
-    labels = pa.array([label] * len(table), pa.string())
-    position = table.schema.get_field_index("dataset")
-    return table.set_column(position, PROMPT_SCHEMA.field("dataset"), labels)
+        found = with_columns(
+            found, dataset=[one.label] * len(found), eval_set=[one.label] * len(found)
+        )
+        sets.append(found.select(PROMPT_SCHEMA.names))
+    table = with_columns(table, dataset=[spec.dataset_label] * len(table))
+    write_parquet(pa.concat_tables([table, *sets]), folder.prompts_path)
 
 
 def _without_set(

@@ -5,7 +5,6 @@ whatever is newer than that checkpoint is dropped on resume. So no rollout is lo
 whenever the process dies.
 """
 
-import logging
 import math
 import time
 from collections.abc import Callable
@@ -16,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers import TrainerCallback
 
+from srtbench.config.eval_sets import OWN
 from srtbench.plan import RunSpec
 from srtbench.rollouts import METRIC_SCHEMA, RolloutWriter, rollout_table, write_parquet
 from srtbench.store import Folder
+from srtbench.train.evaluator import Evaluations
 from srtbench.train.reward import RolloutBatch
 from srtbench.variants import TOKEN_STATISTICS
-
-logger = logging.getLogger(__name__)
 
 _STATUS_EVERY_SECONDS = 1.0
 _SHOWN = ("train_reward", "gold_reward")
@@ -65,8 +64,7 @@ class Recorder(TrainerCallback):
         spec: RunSpec,
         folder: Folder,
         take_batch: Callable[[bool], RolloutBatch | None],
-        evaluate: Callable[[int], pa.Table],
-        evaluate_sets: Callable[[int], None],
+        evaluate: Callable[[int], Evaluations],
         *,
         is_main: bool,
         resumed_step: int,
@@ -77,7 +75,6 @@ class Recorder(TrainerCallback):
         self._folder = folder
         self._take_batch = take_batch
         self._evaluate = evaluate
-        self._evaluate_sets = evaluate_sets
         self._is_main = is_main
         self._checkpoint_every = checkpoint_every
         self._flush_every = flush_every
@@ -97,20 +94,16 @@ class Recorder(TrainerCallback):
         batch = self._take_batch(last)
         if batch is not None:
             self._keep(batch)
-        if step in self._spec.eval_steps:
-            table = self._evaluate(step)
-            if self._is_main:
-                self._writer.add("eval", step, table)
-                self._progress["eval_accuracy"] = _mean(table["gold_reward"])
-                logger.info("step %d: eval accuracy %.3f", step, self._progress["eval_accuracy"])
-        self._evaluate_sets(step)
+        evaluated = self._evaluate(step)
+        for table in evaluated.values():
+            self._writer.add("eval", step, table)
+        if OWN in evaluated:
+            self._progress["eval_accuracy"] = _mean(evaluated[OWN]["gold_reward"])
         # Between two generations only: a checkpoint inside a generation buffer resumes elsewhere.
         whole = batch is not None
         self._due = self._due or step % self._checkpoint_every == 0 or last
         due = self._due and (whole or last)
-        if self._is_main and (
-            due or step % self._flush_every == 0 or step in self._spec.eval_steps
-        ):
+        if self._is_main and (due or step % self._flush_every == 0 or evaluated):
             self._writer.flush()
             self._votes.flush()
         control.should_save = due
@@ -143,27 +136,33 @@ class Recorder(TrainerCallback):
     def numbers(self, step: int) -> dict[str, float]:
         """What `report_to` shows of a step besides TRL's metrics."""
         found = {name: self._progress[name] for name in _SHOWN if name in self._progress}
-        if step in self._spec.eval_steps and "eval_accuracy" in self._progress:
+        evaluated = step in self._spec.own.steps(self._spec.train.steps)
+        if evaluated and "eval_accuracy" in self._progress:
             found["eval_avg_at_k"] = self._progress["eval_accuracy"]
         return found
 
     def _keep(self, batch: RolloutBatch) -> None:
         if not self._is_main:
             return
-        table = self._table(batch, batch.columns)
+        table = self._table(batch, batch.columns, policy_step=batch.step - 1)
         self._writer.add(batch.phase, batch.step, table)
         if batch.votes:
             self._votes.add(batch.phase, batch.step, self._table(batch, batch.votes))
         self._progress["train_reward"] = _mean(table["train_reward"])
         self._progress["gold_reward"] = _mean(table["gold_reward"])
 
-    def _table(self, batch: RolloutBatch, columns: dict[str, list[Any]]) -> pa.Table:
+    def _table(
+        self, batch: RolloutBatch, columns: dict[str, list[Any]], policy_step: int | None = None
+    ) -> pa.Table:
+        """Rows of a generation; a further vote may be another policy's than the trained one."""
         rows = len(columns["prompt_id"])
         unknown = dict.fromkeys(("advantage", *TOKEN_STATISTICS), [None] * rows)
         own = {
             "run_id": [self._spec.run_id] * rows,
             "phase": [batch.phase] * rows,
+            "eval_set": [None] * rows,
             "step": [batch.step] * rows,
+            "policy_step": [policy_step] * rows,
         }
         return rollout_table(unknown | columns | own)
 

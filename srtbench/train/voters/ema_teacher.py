@@ -59,7 +59,7 @@ class EmaTeacher(Voter):
             decay_end=options.decay_end,
             temperature=options.temperature,
             max_completion_length=context.spec.train.max_completion_length,
-            batch_size=context.spec.eval.batch_size,
+            batch_size=context.spec.own.sampling.batch_size,
             seed=context.spec.seed,
             process_index=context.process.process_index,
         )
