@@ -88,6 +88,23 @@ class PromptSource(Section):
         return check_template(template, PROMPT_FIELDS)
 
 
+class TableColumns(Section):
+    """What a table of prompts may say, wherever it comes from.
+
+    A column is named by its own name, or by a path into it: ``reward_model.ground_truth``.
+    """
+
+    question_column: str = Field(
+        "question", description="text, or chat messages: one system at most, and one user message"
+    )
+    answer_column: str = "answer"
+    level_column: str | None = None
+    on_bad_gold: Literal["error", "drop"] = Field(
+        "error",
+        description="if a gold answer has no key, or a prompt has two; drop: counted and left out",
+    )
+
+
 class DatasetBase(PromptSource):
     """What every dataset entry may carry."""
 
@@ -143,7 +160,7 @@ class ReasoningGymDataset(DatasetBase):
         return self.name or (self.task if self.level is None else f"{self.task}-{self.level}")
 
 
-class HubDataset(DatasetBase):
+class HubDataset(TableColumns, DatasetBase):
     """Any repository the `datasets` library can load, with question and answer columns."""
 
     type: Literal["hub"] = "hub"
@@ -154,9 +171,6 @@ class HubDataset(DatasetBase):
     eval_split: str | None = Field(
         None, description="null: `train_split` is divided by the hash of each question"
     )
-    question_column: str = "question"
-    answer_column: str = "answer"
-    level_column: str | None = None
     on_overlap: Literal["error", "drop_from_train"] = "error"
 
     @property
@@ -165,7 +179,7 @@ class HubDataset(DatasetBase):
         return self.name or slug(self.id.split("/")[-1])
 
 
-class FileDataset(DatasetBase):
+class FileDataset(TableColumns, DatasetBase):
     """A JSONL, Parquet or CSV file with question and answer columns."""
 
     type: Literal["file"] = "file"
@@ -173,9 +187,6 @@ class FileDataset(DatasetBase):
     eval_path: Annotated[str | None, FilePath()] = Field(
         None, description="null: `path` is divided by the hash of each question"
     )
-    question_column: str = "question"
-    answer_column: str = "answer"
-    level_column: str | None = None
     on_overlap: Literal["error", "drop_from_train"] = "error"
 
     @property
