@@ -99,10 +99,17 @@ class TableColumns(Section):
     )
     answer_column: str = "answer"
     level_column: str | None = None
-    on_bad_gold: Literal["error", "drop"] = Field(
-        "error",
-        description="if a gold answer has no key, or a prompt has two; drop: counted and left out",
+    on_bad_gold: Literal["error", "drop"] | None = Field(
+        None,
+        description="if a gold answer has no key, or a prompt has two: error, as null, or drop, "
+        "which counts them and leaves them out",
     )
+
+    @field_validator("on_bad_gold")
+    @classmethod
+    def _error_is_nothing_said(cls, rule: str | None) -> str | None:
+        """Both are one run, and have one id."""
+        return None if rule == "error" else rule
 
 
 class DatasetBase(PromptSource):

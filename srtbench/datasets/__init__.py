@@ -4,7 +4,13 @@
 loads neither Reasoning Gym nor the `datasets` library.
 """
 
-from srtbench.datasets.load import Drawn, draw_eval_set, draw_problems, load_problems
+from srtbench.datasets.load import (
+    Drawn,
+    draw_eval_set,
+    draw_problems,
+    load_eval_set,
+    load_problems,
+)
 from srtbench.datasets.problems import DatasetError, Problem
 from srtbench.datasets.splits import check_disjoint, split_of
 
@@ -15,6 +21,7 @@ __all__ = [
     "check_disjoint",
     "draw_eval_set",
     "draw_problems",
+    "load_eval_set",
     "load_problems",
     "split_of",
 ]

@@ -12,7 +12,6 @@ from srtbench.answers import answer_keys
 from srtbench.datasets.problems import DatasetError, Item
 from srtbench.datasets.splits import excerpt, listing
 
-OnBadGold = Literal["error", "drop"]
 NAMED = 3
 """Rows of a kind that are named where they are dropped."""
 
@@ -68,7 +67,7 @@ class Dropped:
 
 
 def settle(
-    source: str, groups: Iterable[Sequence[tuple[str, Item]]], kind: str, rule: OnBadGold
+    source: str, groups: Iterable[Sequence[tuple[str, Item]]], kind: str, drop: bool
 ) -> tuple[dict[str, Item], list[BadGold]]:
     """Prompt -> item, the first of those that ask the same; and what ``drop`` leaves out.
 
@@ -76,10 +75,9 @@ def settle(
     is left out must not be counted among those that were asked for.
 
     Raises:
-        DatasetError: by the rule ``error``, prompts have two answers.
+        DatasetError: prompts have two answers, and are not to be dropped.
     """
     groups = list(groups)
-    drop = rule == "drop"
     unclear = [g for g in groups if drop or len({item.answer for _, item in g}) > 1]
     answers = list(dict.fromkeys(item.answer for group in unclear for _, item in group))
     outcomes = dict(zip(answers, answer_keys(answers, kind), strict=True))

@@ -69,6 +69,11 @@ def draw_problems(dataset: DatasetConfig, split: Split, count: int | None = None
     return _drawn(dataset, split, count, levels, problems, dropped)
 
 
+def load_eval_set(dataset: DatasetConfig, count: int | None = None) -> list[Problem]:
+    """The problems of ``draw_eval_set`` alone."""
+    return draw_eval_set(dataset, count).problems
+
+
 def draw_eval_set(dataset: DatasetConfig, count: int | None = None) -> Drawn:
     """The first ``count`` distinct problems of an evaluation set, in the order of their ids.
 

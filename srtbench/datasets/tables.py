@@ -83,7 +83,7 @@ def _distinct(
     for item in items:
         prompt = templates.prompt_of(item)
         same.setdefault(" ".join(prompt.split()), []).append((prompt, item))
-    return settle(source, same.values(), dataset.answer_kind, dataset.on_bad_gold)
+    return settle(source, same.values(), dataset.answer_kind, dataset.on_bad_gold == "drop")
 
 
 def _without_overlap(
