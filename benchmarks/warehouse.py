@@ -84,7 +84,7 @@ def write_sweep(root: Path, rollouts: int) -> Path:
             split = stage.kind.removesuffix("_prompts")
             write_prompts(folder.prompts_path, stage.prompts, split, stage.dataset.label)
         if isinstance(stage, StartEval):
-            ids = np.arange(made.runs[0].eval.prompts)
+            ids = np.arange(made.runs[0].own.prompts)
             writer = RolloutWriter(folder.rollouts_path)
             add(writer, stage.stage_id, "eval", np.zeros_like(ids), ids, 0.5, texts, 0)
             writer.flush()
@@ -106,9 +106,9 @@ def write_run(store: SweepStore, run: RunSpec, texts: pa.Array) -> None:
         chance = accuracy(run.variant_label, first / steps)
         add(writer, run.run_id, "train", numbers + 1, ids, chance, texts, run.seed)
         writer.flush()
-    for step in run.eval_steps:
+    for step in run.own.steps(run.train.steps):
         if step:
-            ids = np.arange(run.eval.prompts)
+            ids = np.arange(run.own.prompts)
             chance = accuracy(run.variant_label, step / steps)
             add(writer, run.run_id, "eval", np.full_like(ids, step), ids, chance, texts, run.seed)
             writer.flush()

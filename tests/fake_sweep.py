@@ -225,7 +225,7 @@ def _write_run(folder: Folder, run: RunSpec, shape: Shape, state: State) -> None
             (run.run_id, step, "kl", share * 0.1),
             (run.run_id, step, "grad_norm", 0.3),
         ]
-        if step in run.eval_steps:
+        if step in run.own.steps(run.train.steps):
             held_out = [f"eval-{i}" for i in range(shape.eval_prompts)]
             evaluated = _rollouts(
                 run.run_id,

@@ -105,7 +105,7 @@ def write_run(folder: Folder, run: RunSpec, truth: Truth) -> None:
         if step:
             ids = [f"train-{2 * step + i}" for i in range(2)]
             writer.add("train", step, rollouts(run, "train", step, ids, 4, truth, rng))
-        if step in run.eval_steps:
+        if step in run.own.steps(run.train.steps):
             writer.add("eval", step, rollouts(run, "eval", step, held_out, SAMPLES, truth, rng))
     writer.flush()
     texts = {name: [f"{i}*" for i in held_out] for name in ("prompt", "gold_answer", "gold_key")}

@@ -9,7 +9,7 @@ import polars as pl
 
 from srtbench.analysis.frames import Cell, query
 from srtbench.analysis.repetition import repetition
-from srtbench.analysis.warehouse.files import OWN
+from srtbench.config.eval_sets import OWN
 from srtbench.stats import CollapseReport, diagnose_collapse
 from srtbench.stats.change_point import noise_scale
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from srtbench.analysis.bands import table_of
 from srtbench.analysis.frames import frame
-from srtbench.analysis.warehouse.files import OWN
+from srtbench.config.eval_sets import OWN
 from srtbench.stats import Interval, holm, maj_at_k, paired_difference
 
 _LABELS = [

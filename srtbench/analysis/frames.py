@@ -10,8 +10,8 @@ import duckdb
 import polars as pl
 
 from srtbench.analysis.bands import banded
-from srtbench.analysis.warehouse.files import OWN
 from srtbench.analysis.warehouse.views import relation
+from srtbench.config.eval_sets import OWN
 
 FRAMES = (
     "eval_curve",

@@ -9,7 +9,7 @@ import polars as pl
 from srtbench.analysis.bands import table_of
 from srtbench.analysis.estimates import differences, over, set_table
 from srtbench.analysis.frames import Cell, cell_caveats, frame, view
-from srtbench.analysis.warehouse.files import OWN
+from srtbench.config.eval_sets import OWN
 from srtbench.stats import Interval, mean_interval
 
 _LATEX = str.maketrans(

@@ -4,7 +4,7 @@ import duckdb
 import polars as pl
 
 from srtbench.analysis.frames import frame, query
-from srtbench.analysis.warehouse.files import OWN
+from srtbench.config.eval_sets import OWN
 
 ORDER = 4
 MIN_WORDS = 8

@@ -6,7 +6,7 @@ counts, truncation, token statistics. Every check names the column it guards.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from srtbench.rollouts import part_files
 from srtbench.rollouts.judge import Columns
 from srtbench.store import Folder, Status, StoreError
 from srtbench.store.configs import declared
-from srtbench.store.runs import LoggedRun, eval_sets, open_runs
+from srtbench.store.runs import LoggedRun, LoggedSet, open_runs
 from srtbench.variants import from_outside
 
 
@@ -156,16 +156,19 @@ def _audit_run(
             report.notes.append(note)
         for found in (*check_identity(run, report.notes), *check_plan_row(run, row)):
             report.breaches.append(Breach(run_id, *found))
-        train, evaluated = run.columns("train"), run.columns("eval")
-        for found in _cut_short(run, train, evaluated, status):
+        train, sets = run.train_columns(), list(run.evaluations().values())
+        for found in _cut_short(run, train, sets, status):
             report.breaches.append(Breach(run_id, *found))
         if status.state == "done" and not run.folder.metrics_path.is_file():
             message = "gone: lengths, truncation and token statistics have no second record"
             report.breaches.append(Breach(run_id, "structure", "metrics.parquet", message))
         done, judge = status.state == "done", run_code or not from_outside(run.spec.variant)
-        for found in _found(run, train, evaluated, done=done, judge=judge, report=report):
+        for found in _found(run, train, sets, done=done, judge=judge, report=report):
             report.breaches.append(Breach(run_id, *found))
-        report.health += _health(run, train) + _health(run, evaluated)
+        report.health += _health(run.spec.dataset_label, train)
+        for one in sets:
+            label = one.spec.label if one.is_further else run.spec.dataset_label
+            report.health += _health(label, one.columns)
     except StoreError as error:
         report.breaches.append(Breach(run_id, "structure", "run", str(error)))
     except BaseException as error:  # a variant's own code may even ask to exit
@@ -177,34 +180,37 @@ def _audit_run(
 
 
 def _cut_short(
-    run: LoggedRun, train: Columns, evaluated: Columns, status: Status
+    run: LoggedRun, train: Columns, sets: Sequence[LoggedSet], status: Status
 ) -> Iterator[tuple[str, str, str]]:
     """Everything up to the checkpoint was on disk before the checkpoint was named."""
     checkpoint, steps = status.checkpoint_step, train["step"]
-    if not run.folder.status_path.is_file() and (steps or evaluated["step"]):
+    if not run.folder.status_path.is_file() and (steps or any(len(one.rollouts) for one in sets)):
         yield "structure", "status.json", "gone: what the run should hold is not known"
     kept = max(steps) + GenerationShape.of(run.spec).every - 1 if steps else 0
     if kept < checkpoint:
         yield "step", "train", f"rollouts end at step {kept}, before the checkpoint {checkpoint}"
-    last = max(evaluated["step"], default=-1)
-    due = max((step for step in run.spec.eval_steps if step <= checkpoint), default=-1)
-    if checkpoint and status.state != "done" and last < due:
-        yield "step", "eval", f"rollouts end at step {last}, before the checkpoint {checkpoint}"
+    for one in sets:
+        last = max(one.columns["step"], default=-1)
+        due = max(step for step in one.spec.steps(run.spec.train.steps) if step <= checkpoint)
+        if checkpoint and status.state != "done" and last < due:
+            message = f"rollouts end at step {last}, before the checkpoint {checkpoint}"
+            yield "step", f"{one.where}eval", message
 
 
 def _found(
     run: LoggedRun,
     train: Columns,
-    evaluated: Columns,
+    sets: Sequence[LoggedSet],
     *,
     done: bool,
     judge: bool,
     report: AuditReport,
 ) -> Iterator[tuple[str, str, str]]:
-    yield from check_prompts(run)
+    for one in sets:
+        yield from _in_set(one, check_prompts(run, one))
     yield from check_labels(run, report.notes)
     yield from check_pool(run, train, report.checked)
-    yield from check_best(run, report.checked, done=done)
+    yield from check_best(run, sets[0], report.checked, done=done)
     source = source_state(run)
     if not judge:
         report.notes.append(f"{run.spec.run_id}: {NOT_RUN}")
@@ -213,33 +219,23 @@ def _found(
     elif source == "changed":
         yield "structure", "variant", f"{SOURCE_CHANGED}; its rewards are not derived again"
         judge = False
-    yield from check_eval(run, evaluated, report.checked, done=done)
+    for label in run.unknown_sets():
+        yield "eval_set", "eval", f"{label!r} is no evaluation set of the run"
+    for one in sets:
+        yield from _in_set(one, check_eval(run, one, report.checked, done=done))
     yield from check_metrics(run, train, report.checked)
-    if run.revoted is None:  # a revote leaves evaluation sets out
-        for label, one in eval_sets(run):
-            for column, where, message in _found_in_set(run, one, done=done, report=report):
-                yield column, f"eval set {label}: {where}", message
     # Last, because a variant's code may end what runs it.
     yield from check_train(run, train, report.checked, report.notes, done=done, judge=judge)
 
 
-def _found_in_set(
-    run: LoggedRun, one: LoggedRun, *, done: bool, report: AuditReport
+def _in_set(
+    one: LoggedSet, found: Iterator[tuple[str, str, str]]
 ) -> Iterator[tuple[str, str, str]]:
-    yield from check_prompts(one)
-    learnt = "eval" if run.spec.trains_on_eval_prompts else "train"
-    for prompt_id in one.prompts:
-        if run.prompts.get(prompt_id, {}).get("split") == learnt:
-            yield "prompts", f"prompt {prompt_id}", "is a prompt that the run trains on"
-    evaluated = one.columns("eval")
-    yield from check_eval(one, evaluated, report.checked, done=done)
-    checkpoint, last = run.folder.read_status().checkpoint_step, max(evaluated["step"], default=-1)
-    due = max((step for step in one.spec.eval_steps if step <= checkpoint), default=-1)
-    if checkpoint and not done and last < due:
-        yield "step", "eval", f"rollouts end at step {last}, before the checkpoint {checkpoint}"
+    for column, where, message in found:
+        yield column, f"{one.where}{where}", message
 
 
-def _health(run: LoggedRun, columns: Columns) -> list[Health]:
+def _health(dataset: str, columns: Columns) -> list[Health]:
     found: dict[tuple[str, int], Counter[str]] = {}
     names = ("phase", "step", "verifier_status", "truncated")
     for phase, step, status, truncated in zip(*(columns[name] for name in names), strict=True):
@@ -248,7 +244,7 @@ def _health(run: LoggedRun, columns: Columns) -> list[Health]:
         counts["truncated"] += bool(truncated)
     numbers = ("rollouts", "ok", "unparsable", "timeout", "error", "truncated")
     return [
-        Health(run.spec.dataset_label, phase, step, *(counts[name] for name in numbers))
+        Health(dataset, phase, step, *(counts[name] for name in numbers))
         for (phase, step), counts in sorted(found.items())
     ]
 

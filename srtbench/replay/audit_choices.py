@@ -16,7 +16,7 @@ from srtbench.store import Folder
 from srtbench.store.choices import easiest, evaluation_score
 from srtbench.store.files import read_table
 from srtbench.store.labels import count_votes, labels_path, read_labels
-from srtbench.store.runs import LoggedRun
+from srtbench.store.runs import LoggedRun, LoggedSet
 
 Found = Iterator[tuple[str, str, str]]
 
@@ -89,15 +89,15 @@ def _pass_rates(rows: Columns) -> dict[str, float]:
     return {name: float(np.mean(values)) for name, values in grades.items()}
 
 
-def check_best(run: LoggedRun, checked: Counter[str], *, done: bool) -> Found:
-    """Each ``best.json`` names the best of the logged evaluations, the first of equals.
+def check_best(run: LoggedRun, own: LoggedSet, checked: Counter[str], *, done: bool) -> Found:
+    """Each ``best.json`` names the best of the evaluations on own prompts, the first of equals.
 
     A run that is not done may have kept the policy of an evaluation whose rollouts are not written
     yet, or begin anew; so only its score is held against the evaluation that it names.
     """
     if run.revoted is not None or not run.spec.keep_best:
         return  # the votes of a revote chose no policy
-    table = read_rollouts(run.folder.rollouts_path, "eval")
+    table = own.rollouts
     steps = sorted(set(table["step"].to_pylist()))
     for rule in run.spec.keep_best:
         path = run.folder.best_path(rule) / "best.json"

@@ -51,8 +51,6 @@ def check_plan_row(run: LoggedRun, row: dict[str, Any]) -> Found:
     ids = set(expected.pop("stages").values())
     if "stages" in row and set(row["stages"].values()) != ids:
         yield "structure", "plan.json", "stages: are not those of config.json"
-    if run.revoted is not None:  # a revote leaves evaluation sets out
-        del expected["eval_sets"]
     if (answers := declared(run.folder, run.spec)) is not None:
         expected["uses_gold"] = answers.uses_gold
     for key, value in expected.items():

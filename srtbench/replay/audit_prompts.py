@@ -5,17 +5,23 @@ from collections.abc import Iterator
 from srtbench.rollouts import PROMPT_SCHEMA
 from srtbench.rollouts.sameness import normalise, prompt_id
 from srtbench.store.files import read_table
-from srtbench.store.runs import LoggedRun, teacher_votes
+from srtbench.store.runs import LoggedRun, LoggedSet, teacher_votes
 
 Found = Iterator[tuple[str, str, str]]
 
 
-def check_prompts(run: LoggedRun) -> Found:
-    """Ids and gold keys follow from the texts, and the splits do not overlap."""
-    rows = read_table(run.folder.prompts_path, PROMPT_SCHEMA).to_pylist()
-    if twice := len(rows) - len(run.prompts):
+def check_prompts(run: LoggedRun, one: LoggedSet) -> Found:
+    """Ids and gold keys of a set follow from the texts, and nothing in it is learnt from.
+
+    With the own prompts of a run, those that it trains on are looked at.
+    """
+    beside = one.spec.label if one.is_further else None
+    rows = [row for row in run.prompt_rows if row["eval_set"] in (one.spec.label, beside)]
+    if twice := len(rows) - len({row["prompt_id"] for row in rows}):
         yield "prompts", "prompts.parquet", f"{twice} prompt ids stand twice"
-    keys = run.grader.gold_keys([row["gold_answer"] for row in rows])
+    for name in sorted(run.learnt & one.prompts.keys()) if one.is_further else ():
+        yield "prompts", f"prompt {name}", "is a prompt that the run trains on"
+    keys = one.grader.gold_keys([row["gold_answer"] for row in rows])
     owners: dict[str, str] = {}
     for row, key in zip(rows, keys, strict=True):
         where = f"prompt {row['prompt_id']}"

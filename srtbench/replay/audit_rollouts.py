@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 from srtbench.answers.grader import gold_reward
 from srtbench.plan.generation import GenerationShape
 from srtbench.replay.advantages import advantage_tolerance, advantages
+from srtbench.rollouts import eval_group_id
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
 from srtbench.store.configs import declared
-from srtbench.store.runs import LoggedRun
+from srtbench.store.runs import LoggedRun, LoggedSet
 from srtbench.variants import TOKEN_STATISTICS, facts
 
 Found = Iterator[tuple[str, str, str]]
@@ -32,14 +33,16 @@ def check_train(
     """Everything that the train rollouts claim; ``judge`` False: but what the variant decides."""
     spec, size = run.spec, run.spec.train.num_generations
     shape = GenerationShape.of(spec)
-    yield from _check_rows(run, columns, "train", checked)
+    yield from _check_text(run, run, columns, "train", checked)
+    for group_id, votes in run.votes.items():
+        yield from _check_text(run, run, votes, f"votes of {group_id},", checked)
     due = votes_due(run, load=judge)
     judging = run.judge(run.variant()) if judge else None
     steps = list(runs_of(columns["step"]))
     expected = shape.steps(spec.train.steps if done else max(columns["step"], default=0))
     if [columns["step"][start] for start, _ in steps] != expected:
         yield "step", "train", f"the steps are not {expected[:3]}...{expected[-1:]}, each once"
-    trained = {row["prompt_id"] for row in run.prompts.values() if _trains(run, row["split"])}
+    trained = run.learnt
     for start, stop in steps:
         step = columns["step"][start]
         if stop - start != shape.rollouts:
@@ -64,26 +67,22 @@ def check_train(
             yield from _check_advantages(run, columns, start, stop, rewards, checked, notes)
 
 
-def _trains(run: LoggedRun, split: str) -> bool:
-    return split == ("eval" if run.spec.trains_on_eval_prompts else "train")
-
-
-def check_eval(run: LoggedRun, columns: Columns, checked: Counter[str], *, done: bool) -> Found:
-    """Everything that the eval rollouts claim."""
-    spec = run.spec
-    size = spec.eval.samples
-    yield from _check_rows(run, columns, "eval", checked)
-    held_out = {row["prompt_id"] for row in run.prompts.values() if row["split"] == "eval"}
+def check_eval(run: LoggedRun, one: LoggedSet, checked: Counter[str], *, done: bool) -> Found:
+    """Everything that the evaluations on a set claim."""
+    columns, size, held_out = one.columns, one.spec.sampling.samples, {*one.prompts}
+    yield from _check_text(run, one, columns, "eval", checked)
     steps = list(runs_of(columns["step"]))
     logged = [columns["step"][start] for start, _ in steps]
-    due = [step for step in spec.eval_steps if done or step <= max(logged, default=-1)]
+    last = run.spec.train.steps
+    due = [step for step in one.spec.steps(last) if done or step <= max(logged, default=-1)]
     if logged != due:
         yield "step", "eval", f"evaluated at steps {logged}, not {due}"
     for start, stop in steps:
         step = columns["step"][start]
         if {*columns["prompt_id"][start:stop]} != held_out or stop - start != size * len(held_out):
             yield "prompt_id", f"eval step {step}", "not every held-out prompt has its completions"
-        names = [f"eval-{step}-{row // size}" for row in range(stop - start)]
+        rows = range(stop - start)
+        names = [eval_group_id(one.spec.label, step, row // size) for row in rows]
         keys = columns["answer_key"][start:stop]
         voted = {"step": [step] * len(keys), "group_id": names, "answer_key": keys}
         outcomes = eval_votes(voted, run.revoted)
@@ -100,29 +99,33 @@ def check_eval(run: LoggedRun, columns: Columns, checked: Counter[str], *, done:
         checked.update({"pseudo_label": stop - start, "vote_share": stop - start})
 
 
-def _check_rows(run: LoggedRun, columns: Columns, phase: str, checked: Counter[str]) -> Found:
-    """What each row says of its own text; votes that were not trained on included."""
-    yield from _check_text(run, columns, phase, phase, checked)
-    if phase == "train":
-        for group_id, votes in run.votes.items():
-            yield from _check_text(run, votes, "train", f"votes of {group_id},", checked)
-
-
 def _check_text(
-    run: LoggedRun, columns: Columns, phase: str, name: str, checked: Counter[str]
+    run: LoggedRun,
+    source: LoggedRun | LoggedSet,
+    columns: Columns,
+    name: str,
+    checked: Counter[str],
 ) -> Found:
-    spec, rows = run.spec, len(columns["run_id"])
-    graded = run.grader.grade(columns["completion"])
-    golds = [run.gold_keys.get(prompt) for prompt in columns["prompt_id"]]
-    limit = spec.train.max_completion_length
+    """What each row says of its own text, by the prompts and the grader of ``source``."""
+    rows, limit = len(columns["run_id"]), run.spec.train.max_completion_length
+    phase, label, behind = "train", None, 1
+    if isinstance(source, LoggedSet):
+        phase, label, behind = "eval", source.spec.label, 0
+        limit = source.spec.sampling.max_completion_length
+    graded = source.grader.grade(columns["completion"])
+    golds = [source.prompts.get(prompt, {}).get("gold_key") for prompt in columns["prompt_id"]]
     for row in range(rows):
         found = {column: columns[column][row] for column in _ROW_COLUMNS}
         where = f"{name} step {columns['step'][row]} row {row}"
         if found["phase"] != phase:
             yield "phase", where, f"is {found['phase']!r}"
-        if found["run_id"] != spec.run_id:
+        if found["eval_set"] != label:
+            yield "eval_set", where, f"is {found['eval_set']!r}"
+        if found["policy_step"] not in (None, columns["step"][row] - behind):
+            yield "policy_step", where, f"is {found['policy_step']}"
+        if found["run_id"] != run.spec.run_id:
             yield "run_id", where, f"is {found['run_id']!r}"
-        if found["prompt_id"] not in run.prompts:
+        if found["prompt_id"] not in source.prompts:
             yield "prompt_id", where, f"{found['prompt_id']!r} is no prompt of the run"
         if found["answer"] != graded.answers[row]:
             yield "answer", where, f"{found['answer']!r}, the text gives {graded.answers[row]!r}"
@@ -140,9 +143,9 @@ def _check_text(
         if found["gold_reward"] != right:
             yield "gold_reward", where, f"{found['gold_reward']}, the key gives {right}"
         tokens = found["completion_tokens"]
-        if not 0 <= tokens <= limit:
+        if tokens is not None and not 0 <= tokens <= limit:
             yield "completion_tokens", where, f"{tokens} of at most {limit}"
-        if found["truncated"] and tokens not in (0, limit):
+        if found["truncated"] and tokens not in (None, 0, limit):
             yield "truncated", where, f"cut off after {tokens} of {limit} tokens"
         yield from _check_ranges(found, where)
     checked.update(dict.fromkeys(("answer", "answer_key", "gold_reward", "verifier_status"), rows))
@@ -151,6 +154,8 @@ def _check_text(
 _ROW_COLUMNS = (
     "run_id",
     "phase",
+    "eval_set",
+    "policy_step",
     "prompt_id",
     "answer",
     "answer_key",

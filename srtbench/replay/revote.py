@@ -9,6 +9,7 @@ import json
 import math
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,17 @@ from srtbench.replay.source import (
     TRAINED_VARIANT,
     source_state,
 )
-from srtbench.rollouts import METRIC_SCHEMA, part_files, write_parquet
+from srtbench.rollouts import (
+    METRIC_SCHEMA,
+    RolloutWriter,
+    part_files,
+    with_columns,
+    write_parquet,
+)
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
 from srtbench.store import Folder, write_json
-from srtbench.store.runs import LoggedRun, LoggedSweep, open_runs
+from srtbench.store.prompts import read_prompt_table
+from srtbench.store.runs import LoggedRun, LoggedSet, LoggedSweep, open_runs
 from srtbench.variants import from_outside, with_voting
 from srtbench.votes import VotingPolicy
 
@@ -152,7 +160,6 @@ def _write(
     root = runs[0].store.root.resolve()
     content = plan | {
         "sweep": f"{plan['sweep']} ({policy_name(voting)})",
-        "runs": [row | {"eval_sets": []} for row in plan["runs"]],  # their votes stay as they are
         "root": os.path.relpath(root, target.resolve()),
         "revote": {"of": plan["sweep"], "voting": voting.model_dump()},
     }
@@ -211,21 +218,21 @@ def _revote_run(run: LoggedRun, voting: VotingPolicy, target: Path, *, run_code:
     config, votes = _under(run, voting, run_code=run_code)
     left = from_outside(run.spec.variant) and not run_code
     folder = Folder(target / run.spec.run_id)
-    train = run.columns("train")
+    train = run.train_columns()
     before = _summary(run, train)
     judge = run.judge(run.variant(config, voting)) if votes else None
     for path in part_files(run.folder.rollouts_path, "train"):
         table = pq.read_table(path)
         if judge is not None:
-            table = _replace(table, _judged_again(run, judge, table.to_pydict()))
+            table = with_columns(table, **_judged_again(run, judge, table.to_pydict()))
         write_parquet(table, folder.rollouts_path / path.name)
-    for path in part_files(run.folder.rollouts_path, "eval"):
-        table = pq.read_table(path)
-        voted = {name: table[name].to_pylist() for name in ("step", "group_id", "answer_key")}
-        table = _replace(table, eval_votes(voted, voting))
-        write_parquet(table, folder.rollouts_path / path.name)
+    writer = RolloutWriter(folder.rollouts_path)
+    voted = [one for held in run.evaluations().values() for one in _voted_again(held, voting)]
+    for step, table in sorted(voted, key=lambda one: one[0]):
+        writer.add("eval", step, table)
+    writer.flush()
     _copy(run, folder, config, votes)
-    columns = LoggedRun(run.spec, folder, run.store).columns("train")
+    columns = LoggedRun(run.spec, folder, run.store).train_columns()
     _write_votes(run, folder, columns)
     after = _summary(run, columns)
     labels_before, labels_after = before.pop("labels"), after.pop("labels")
@@ -260,12 +267,11 @@ def _judged_again(run: LoggedRun, judge: Judge, columns: Columns) -> Columns:
     return found
 
 
-def _replace(table: pa.Table, columns: Columns) -> pa.Table:
-    for name, values in columns.items():
-        position = table.schema.get_field_index(name)
-        field = table.schema.field(position)
-        table = table.set_column(position, field, pa.array(values, field.type))
-    return table
+def _voted_again(one: LoggedSet, voting: VotingPolicy) -> Iterator[tuple[int, pa.Table]]:
+    """Each evaluation on a set: its step, and its rows with the majorities under the rule."""
+    table = with_columns(one.rollouts, **eval_votes(one.columns, voting))
+    for start, stop in runs_of(one.columns["step"]):
+        yield one.columns["step"][start], table.slice(start, stop - start)
 
 
 def _copy(run: LoggedRun, folder: Folder, config: Any, votes: bool) -> None:
@@ -274,9 +280,9 @@ def _copy(run: LoggedRun, folder: Folder, config: Any, votes: bool) -> None:
     content.setdefault(TRAINED_VARIANT, content["spec"]["variant"])
     content["spec"]["variant"] = config.model_dump(mode="json")
     write_json(folder.config_path, content)
-    for name in ("status.json", "prompts.parquet"):
-        if (run.folder.path / name).is_file():
-            shutil.copyfile(run.folder.path / name, folder.path / name)
+    write_parquet(read_prompt_table(run.folder), folder.prompts_path)
+    if run.folder.status_path.is_file():
+        shutil.copyfile(run.folder.status_path, folder.status_path)
     if run.folder.metrics_path.is_file():
         rows = pq.read_table(run.folder.metrics_path).to_pylist()
         kept = [
@@ -298,7 +304,7 @@ def _write_votes(run: LoggedRun, folder: Folder, columns: Columns) -> None:
         table = pq.read_table(path)
         found = [outcome[group_id] for group_id in table["group_id"].to_pylist()]
         labels, shares = [label for label, _ in found], [share for _, share in found]
-        table = _replace(table, {"pseudo_label": labels, "vote_share": shares})
+        table = with_columns(table, pseudo_label=labels, vote_share=shares)
         write_parquet(table, folder.votes_path / path.name)
 
 

@@ -23,7 +23,6 @@ from srtbench.store.prompts import read_prompt_table
 from srtbench.variants import TeacherLabel, Variant, VariantContext, build_variant
 from srtbench.votes import VotingPolicy
 
-
 Prompts = dict[str, dict[str, Any]]
 """prompt_id -> row of prompts.parquet."""
 
@@ -40,6 +39,16 @@ class LoggedSet:
     spec: EvalSetSpec
     prompts: Prompts
     rollouts: pa.Table
+
+    @property
+    def is_further(self) -> bool:
+        """Whether it is not the held-out prompts of the run's dataset."""
+        return self.spec.label != OWN
+
+    @property
+    def where(self) -> str:
+        """What stands before a place in a message; nothing for own prompts."""
+        return f"eval set {self.spec.label}: " if self.is_further else ""
 
     @property
     def grader(self) -> Grader:
@@ -94,28 +103,28 @@ class LoggedRun:
         split = "eval" if self.spec.trains_on_eval_prompts else "train"
         return frozenset(name for name, row in self.prompts.items() if row["split"] == split)
 
-    @cached_property
-    def train(self) -> Columns:
+    def train_columns(self) -> Columns:
         """Rollouts that it trained on as lists, in the order in which they were written."""
         columns: Columns = read_rollouts(self.folder.rollouts_path, "train").to_pydict()
         return columns
 
-    @cached_property
-    def evaluations(self) -> pa.Table:
-        """Rollouts of all its evaluations."""
-        return read_rollouts(self.folder.rollouts_path, "eval")
-
-    @cached_property
-    def sets(self) -> tuple[LoggedSet, ...]:
-        """Its evaluation sets, the own prompts first."""
-        return tuple(
-            LoggedSet(
+    def evaluations(self) -> dict[str, LoggedSet]:
+        """Its evaluation sets by their labels, the own prompts first."""
+        table = read_rollouts(self.folder.rollouts_path, "eval")
+        return {
+            one.label: LoggedSet(
                 one,
                 {row["prompt_id"]: row for row in self.prompt_rows if row["eval_set"] == one.label},
-                self.evaluations.filter(pc.equal(self.evaluations["eval_set"], one.label)),
+                table.filter(pc.equal(table["eval_set"], one.label)),
             )
             for one in self.spec.eval_sets
-        )
+        }
+
+    def unknown_sets(self) -> list[str]:
+        """What evaluations are labelled with that is no evaluation set of the run."""
+        found = read_rollouts(self.folder.rollouts_path, "eval", ["eval_set"])["eval_set"]
+        known = {one.label for one in self.spec.eval_sets}
+        return sorted({str(label) for label in found.unique().to_pylist()} - known)
 
     @cached_property
     def votes(self) -> dict[str, Columns]:

@@ -199,7 +199,7 @@ def test_each_seed_may_have_a_start_model_of_its_own(tmp_path: Path) -> None:
         assert getattr(stage.model, "warm_start").seed == run.seed  # noqa: B009
     assert len({run.needs.start_model for run in own.runs}) == 3
     assert len({run.needs.start_model for run in shared.runs}) == 1
-    assert len({run.needs.base_eval for run in own.runs if not run.starts_from}) == 3
+    assert len({run.own.needs.start for run in own.runs if not run.starts_from}) == 3
     assert len({run.run_id for run in own.runs}) == len(own.runs) == len(shared.runs)
     assert own.runs[0].run_id == shared.runs[0].run_id, "seed 0 of 'run' is seed 0"
 

@@ -30,13 +30,15 @@ def test_every_planned_rollout_is_logged_once(micro_sweep: FinishedSweep) -> Non
     for run in micro_sweep.plan.runs:
         table = read_rollouts(micro_sweep.store.run(run.run_id).rollouts_path)
         assert table.schema.equals(ROLLOUT_SCHEMA)
-        base = run.eval.prompts * run.eval.samples
+        base = run.own.prompts * run.own.sampling.samples
         assert len(table) == estimate(run).rollouts + base
         frame = pl.from_arrow(table)
         assert isinstance(frame, pl.DataFrame)
         assert frame.select("phase", "step", "group_id", "sample_index").is_duplicated().sum() == 0
         assert set(frame["run_id"]) == {run.run_id}
-        assert set(frame.filter(pl.col("phase") == "eval")["step"]) == set(run.eval_steps)
+        assert set(frame.filter(pl.col("phase") == "eval")["step"]) == set(
+            run.own.steps(run.train.steps)
+        )
         assert set(frame["verifier_status"]) <= set(VERIFIER_STATUSES)
 
 
@@ -214,7 +216,7 @@ def test_a_stage_that_another_sweep_computes_is_waited_for(
     root = tmp_path / "runs"
     shutil.copytree(micro_sweep.root / "_stages", root / "_stages")
     run = next(run for run in micro_sweep.plan.runs if run.variant_label == "srt")
-    stage = SweepStore(root, "micro").stage(run.needs.base_eval)
+    stage = SweepStore(root, "micro").stage(run.own.needs.start)
     stage.update_status(state="running")
 
     command = [sys.executable, "-u", "-m", "srtbench.cli", "sweep", str(micro_sweep.file)]

@@ -39,8 +39,8 @@ def test_a_curriculum_is_a_chain_of_runs_at_its_levels(tmp_path: Path) -> None:
     assert (third.starts_from.run_id, third.starts_from.rule) == (second.run_id, "best_avg_at_k")
     assert [run.keep_best for run in (first, second, third)] == [(), ("best_avg_at_k",), ()]
     assert third.requires[-1] == second.run_id
-    assert first.needs.base_eval is not None
-    assert second.needs.base_eval is None, "its start is another run's policy"
+    assert first.own.needs.start is not None
+    assert second.own.needs.start is None, "its start is another run's policy"
     assert estimate(second).rollouts == 16 * 4 * 4 + 5 * 8 * 4, (
         "its own evaluation at step 0 counts"
     )
@@ -128,7 +128,7 @@ def test_overrides_go_from_dataset_to_curriculum_to_stage_to_its_variant(tmp_pat
     plan = plan_of(write_grid(tmp_path, "c", [curriculum], datasets=[dataset]))
     assert [run.train.steps for run in plan.runs] == [6, 7, 8]
     assert [run.train.beta for run in plan.runs] == [0.0, 0.0, 0.01]
-    assert [run.eval.every for run in plan.runs] == [2, 7, 2]
+    assert [run.own.every for run in plan.runs] == [2, 7, 2]
     assert {run.train.learning_rate for run in plan.runs} == {2e-3}
     assert {run.train.trl["adam_beta1"] for run in plan.runs} == {0.8}
     assert plan.runs[2].train.trl["adam_beta2"] == 0.9

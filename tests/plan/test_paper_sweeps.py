@@ -80,7 +80,11 @@ def test_the_mathematics_grid_is_the_published_one() -> None:
             assert one.sampling.temperature == evaluation.temperature
             assert one.sampling.samples == evaluation.samples
     settings = {
-        run.model_label: (run.train.learning_rate, run.eval.temperature, run.eval.samples)
+        run.model_label: (
+            run.train.learning_rate,
+            run.own.sampling.temperature,
+            run.own.sampling.samples,
+        )
         for run in plan.runs
     }
     assert settings == {
@@ -113,7 +117,11 @@ def test_a_curriculum_climbs_as_published(file: str, stages: list[tuple[int, str
         assert (run.starts_from.run_id, run.starts_from.rule) == (before.run_id, "last")
     for run in runs:
         train = run.train
-        assert (train.algorithm, train.num_generations, run.eval.samples) == ("grpo", 32, 16)
+        assert (train.algorithm, train.num_generations, run.own.sampling.samples) == (
+            "grpo",
+            32,
+            16,
+        )
         assert (train.learning_rate, train.beta) == (1e-6, 1e-4)
 
 

@@ -121,14 +121,14 @@ def test_a_stage_that_only_an_excluded_run_needs_is_not_planned(tmp_path: Path) 
 
 def test_estimates_count_every_rollout(tmp_path: Path) -> None:
     run = plan_of(tmp_path).runs[0]
-    assert run.eval_steps == (0, 10, 20)
+    assert run.own.steps(run.train.steps) == (0, 10, 20)
     assert estimate(run).rollouts == 20 * 16 + 2 * 8 * 4
     assert estimate(run).completion_tokens == estimate(run).rollouts * 6
 
 
 def test_the_last_step_is_evaluated_whatever_the_interval(tmp_path: Path) -> None:
     run = plan_of(tmp_path, eval=CONTENT["eval"] | {"every": 8}).runs[0]
-    assert run.eval_steps == (0, 8, 16, 20)
+    assert run.own.steps(run.train.steps) == (0, 8, 16, 20)
 
 
 def test_sizes_that_do_not_divide_are_refused_with_the_cell(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_models_of_equal_size_and_other_weights_are_other_runs(tmp_path: Path) -
     models = [{"type": "local", "path": f"./{name}"} for name in "ab"]
     first, second = plan_of(tmp_path, models=models, variants=["srt"]).runs
     assert first.run_id.rsplit("-", 1)[1] != second.run_id.rsplit("-", 1)[1]
-    assert first.needs.base_eval != second.needs.base_eval
+    assert first.own.needs.start != second.own.needs.start
 
 
 def test_an_excluded_cell_need_not_fit_together(tmp_path: Path) -> None:
@@ -221,6 +221,8 @@ def test_a_generation_that_several_steps_train_on_is_counted_once(
     """20 steps; ``generations`` in units of a step's completions."""
     train = CONTENT["train"] | {"steps": 20, "trl": trl}
     run = plan_sweep(load_sweep(write_sweep(tmp_path, variants=["srt"], train=train))).runs[0]
-    evaluated = (len(run.eval_steps) - 1) * run.eval.prompts * run.eval.samples
+    evaluated = (
+        (len(run.own.steps(run.train.steps)) - 1) * run.own.prompts * run.own.sampling.samples
+    )
     per_step = run.train.completions_per_step
     assert estimate(run).rollouts == generations * per_step + evaluated

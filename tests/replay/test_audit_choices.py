@@ -112,7 +112,7 @@ def test_the_best_policy_is_that_of_the_logged_evaluations(
     ((run_id, where, message),) = found(store, "best")
     assert (run_id, where) == (run.run_id, "best/best_avg_at_k/best.json")
     assert f"its rollouts give {right['score']:g}" in message
-    other = next(step for step in run.eval_steps if step != right["step"])
+    other = next(step for step in run.own.steps(run.train.steps) if step != right["step"])
     path.write_text(json.dumps(right | {"step": other}))
     assert f"the best is step {right['step']}" in found(store, "best")[-1][2]
     path.write_text("{")

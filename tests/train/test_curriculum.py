@@ -99,13 +99,18 @@ def test_a_stage_starts_where_the_one_before_ended(
     last = before.checkpoint_path / f"checkpoint-{before.read_status().total_steps}"
     kept = before.path / "best" / run.starts_from.rule / "policy"
     assert path == (last if run.starts_from.rule == "last" else kept)
-    prompts = read_prompts(chains.store.stage(run.needs.eval_prompts).prompts_path)
+    prompts = read_prompts(chains.store.stage(run.own.needs.prompts).prompts_path)
     policy, tokenizer = load_policy(run.model, path)
     length = run.train.max_completion_length
     sampling = Sampling.of(run.eval, length)
-    engine = TransformersEngine(policy, tokenizer, run.eval.batch_size)
+    engine = TransformersEngine(policy, tokenizer, run.own.sampling.batch_size)
     groups = sample_groups(
-        engine, tokenizer, prompts, PromptFormat(chat=False), sampling, run.eval.seed * 100_003
+        engine,
+        tokenizer,
+        prompts,
+        PromptFormat(chat=False),
+        sampling,
+        run.own.sampling.seed * 100_003,
     )
     logged = frame_of(chains.store.run(run.run_id), "eval").filter(pl.col("step") == 0)
     assert logged["prompt_id"].to_list() == [p.prompt_id for p in prompts for _ in range(4)]

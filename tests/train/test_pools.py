@@ -129,8 +129,8 @@ def test_a_run_on_its_evaluation_prompts_may_keep_the_easiest_of_them(tmp_path: 
     ttrl = {"type": "ttrl", "votes": 8, "train": {"pool": {"keep": 0.5}}}
     plan = plan_sweep(load_sweep(write_sweep(tmp_path, variants=[ttrl])))
     votes = plan.stage(plan.runs[0].needs.pool_votes)
-    assert votes.prompts_stage == plan.runs[0].needs.eval_prompts
-    assert votes.prompts == plan.runs[0].eval.prompts
+    assert votes.prompts_stage == plan.runs[0].own.needs.prompts
+    assert votes.prompts == plan.runs[0].own.prompts
     ttrl["train"] = {"pool": {"keep": 0.4}}
     with pytest.raises(ConfigError, match=r"ttrl: train.pool leaves 3 of 8 prompts"):
         planned(tmp_path, [ttrl])

@@ -74,7 +74,7 @@ def test_wrong_numbers_of_votes_are_planning_errors(tmp_path: Path) -> None:
     assert text.count("num_generations = 4") == 3
     apart = {"type": "ttrl", "votes": 8, "trains_on_eval_prompts": False}
     run = plan_sweep(load_sweep(write_sweep(tmp_path, variants=[apart]))).runs[0]
-    assert run.needs.train_prompts != run.needs.eval_prompts
+    assert run.needs.train_prompts != run.own.needs.prompts
 
 
 @pytest.mark.slow

@@ -37,8 +37,8 @@ from srtbench.analysis.report.browser import browser_data
 from srtbench.analysis.report.facts import Fact, facts, headline, onsets
 from srtbench.analysis.report.render import render
 from srtbench.analysis.report.samples import Gallery, galleries
-from srtbench.analysis.warehouse.files import OWN
 from srtbench.analysis.warehouse.open import open_sweep
+from srtbench.config.eval_sets import OWN
 
 PIXELS_PER_INCH = 134
 """Width of a figure on the page; the same for all, so that their texts have one size."""

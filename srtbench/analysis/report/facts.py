@@ -11,7 +11,7 @@ from srtbench.analysis.diagnosis import collapse_kinds
 from srtbench.analysis.estimates import over, paired_change
 from srtbench.analysis.figures.style import Style, variant_style
 from srtbench.analysis.frames import Cell, cell_caveats, frame, view
-from srtbench.analysis.warehouse.files import OWN
+from srtbench.config.eval_sets import OWN
 from srtbench.stats import Interval
 
 

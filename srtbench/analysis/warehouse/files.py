@@ -14,8 +14,6 @@ import pyarrow as pa
 from srtbench.rollouts import SCHEMA_VERSION
 
 Check = Literal["footer", "data"]
-OWN = "own"
-"""Label of the evaluation set that is a run's own held-out prompts."""
 NOT_A_PART = "not a part of the log: its name is not train|eval-<first step>-<last step>.parquet"
 _MAY_LACK = {"eval_set", "policy_step", "mean_logprob", "self_certainty", "entropy_nats"}
 """Columns younger than the first schema, and token statistics: null where a file lacks them."""

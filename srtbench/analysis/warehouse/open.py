@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from srtbench.analysis.warehouse.files import (
     NOT_A_PART,
-    OWN,
     Check,
     Source,
     escape,
@@ -23,6 +22,7 @@ from srtbench.analysis.warehouse.files import (
 )
 from srtbench.analysis.warehouse.planned import RUN_SCHEMA, SET_SCHEMA, planned_runs, planned_sets
 from srtbench.analysis.warehouse.views import create_views, literal, materialize
+from srtbench.config.eval_sets import OWN
 from srtbench.rollouts import METRIC_SCHEMA, PROMPT_SCHEMA, ROLLOUT_SCHEMA, is_part
 from srtbench.store import STAGES_FOLDER, State, read_plan
 
@@ -145,13 +145,15 @@ class _Loader:
                 if (owner, name) in sets:
                     label = f"{plan['sweep']}/{owner}/eval_sets/{name}"
                     self._add(kind, Source(file, sweep, owner, label, eval_set=name))
+        # Stages that no run names belong to further sets, whose rows a run's own folder holds.
+        named = {stage for run in plan["runs"] for stage in run.get("stages", {}).values()}
         for stage in plan.get("stages", []):
             owner = stage["stage_id"]
             label = f"{STAGES_FOLDER}/{owner}"
-            if stage["kind"] == "base_eval":
+            if stage["kind"] == "base_eval" and owner in named:
                 for file in self._glob(f"{root}/{label}/rollouts/*"):
                     self._add(self.base, Source(file, sweep, owner, label, stage=owner))
-            if stage["kind"] in ("train_prompts", "eval_prompts"):
+            if stage["kind"] in ("train_prompts", "eval_prompts") and owner in named:
                 for file in self._glob(f"{root}/{label}/prompts.parquet"):
                     self.prompts.append(Source(file, sweep, owner, label))
 

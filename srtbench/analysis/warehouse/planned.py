@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 
 from srtbench.analysis.warehouse.caveats import caveat
-from srtbench.analysis.warehouse.files import OWN
+from srtbench.config.eval_sets import OWN
 
 RUN_SCHEMA = pa.schema(
     [

@@ -5,6 +5,7 @@
 -- phase: train or eval
 -- eval_set: evaluation set that the prompt is of: own for the run's own held-out prompts; null in train
 -- step: optimiser steps done before an evaluation; step (from 1) that a rollout trains
+-- policy_step: optimiser steps that the policy had done when it wrote; null if unknown
 -- prompt_id: prompt, as in prompts
 -- group_id: group: the completions that vote together
 -- sample_index: place of the completion in its group, from 0
