@@ -143,7 +143,7 @@ def main() -> None:
         )
     total = sum(timers.seconds.values())
     print(f"{steps} steps of {spec.train.completions_per_step} completions, "
-          f"2 evaluations of {spec.eval.prompts * spec.eval.samples}")  # fmt: skip
+          f"2 evaluations of {spec.own.prompts * spec.own.sampling.samples}")  # fmt: skip
     for part, seconds in sorted(timers.seconds.items(), key=lambda item: -item[1]):
         print(f"{seconds / total:6.1%}  {part}")
 

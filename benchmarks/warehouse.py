@@ -161,6 +161,8 @@ def add(
     columns = {
         "run_id": pa.repeat(run_id, rows),
         "phase": pa.repeat(phase, rows),
+        "eval_set": pa.nulls(rows, pa.string()) if train else pa.repeat("own", rows),
+        "policy_step": pa.nulls(rows, pa.int32()),
         "step": steps.astype(np.int32).repeat(SAMPLES),
         "prompt_id": names.take(each),
         "group_id": group_ids.take(each),
@@ -200,6 +202,7 @@ def write_prompts(path: Path, count: int, split: str, dataset: str) -> None:
         "dataset": [dataset] * count,
         "level": [6] * count,
         "split": [split] * count,
+        "eval_set": [None] * count,
         "prompt": [f"Question {i}: " + _PROSE for i in range(count)],
         "gold_answer": [str(i * 37) for i in range(count)],
         "gold_key": [str(i * 37) for i in range(count)],

@@ -122,6 +122,7 @@ def _write_prompts(folder: Folder, count: int, split: str, dataset: str) -> None
         "dataset": [dataset] * count,
         "level": [6] * count,
         "split": [split] * count,
+        "eval_set": [None] * count,
         "prompt": [f"word{i}=" for i in range(count)],
         "gold_answer": [f"{name}-right" for name in ids],
         "gold_key": [f"{name}-right" for name in ids],
@@ -173,7 +174,9 @@ def _rollouts(
             put(
                 run_id=run_id,
                 phase=phase,
+                eval_set="own" if phase == "eval" else None,
                 step=step,
+                policy_step=step - (phase == "train"),
                 prompt_id=prompt,
                 group_id=f"{phase}-{step}-{prompt}",
                 sample_index=index,

@@ -111,7 +111,7 @@ def write_run(folder: Folder, run: RunSpec, truth: Truth) -> None:
     texts = {name: [f"{i}*" for i in held_out] for name in ("prompt", "gold_answer", "gold_key")}
     columns = texts | {
         "prompt_id": held_out, "dataset": [run.dataset_label] * PROMPTS, "level": [6] * PROMPTS,
-        "split": ["eval"] * PROMPTS,
+        "split": ["eval"] * PROMPTS, "eval_set": ["own"] * PROMPTS,
     }  # fmt: skip
     write_parquet(pa.table(columns, schema=PROMPT_SCHEMA), folder.prompts_path)
     metrics = pa.Table.from_pylist(
@@ -139,6 +139,7 @@ def rollouts(
             rows.append(
                 {
                     "run_id": run.run_id, "phase": phase, "step": step, "prompt_id": prompt,
+                    "eval_set": "own" if phase == "eval" else None, "policy_step": None,
                     "group_id": f"{phase}-{step}-{prompt}", "sample_index": index,
                     "completion": f"<script>{key}\n| x", "completion_tokens": 5,
                     "truncated": False, "answer": key, "answer_key": key, "pseudo_label": label,

@@ -67,9 +67,9 @@ def finished_sets(base: Path) -> FinishedSweep:
 
 def rows_of(folder: Folder, label: str) -> pl.DataFrame:
     """Logged rollouts of a set."""
-    frame = pl.from_arrow(read_rollouts(folder.eval_set(label).rollouts_path))
+    frame = pl.from_arrow(read_rollouts(folder.rollouts_path, "eval"))
     assert isinstance(frame, pl.DataFrame)
-    return frame
+    return frame.filter(pl.col("eval_set") == label)
 
 
 def assert_same(one: pa.Table, other: pa.Table, but: tuple[str, ...] = ()) -> None:

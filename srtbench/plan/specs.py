@@ -149,6 +149,11 @@ class RunSpec(Spec):
         return self.eval_sets[0]
 
     @property
+    def further(self) -> tuple[EvalSetSpec, ...]:
+        """The evaluation sets beside those, in the order of the sweep."""
+        return self.eval_sets[1:]
+
+    @property
     def stages(self) -> tuple[str, ...]:
         """Ids of the shared stages that it needs, those of its evaluation sets included."""
         return (*self.needs.ids, *(stage for one in self.eval_sets for stage in one.needs.ids))

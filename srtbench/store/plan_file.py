@@ -73,7 +73,7 @@ def run_row(run: RunSpec) -> dict[str, Any]:
         "stages": {name: stage for name, stage in stages.items() if stage is not None},
         "starts_from": run.starts_from.run_id if run.starts_from else None,
         "start_rule": run.starts_from.rule if run.starts_from else None,
-        "eval_sets": [one.label for one in run.eval_sets if one is not run.own],
+        "eval_sets": [one.label for one in run.further],
     }
 
 

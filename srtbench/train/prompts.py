@@ -106,7 +106,7 @@ def write_run_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> None:
         warm = table.slice(0, 0)
         _check_disjoint(table)
     sets = []
-    for one in spec.eval_sets[1:]:
+    for one in spec.further:
         found = pq.read_table(store.stage(one.needs.prompts).prompts_path)
         table = _without_set(spec, one, found, table, warm)
         found = with_columns(

@@ -73,9 +73,9 @@ def test_the_order_of_the_sets_is_no_result(tmp_path: Path) -> None:
 
 
 def test_what_a_set_leaves_out_is_as_in_the_runs_own_evaluation(tmp_path: Path) -> None:
-    sets = [FURTHER, FURTHER | {"name": "own", "temperature": 0.5, "samples": 2, "batch_size": 3}]
+    sets = [FURTHER, FURTHER | {"name": "other", "temperature": 0.5, "samples": 2, "batch_size": 3}]
     settings = CONTENT["eval"] | {"temperature": 0.8, "seed": 7}
-    plain, own = run_of(plan_of(tmp_path, eval_sets=sets, eval=settings)).eval_sets
+    plain, other = run_of(plan_of(tmp_path, eval_sets=sets, eval=settings)).further
     assert plain.sampling.model_dump() == {
         "samples": 4,
         "temperature": 0.8,
@@ -83,14 +83,18 @@ def test_what_a_set_leaves_out_is_as_in_the_runs_own_evaluation(tmp_path: Path) 
         "batch_size": 512,
         "seed": 7,
     }
-    assert (own.sampling.samples, own.sampling.temperature, own.sampling.batch_size) == (2, 0.5, 3)
+    assert (other.sampling.samples, other.sampling.temperature, other.sampling.batch_size) == (
+        2,
+        0.5,
+        3,
+    )
 
 
 def test_runs_share_the_stages_of_a_set(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, seeds=[0, 1])
     kinds = Counter(stage.kind for stage in plan.stages)
     assert (kinds["eval_prompts"], kinds["base_eval"]) == (1 + 2, 1 + 2)
-    assert len({one.needs.start for run in plan.runs for one in run.eval_sets}) == 2
+    assert len({one.needs.start for run in plan.runs for one in run.further}) == 2
     renamed = plan_of(tmp_path, eval_sets=[FURTHER | {"name": "other", "every": 3}])
     stages = {stage.stage_id for stage in renamed.stages}
     assert stages <= {stage.stage_id for stage in plan.stages}, "a label makes no other start"
@@ -99,12 +103,12 @@ def test_runs_share_the_stages_of_a_set(tmp_path: Path) -> None:
 def test_estimates_count_sets_once(tmp_path: Path) -> None:
     plan, bare = plan_of(tmp_path), plan_of(tmp_path, eval_sets=[])
     run, own = run_of(plan), estimate(run_of(bare))
-    assert [one.steps(20) for one in run.eval_sets] == [(0, 20), (0, 5, 10, 15, 20)]
+    assert [one.steps(20) for one in run.further] == [(0, 20), (0, 5, 10, 15, 20)]
     found = estimate(run)
     assert found.rollouts - own.rollouts == 1 * 16 * 4 + 4 * 5 * 1
     assert found.completion_tokens - own.completion_tokens == 64 * 6 + 20 * 4
     starts = [
-        estimate(plan.stage(one.needs.start)).rollouts for one in run.eval_sets if one.needs.start
+        estimate(plan.stage(one.needs.start)).rollouts for one in run.further if one.needs.start
     ]
     assert sorted(starts) == [5, 64]
 
@@ -121,7 +125,7 @@ def test_a_generated_set_is_divided_as_the_runs_own_dataset(tmp_path: Path) -> N
     shares = {"train": 0.5, "eval": 0.3, "warm_start": 0.2}
     task = {"type": "reasoning_gym", "task": "spell_backward", "level": 4, "prompts": 3}
     datasets = [CONTENT["datasets"][0] | {"split": shares}]
-    (one,) = run_of(plan_of(tmp_path, eval_sets=[task], datasets=datasets)).eval_sets
+    (one,) = run_of(plan_of(tmp_path, eval_sets=[task], datasets=datasets)).further
     assert one.label == "spell_backward-4"
     assert one.dataset.split.model_dump() == shares
     assert {p.split for p in load_eval_set(one.dataset, one.prompts)} == {"eval"}
@@ -131,10 +135,13 @@ def test_a_later_stage_of_a_curriculum_evaluates_its_own_start(tmp_path: Path) -
     sets = [{"type": "reasoning_gym", "task": "gcd", "level": 1, "prompts": 2}]
     file = chains.write_grid(tmp_path, "chain", [chains.CLIMB], eval_sets=sets)
     first, *later = chains.plan_of(file).runs
-    assert first.eval_sets[0].needs.start is not None
+    assert first.further[0].needs.start is not None
     for run in later:
-        assert run.eval_sets[0].needs.start is None
-        assert estimate(run).rollouts > estimate(run.model_copy(update={"eval_sets": ()})).rollouts
+        assert run.further[0].needs.start is None
+        assert (
+            estimate(run).rollouts
+            > estimate(run.model_copy(update={"eval_sets": run.eval_sets[:1]})).rollouts
+        )
 
 
 # Mistakes
@@ -143,6 +150,8 @@ def test_a_later_stage_of_a_curriculum_evaluates_its_own_start(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("sets", "message"),
     [
+        ([FURTHER | {"name": "own"}], r"a set cannot be called 'own', as the run's own prompts"),
+        ([FURTHER | {"name": "train"}], r"a set cannot be called 'train'"),
         ([FURTHER, FURTHER], r"two entries are called 'further'"),
         (["missing.jsonl"], r"file 'missing.jsonl' not found"),
         ([FURTHER | {"sample": 3}], r"unknown key 'sample'; did you mean 'samples'|'samples'"),
@@ -168,17 +177,17 @@ def test_greedy_evaluation_has_one_sample(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="tiny/swap/srt: eval: temperature 0 is greedy"):
         plan_of(tmp_path, eval=CONTENT["eval"] | {"temperature": 0})
     greedy = CONTENT["eval"] | {"temperature": 0, "samples": 1}
-    assert run_of(plan_of(tmp_path, eval=greedy)).eval_sets[0].sampling.temperature == 0
+    assert run_of(plan_of(tmp_path, eval=greedy)).further[0].sampling.temperature == 0
 
 
 def test_a_set_with_fewer_prompts_than_asked_for_is_refused(tmp_path: Path) -> None:
     run = run_of(plan_of(tmp_path, eval_sets=[FURTHER | {"prompts": 17}]))
     with pytest.raises(DatasetError, match="16 distinct problems, 17 asked for"):
-        load_eval_set(run.eval_sets[0].dataset, 17)
+        load_eval_set(run.further[0].dataset, 17)
 
 
 def test_a_smaller_request_is_the_beginning_of_a_larger_one(tmp_path: Path) -> None:
-    dataset = run_of(plan_of(tmp_path)).eval_sets[0].dataset
+    dataset = run_of(plan_of(tmp_path)).further[0].dataset
     every = load_eval_set(dataset)
     assert len(every) == 16
     assert load_eval_set(dataset, 5) == every[:5]
@@ -201,7 +210,7 @@ def test_a_hub_set_is_all_of_the_named_split(
     entry |= {"question_column": "problem", "answer_column": "solution"}
     for split, count in (("test", 7), ("train", 3)):
         sets = [entry | ({} if split == "test" else {"split": split})]
-        problems = load_eval_set(run_of(plan_of(tmp_path, eval_sets=sets)).eval_sets[0].dataset)
+        problems = load_eval_set(run_of(plan_of(tmp_path, eval_sets=sets)).further[0].dataset)
         assert len(problems) == count
         assert all(p.prompt.startswith(split) and p.split == "eval" for p in problems)
 
@@ -217,7 +226,7 @@ def test_the_example_of_the_page_plans(tmp_path: Path) -> None:
     for name in ("gsm8k_test.jsonl", "math500.jsonl"):
         (tmp_path / name).write_text('{"question": "1 + 1?", "answer": "2"}\n' * 3)
     run = run_of(plan_sweep(load_sweep(tmp_path / "words.yaml")))
-    assert [(one.label, one.prompts, one.every) for one in run.eval_sets] == [
+    assert [(one.label, one.prompts, one.every) for one in run.further] == [
         ("gsm8k-test", None, None),
         ("math500", 200, 40),
         ("math500-greedy", None, None),

@@ -48,7 +48,7 @@ def test_the_pretrained_sweep_finds_weights_in_the_clone_and_data_beside_it(tmp_
     plan = plan_sweep(load_sweep(file))
     assert {run.variant_label for run in plan.runs} == {"srt", "gold", "fixed_teacher", "random"}
     assert all(run.train.steps >= 60 for run in plan.runs)
-    assert [len(run.eval_sets) for run in plan.runs] == [2] * len(plan.runs)
+    assert [len(run.further) for run in plan.runs] == [2] * len(plan.runs)
 
 
 @pytest.mark.parametrize("file", PAPER, ids=lambda file: file.name)
@@ -68,17 +68,17 @@ def test_the_mathematics_grid_is_the_published_one() -> None:
     assert len(plan.runs) == 4 * 4 * 3
     assert {run.variant_label for run in plan.runs} == {"srt", "gold", "fixed_teacher"}
     for run in plan.runs:
-        train, evaluation = run.train, run.eval
+        train, own = run.train, run.own
         assert (train.algorithm, train.prompts_per_step, train.num_generations) == ("rloo", 16, 32)
         assert (train.beta, train.temperature, train.max_completion_length) == (1e-3, 1.0, 3072)
         assert train.trl["vllm_max_model_length"] == 1024 + 3072
-        assert evaluation.every == 100
-        assert [one.label for one in run.eval_sets] == ["aime24", "aime25", "amc23", "math-500"]
-        for one in run.eval_sets:
+        assert own.every == 100
+        assert [one.label for one in run.further] == ["aime24", "aime25", "amc23", "math-500"]
+        for one in run.further:
             assert (one.every, one.on_overlap) == (100, "drop_from_train")
             assert one.sampling.max_completion_length == 3072
-            assert one.sampling.temperature == evaluation.temperature
-            assert one.sampling.samples == evaluation.samples
+            assert one.sampling.temperature == own.sampling.temperature
+            assert one.sampling.samples == own.sampling.samples
     settings = {
         run.model_label: (
             run.train.learning_rate,
@@ -93,7 +93,7 @@ def test_the_mathematics_grid_is_the_published_one() -> None:
         "llama-3.1-8b": (1e-7, 0, 1),  # greedy
         "deepseek-math-7b": (1e-7, 0.7, 32),
     }
-    starts = {one.needs.start for run in plan.runs for one in run.eval_sets}
+    starts = {one.needs.start for run in plan.runs for one in run.further}
     assert len(starts) == 4 * 4, "a start model is evaluated once on each set"
 
 

@@ -65,7 +65,9 @@ def test_what_was_trained_is_clean(varied_sweep: FinishedSweep) -> None:
 CHANGES: dict[str, Change] = {
     "run_id": lambda value, row: "another",
     "phase": lambda value, row: "eval",
+    "eval_set": lambda value, row: "another",
     "step": lambda value, row: value + 1,
+    "policy_step": lambda value, row: value + 1,
     "prompt_id": lambda value, row: "0" * 16,
     "group_id": lambda value, row: value + "x",
     "sample_index": lambda value, row: value + 1,
@@ -91,7 +93,8 @@ FOUND_AS = {"completion": "answer"}
 @pytest.mark.parametrize("column", ROLLOUT_SCHEMA.names)
 def test_a_change_of_any_column_is_found(copied: Path, column: str) -> None:
     folder = run_folder(copied, "srt")
-    tamper(first_part(folder), column, CHANGES[column], lambda value, row: value is not None)
+    phase = "eval" if column == "eval_set" else "train"  # train rows are of no set
+    tamper(first_part(folder, phase), column, CHANGES[column], lambda value, row: value is not None)
     report = audit_sweep(copied)
     assert {breach.run_id for breach in report.breaches} == {folder.name}
     assert FOUND_AS.get(column, column) in columns_of(report)

@@ -26,7 +26,9 @@ def rows(step: int, count: int = 4, **changes: Any) -> pa.Table:
     columns: dict[str, Any] = {
         "run_id": ["r"] * count,
         "phase": ["train"] * count,
+        "eval_set": [None] * count,
         "step": [step] * count,
+        "policy_step": [step - 1] * count,
         "prompt_id": ["p"] * count,
         "group_id": [f"{step}-0"] * count,
         "sample_index": list(range(count)),

@@ -13,7 +13,7 @@ from analysis.claims.pretrained import pretrained
 from analysis.claims.sections import Section
 from srtbench.config.sweep import load_sweep
 from srtbench.plan import plan_sweep
-from srtbench.rollouts import RolloutWriter
+from srtbench.rollouts import RolloutWriter, of_set
 from srtbench.store import SweepStore
 from tests.made_up_study import Truth, grid, line, rollouts, write_made_up
 
@@ -34,11 +34,12 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for run in plan_sweep(load_sweep(root / "files-smollm_cpu" / "smollm_cpu.yaml")).runs:
         folder = store.run(run.run_id)
         folder.update_status(wall_seconds=1800.0)
-        writer = RolloutWriter(folder.eval_set("spell_backward-8").rollouts_path)
+        writer = RolloutWriter(folder.rollouts_path)
         ids = [f"set-{number}" for number in range(12)]
         truth, rng = Truth(line(*ENDS[run.variant_label])), np.random.default_rng(0)
         for step in (0, run.train.steps):
-            writer.add("eval", step, rollouts(run, "eval", step, ids, 10, truth, rng))
+            table = rollouts(run, "eval", step, ids, 10, truth, rng)
+            writer.add("eval", step, of_set(table, "spell_backward-8"))
         writer.flush()
     return path
 

@@ -20,7 +20,6 @@ from srtbench import open_sweep
 from srtbench.engines.base import PromptFormat
 from srtbench.engines.transformers import TransformersEngine
 from srtbench.models.load import load_policy
-from srtbench.plan.specs import Sampling
 from srtbench.replay.audit import audit_sweep
 from srtbench.replay.revote import revote_sweep
 from srtbench.store import Status, SweepStore
@@ -101,8 +100,7 @@ def test_a_stage_starts_where_the_one_before_ended(
     assert path == (last if run.starts_from.rule == "last" else kept)
     prompts = read_prompts(chains.store.stage(run.own.needs.prompts).prompts_path)
     policy, tokenizer = load_policy(run.model, path)
-    length = run.train.max_completion_length
-    sampling = Sampling.of(run.eval, length)
+    sampling = run.own.sampling
     engine = TransformersEngine(policy, tokenizer, run.own.sampling.batch_size)
     groups = sample_groups(
         engine,

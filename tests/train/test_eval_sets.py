@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -109,10 +110,19 @@ def test_every_frame_of_evaluations_takes_any_set(finished: FinishedSweep) -> No
     assert differences(connection, eval_set="further").height == 1
 
 
+OWN = pl.col("eval_set") == "own"
+
+
+def rewrite(run: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    """Change the rows of a run's evaluations."""
+    for part in (run / "rollouts").glob("eval-*.parquet"):
+        change(pl.read_parquet(part)).write_parquet(part)
+
+
 def test_a_set_that_is_not_evaluated_yet_has_a_row(finished: FinishedSweep, tmp_path: Path) -> None:
     shutil.copytree(finished.root, tmp_path / "runs")
     path = tmp_path / "runs" / finished.plan.name
-    shutil.rmtree(path / finished.plan.runs[0].run_id / "eval_sets")
+    rewrite(path / finished.plan.runs[0].run_id, lambda rows: rows.filter(OWN))
     curves = further(view(open_sweep(path), "eval_curves"))
     empty = curves.filter(pl.col("run_id") == finished.plan.runs[0].run_id)
     assert empty["step"].to_list() == [None, None]
@@ -166,21 +176,26 @@ def test_an_audit_derives_the_grades_of_the_sets(finished: FinishedSweep, tmp_pa
 
     shutil.copytree(finished.root, tmp_path / "runs")
     path = tmp_path / "runs" / finished.plan.name
-    rollouts = path / finished.plan.runs[0].run_id / "eval_sets" / "further" / "rollouts"
-    part = rollouts / "eval-00000020-00000020.parquet"
-    rows = pl.read_parquet(part)
-    rows.with_columns((1 - pl.col("gold_reward")).alias("gold_reward")).write_parquet(part)
-    (rollouts / "eval-00000000-00000000.parquet").unlink()
+    further, last = pl.col("eval_set") == "further", pl.col("step") == 20
+    wrong = pl.when(further & last).then(1 - pl.col("gold_reward")).otherwise(pl.col("gold_reward"))
+    rewrite(
+        path / finished.plan.runs[0].run_id,
+        lambda rows: rows.filter(~further | last).with_columns(wrong.alias("gold_reward")),
+    )
     found = audit_sweep(path)
     assert Counter(breach.column for breach in found.breaches) == {"gold_reward": 64, "step": 1}
     assert all(breach.where.startswith("eval set further: ") for breach in found.breaches)
 
 
-def test_a_revote_leaves_the_sets_out(finished: FinishedSweep, tmp_path: Path) -> None:
+def test_a_revote_votes_on_the_sets_again(finished: FinishedSweep, tmp_path: Path) -> None:
     result = srtbench(
         "revote", finished.store.path, "--tie", "abstain", "--out", tmp_path / "revote"
     )
     assert result.returncode == 0, result.stdout + result.stderr
     curves = view(open_sweep(tmp_path / "revote"), "eval_curves")
-    assert further(curves)["step"].drop_nulls().len() == 0
+    assert_frame_equal(
+        further(curves).drop("sweep"),
+        further(view(open_sweep(finished.store.path), "eval_curves")).drop("sweep"),
+        check_dtypes=False,
+    )
     assert audit_sweep(tmp_path / "revote").ok

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from srtbench.analysis import open_sweep
@@ -18,7 +20,7 @@ from srtbench.datasets import load_eval_set, load_problems
 from srtbench.datasets.problems import Split
 from srtbench.plan import EvalSetSpec, estimate
 from srtbench.rollouts import read_rollouts, write_parquet
-from srtbench.store import SweepStore
+from srtbench.store import Folder, SweepStore
 from srtbench.train.prompts import OverlapError, prompt_table, write_run_prompts
 from srtbench.train.stages import execute_stage
 from tests import chains
@@ -67,13 +69,19 @@ def test_the_start_is_sampled_once_for_all_runs(finished: FinishedSweep) -> None
         assert starts[0].equals(starts[1])
 
 
+def without_sets(folder: Folder) -> pa.Table:
+    """Everything logged but the rows of further sets."""
+    table = read_rollouts(folder.rollouts_path)
+    return table.filter(pc.is_in(table["eval_set"], pa.array([None, "own"], pa.string())))
+
+
 def test_training_is_the_same_with_sets_and_without(
     finished: FinishedSweep, micro_sweep: FinishedSweep
 ) -> None:
     """Evaluating draws no random number that training would have drawn."""
     for variant in ("srt", "random"):
         one, other = (
-            read_rollouts(sweep.store.run(run_of(sweep.plan, variant).run_id).rollouts_path)
+            without_sets(sweep.store.run(run_of(sweep.plan, variant).run_id))
             for sweep in (finished, micro_sweep)
         )
         assert_same(one, other, but=("run_id",))
@@ -89,18 +97,17 @@ def test_a_killed_run_ends_as_if_it_was_not(finished: FinishedSweep, tmp_path: P
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     for run_id in ids:  # what was evaluated after the last checkpoint, and half a part
-        folder = store.run(run_id).eval_set("greedy").rollouts_path
+        folder = store.run(run_id).rollouts_path
         if folder.is_dir():
-            part = finished.store.run(run_id).eval_set("greedy").rollouts_path
+            part = finished.store.run(run_id).rollouts_path
             shutil.copy(part / "eval-00000020-00000020.parquet", folder)
             (folder / ".eval-00000020-00000020.parquet.1.tmp").write_bytes(b"half")
     result = srtbench("sweep", finished.file, "--root", root)
     assert result.returncode == 0, result.stdout + result.stderr
     for run_id in ids:
-        for label in ("further", "greedy"):
-            one, other = (s.run(run_id).eval_set(label) for s in (finished.store, store))
-            assert_same(read_rollouts(one.rollouts_path), read_rollouts(other.rollouts_path))
-            assert not list(other.rollouts_path.glob(".*"))
+        one, other = (s.run(run_id) for s in (finished.store, store))
+        assert_same(read_rollouts(one.rollouts_path), read_rollouts(other.rollouts_path))
+        assert not list(other.rollouts_path.glob(".*"))
 
 
 def test_a_curriculum_on_a_file(tmp_path: Path) -> None:
@@ -161,8 +168,11 @@ def test_what_a_run_learns_from_is_not_evaluated(
         return
     write_run_prompts(run, store, folder)
     rows = pl.read_parquet(folder.prompts_path)
-    assert rows.filter(pl.col("prompt").is_in(prompts[:2])).height == (2 if split == "eval" else 0)
-    assert set(pl.read_parquet(folder.eval_set("seen").prompts_path)["dataset"]) == {"seen"}
+    own, seen = (rows.filter(pl.col("eval_set") == label) for label in ("own", "seen"))
+    assert own.filter(pl.col("prompt").is_in(prompts[:2])).height == (2 if split == "eval" else 0)
+    learnt = rows.filter(pl.col("eval_set").is_null())
+    assert not learnt["prompt"].is_in(prompts[:2]).any()
+    assert (seen.height, set(seen["dataset"])) == (3, {"seen"})
 
 
 def test_a_question_in_other_words_stops_a_run_or_is_dropped(tmp_path: Path) -> None:
@@ -239,7 +249,7 @@ def test_greedy_decoding_takes_the_most_likely_token(finished: FinishedSweep) ->
 def test_real_files_are_sets_as_they_are(tmp_path: Path, name: str, count: int) -> None:
     rows = load_data(name)
     (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
-    one: EvalSetSpec = run_of(plan_of(tmp_path, eval_sets=[name])).eval_sets[0]
+    one: EvalSetSpec = run_of(plan_of(tmp_path, eval_sets=[name])).further[0]
     assert len(load_eval_set(one.dataset)) == count
     assert estimate(run_of(plan_of(tmp_path, eval_sets=[name]))).rollouts - 384 == count * 4
 
