@@ -33,10 +33,10 @@ def test_ids_stay_as_they_are(tmp_path: Path) -> None:
 
 
 KNOWN_RUNS = [
-    "tiny-swap-srt-s0-f66e4cae",
-    "tiny-swap-gold-s0-a5afa99c",
-    "tiny-swap-fixed-teacher-s0-299de2cb",
-    "tiny-swap-random-s0-7e0dd896",
+    "tiny-swap-srt-s0-57788cdb",
+    "tiny-swap-gold-s0-5f89c8a0",
+    "tiny-swap-fixed-teacher-s0-d1c9a61c",
+    "tiny-swap-random-s0-91fe1b59",
 ]
 KNOWN_STAGES = [
     "base_eval-7eea02be",
