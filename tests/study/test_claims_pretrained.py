@@ -40,7 +40,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for step in (0, run.train.steps):
             table = rollouts(run, "eval", step, ids, 10, truth, rng)
             writer.add("eval", step, of_set(table, "spell_backward-8"))
-        writer.flush()
+            writer.flush()  # in parts of its own beside the one that holds every own evaluation
     return path
 
 
