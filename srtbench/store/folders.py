@@ -119,6 +119,7 @@ class Folder:
             total_steps=total_steps,
             attempts=before.attempts + 1,
             error=None,
+            note=None,
             pid=os.getpid(),
             host=socket.gethostname(),
             started=time.time(),

@@ -20,6 +20,7 @@ class Status:
         step: optimiser steps done. total_steps: steps planned.
         checkpoint: folder name of the last whole checkpoint; checkpoint_step: its step.
         error: last lines of the traceback of a failure.
+        note: what one should know of the last attempt, in one line.
         attempts: how often the run was started.
         progress: last known numbers, e.g. gold accuracy.
     """
@@ -30,6 +31,7 @@ class Status:
     checkpoint: str | None = None
     checkpoint_step: int = 0
     error: str | None = None
+    note: str | None = None
     attempts: int = 0
     pid: int | None = None
     host: str | None = None

@@ -19,6 +19,7 @@ from transformers import TrainerCallback
 from srtbench.plan import RunSpec
 from srtbench.rollouts import METRIC_SCHEMA, RolloutWriter, rollout_table, write_parquet
 from srtbench.store import Folder
+from srtbench.store.checkpoints import checkpoint_name, list_files
 from srtbench.train.reward import RolloutBatch
 from srtbench.variants import TOKEN_STATISTICS
 
@@ -127,9 +128,11 @@ class Recorder(TrainerCallback):
         """The checkpoint is whole: from now on a resume starts here."""
         if self._is_main:
             self._metrics.write()
+            name = checkpoint_name(state.global_step)
+            list_files(self._folder.checkpoint_path / name)
             self._folder.update_status(
                 step=state.global_step,
-                checkpoint=f"checkpoint-{state.global_step}",
+                checkpoint=name,
                 checkpoint_step=state.global_step,
                 progress=self._progress,
                 wall_seconds=self._wall_seconds,
