@@ -1,6 +1,7 @@
 """The group of all commands: what becomes of errors, and with which exit code."""
 
 import errno
+import warnings
 from typing import Any
 
 import click
@@ -15,7 +16,9 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _warn
+                return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort, click.ClickException):
             raise  # click's own ways to end, --help among them
         except KeyboardInterrupt as error:
@@ -28,6 +31,11 @@ class _Group(click.Group):
                 raise
             complain(f"error: {message}")
             ctx.exit(REFUSED)
+
+
+def _warn(message: Warning | str, *_: Any) -> None:
+    """A warning, as of a file that is left out: one line, and not the line of code that warns."""
+    complain(f"warning: {one_line(message)}")
 
 
 def _refusal(error: Exception) -> str | None:

@@ -3,11 +3,11 @@
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 
-from srtbench.store.files import checked, read_json
+from srtbench.store.files import StoreError, checked, read_json
 
 State = Literal["waiting", "running", "done", "failed", "interrupted"]
 
@@ -58,7 +58,7 @@ class Status:
 
 
 def read_status(path: Path) -> Status:
-    """The status in a file; that of work not begun where there is none. Later keys are left out.
+    """The status in a file; that of work not begun where there is none.
 
     Raises:
         StoreError: the file is damaged.
@@ -67,5 +67,15 @@ def read_status(path: Path) -> Status:
         content = read_json(path)
     except FileNotFoundError:
         return Status()
-    known = {name: content[name] for name in Status.__dataclass_fields__ if name in content}
-    return checked(Status, known, path, strict=True)
+    return status_of(content, path)
+
+
+def status_of(content: dict[str, Any], path: Path) -> Status:
+    """A status from the content of its file.
+
+    Raises:
+        StoreError: it is none.
+    """
+    if unknown := [key for key in content if key not in Status.__dataclass_fields__]:
+        raise StoreError(f"{path}: {unknown[0]}: is not known to this version of srtbench")
+    return checked(Status, content, path, strict=True)

@@ -75,6 +75,7 @@ def prepare_folder(
         dropped += discard_after(folder.votes_path, resumed_step)
         dropped += discard_sets(spec, folder, resumed_step)
         logger.info("resuming after step %d; %d newer parts dropped", resumed_step, dropped)
+        write_run_prompts(spec, store, folder)  # again the same, should they be damaged
         return
     best = folder.path / "best"
     for place in (folder.rollouts_path, folder.votes_path, folder.checkpoint_path, best):
