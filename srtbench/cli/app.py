@@ -17,7 +17,7 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             with warnings.catch_warnings():
-                warnings.showwarning = _warn
+                warnings.showwarning = _warn  # type: ignore[assignment]
                 return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort, click.ClickException):
             raise  # click's own ways to end, --help among them
@@ -33,7 +33,7 @@ class _Group(click.Group):
             ctx.exit(REFUSED)
 
 
-def _warn(message: Warning | str, *_: Any) -> None:
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
     """A warning, as of a file that is left out: one line, and not the line of code that warns."""
     complain(f"warning: {one_line(message)}")
 

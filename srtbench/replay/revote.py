@@ -164,7 +164,7 @@ def _write(
     write_json(partial / "plan.json", content)
     table = pa.Table.from_pylist([vars(row) for row in rows]).to_pandas()
     for name in ("run_id", "variant", "problem"):
-        table[name] = [cell if cell is None else csv_cell(cell) for cell in table[name]]
+        table[name] = [csv_cell(cell) if isinstance(cell, str) else cell for cell in table[name]]
     table.to_csv(partial / "summary.csv", index=False)
     return rows
 

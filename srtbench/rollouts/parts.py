@@ -166,13 +166,15 @@ def part_files(folder: Path, phase: Phase | None = None) -> list[Path]:
 
 
 def discard_after(folder: Path, step: int) -> int:
-    """Drop rollouts of steps after ``step``; returns the parts dropped.
+    """Drop rollouts of steps after ``step``, and leftovers of broken writes; returns parts dropped.
 
     Raises:
         ValueError: a part spans ``step``, so the log was not written by this module's rules.
     """
     if not folder.is_dir():
         return 0
+    for leftover in folder.glob(".*.tmp"):
+        leftover.unlink()
     dropped = 0
     for path in part_files(folder):
         match = _PART.fullmatch(path.name)

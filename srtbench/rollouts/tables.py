@@ -10,18 +10,19 @@ from srtbench.damage import StoreError
 
 VERSION_KEY = b"srtbench_schema_version"
 
+FURTHER = frozenset({"question"})
+"""Columns that the prompts of an evaluation set have besides those of their schema."""
+
 
 def read_table(
     path: Path,
     schema: pa.Schema,
     columns: Sequence[str] | None = None,
-    further: Sequence[str] = (),
 ) -> pa.Table:
-    """A Parquet file that has the columns of a schema, of its types, and no others.
+    """A Parquet file that holds at least ``columns`` of a schema, of its types, and no other ones.
 
     Args:
-        columns: those to read; None: all, ``further`` ones too.
-        further: columns that the file may have besides.
+        columns: those to read; None: all, those of ``FURTHER`` too.
 
     Raises:
         FileNotFoundError: there is no file. StoreError: it is no such file, or of a newer srtbench;
@@ -30,7 +31,7 @@ def read_table(
     names = list(schema.names if columns is None else columns)
     try:
         with pq.ParquetFile(path) as file:
-            _check_schema(path, file.schema_arrow, schema, further)
+            _check_schema(path, file.schema_arrow, schema, names)
             table: pa.Table = file.read(columns)
     except FileNotFoundError:
         raise
@@ -45,7 +46,7 @@ def read_table(
     return table
 
 
-def _check_schema(path: Path, found: pa.Schema, schema: pa.Schema, further: Sequence[str]) -> None:
+def _check_schema(path: Path, found: pa.Schema, schema: pa.Schema, names: Sequence[str]) -> None:
     newest = (schema.metadata or {}).get(VERSION_KEY)
     version = (found.metadata or {}).get(VERSION_KEY)
     if newest is not None and version is not None and _number(version) > _number(newest):
@@ -53,14 +54,14 @@ def _check_schema(path: Path, found: pa.Schema, schema: pa.Schema, further: Sequ
             f"{path}: its schema has version {version.decode(errors='replace')}; this srtbench "
             f"reads up to {newest.decode()}, so update srtbench"
         )
-    for field in schema:
+    for field in map(schema.field, names):
         if field.name not in found.names:
             raise StoreError(f"{path}: has no column '{field.name}'")
         kind = found.field(field.name).type
         if kind != field.type:
             raise StoreError(f"{path}: column '{field.name}' holds {kind}, not {field.type}")
     for name in found.names:
-        if name not in schema.names and name not in further:
+        if name not in schema.names and name not in FURTHER:
             raise StoreError(f"{path}: column '{name}' is not known to this version of srtbench")
     if len(set(found.names)) != len(found.names):
         raise StoreError(f"{path}: has a column twice")

@@ -44,6 +44,7 @@ class _Stage(_Row):
     stage_id: FolderName
     kind: str
     requires: list[str] = []
+    needs: dict[str, str] = {}  # older plans have these
 
 
 class _Revote(_Row):

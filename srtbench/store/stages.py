@@ -51,7 +51,7 @@ def _check(spec: StageSpec, folder: Folder) -> None:
 def _check_prompts(folder: Folder) -> None:
     from srtbench.rollouts import PROMPT_SCHEMA, read_table  # here: pyarrow takes half a second
 
-    read_table(folder.prompts_path, PROMPT_SCHEMA, ["prompt_id", "gold_key"], ["question"])
+    read_table(folder.prompts_path, PROMPT_SCHEMA, ["prompt_id", "gold_key"])
 
 
 def _check_rollouts(folder: Folder) -> None:

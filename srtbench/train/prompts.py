@@ -70,7 +70,7 @@ def _check_keys(
 def read_prompts(path: Path) -> list[Prompt]:
     """Prompts of a table, in its order."""
     columns = ["prompt_id", "prompt", "gold_key"]
-    rows = read_table(path, PROMPT_SCHEMA, columns, [QUESTION.name]).to_pylist()
+    rows = read_table(path, PROMPT_SCHEMA, columns).to_pylist()
     return [Prompt(**row) for row in rows]
 
 
@@ -105,7 +105,7 @@ def write_run_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> None:
         _check_disjoint(table)
     for one in spec.eval_sets:
         path = store.stage(one.needs.prompts).prompts_path
-        found = read_table(path, PROMPT_SCHEMA, further=[QUESTION.name])
+        found = read_table(path, PROMPT_SCHEMA)
         table = _without_set(spec, one, found, table, warm)
         write_parquet(_labelled(found, one.label), folder.eval_set(one.label).prompts_path)
     write_parquet(_labelled(table, spec.dataset_label), folder.prompts_path)

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from srtbench.rollouts import SCHEMA_VERSION
+from srtbench.rollouts.tables import FURTHER
 
 Check = Literal["footer", "data"]
 OWN = "own"
@@ -19,8 +20,6 @@ OWN = "own"
 NOT_A_PART = "not a part of the log: its name is not train|eval-<first step>-<last step>.parquet"
 _MAY_LACK = {"eval_set", "policy_step", "mean_logprob", "self_certainty", "entropy_nats"}
 """Columns younger than the first schema, and token statistics: null where a file lacks them."""
-_FURTHER = {"question"}
-"""Columns that prompts of an evaluation set have besides."""
 _TEXT = {"completion", "prompt", "gold_answer", "answer"}
 _TYPES = {
     "string": ("VARCHAR", "BYTE_ARRAY"),
@@ -165,7 +164,7 @@ def _breach(fields: dict[str, str], version: str | None, schema: pa.Schema) -> s
         for field in schema
         if field.name in fields and fields[field.name] != _TYPES[str(field.type)][1]
     ]
-    names = {*schema.names, *_MAY_LACK, *_FURTHER, *list(fields)[:1]}  # the root is a field too
+    names = {*schema.names, *_MAY_LACK, *FURTHER, *list(fields)[:1]}  # the root is a field too
     wrong += [f"column {name} is not known to this version" for name in fields if name not in names]
     return "; ".join(wrong) or None
 

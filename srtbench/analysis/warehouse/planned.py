@@ -75,7 +75,6 @@ class _Config(BaseModel):
     """What the views take from a config.json."""
 
     version: int = Field(1, ge=1, le=CONFIG_VERSION)
-    spec: _Spec
 
 
 def check_config(content: dict[str, Any], path: Path) -> None:
@@ -85,6 +84,7 @@ def check_config(content: dict[str, Any], path: Path) -> None:
         StoreError: it does not, or a newer srtbench wrote it.
     """
     checked(_Config, content, path)
+    checked(_Spec, content.get("spec", content), path, "spec")
 
 
 _TRAIN_KEYS = ("algorithm", "learning_rate", "beta", "prompts_per_step", "num_generations")
@@ -112,7 +112,7 @@ def planned_runs(
             same_type.append(run["variant"])
         status = statuses.get(run["run_id"], {})
         config = configs.get(run["run_id"], {})
-        train = config["spec"]["train"] if config else {}
+        train = config.get("spec", config).get("train", {})
         row = {
             "sweep": sweep,
             "run_order": position,
