@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from srtbench.damage import StoreError
+from srtbench.config.errors import StoreError
 
 VERSION_KEY = b"srtbench_schema_version"
 

@@ -22,7 +22,7 @@ DECLARED = "declared"
 CONFIG_VERSION = 2
 """Version of the config.json that this srtbench writes."""
 
-_KEYS = {"version", "type", "spec", "execution", "trained_variant"}
+_KEYS = {"version", "type", "spec", "execution", "declared", "trained_variant"}
 _KEYS |= {"versions", "platform", "cpu_count", "git"}  # the provenance
 
 Content = dict[str, Any]

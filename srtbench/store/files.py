@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 import psutil
 from pydantic import TypeAdapter, ValidationError
 
-from srtbench.damage import StoreError as StoreError
+from srtbench.config.errors import StoreError as StoreError
 
 T = TypeVar("T")
 

@@ -1,6 +1,6 @@
 """Whether a stage that says it is done has what others will read of it. Loads no torch."""
 
-from srtbench.damage import StoreError
+from srtbench.config.errors import StoreError
 from srtbench.plan.stages import (
     ConvertedModel,
     EvalPrompts,
