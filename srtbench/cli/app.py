@@ -1,6 +1,7 @@
 """The group of all commands: what becomes of errors, and with which exit code."""
 
 import errno
+import os
 from typing import Any
 
 import click
@@ -14,6 +15,8 @@ class _Group(click.Group):
     """Turns wrong input, and a system that refuses, into one readable message and exit code 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        # Else pydantic reads the metadata of every installed package, to look for plugins.
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         try:
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort, click.ClickException):

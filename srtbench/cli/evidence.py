@@ -9,6 +9,12 @@ import click
 from srtbench.cli.common import FAILED, SWEEP_FOLDER, checked, writing
 from srtbench.cli.say import say
 
+RUN_CODE = click.option(
+    "--run-code",
+    is_flag=True,
+    help="Run the variants that the folder names (Python files, classes of packages) as you.",
+)
+
 
 @click.command(
     epilog="""\b
@@ -24,16 +30,18 @@ Examples:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write every breach, and the verifier's health at every step, to this file.",
 )
-def audit(sweep_folder: Path, json_file: Path | None) -> None:
+@RUN_CODE
+def audit(sweep_folder: Path, json_file: Path | None, run_code: bool) -> None:
     """Derive rewards, labels, votes and grades again from the logged text; report disagreements.
 
-    Exit code 1 if anything disagrees. Reads the sweep only; needs no model.
+    Exit code 1 if anything disagrees. Reads the sweep only; needs no model, and runs no code that
+    the folder names unless --run-code says so.
     """
     from srtbench.cli.evidence_text import audit_text
     from srtbench.replay.audit import audit_sweep, report_dict
     from srtbench.store import write_json
 
-    result = checked(lambda: audit_sweep(sweep_folder))
+    result = checked(lambda: audit_sweep(sweep_folder, run_code=run_code))
     if json_file is not None:
         with writing(json_file):
             write_json(json_file, report_dict(result))
@@ -59,7 +67,8 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder to write [default: RUNS/SWEEP/revote-RULE].",
 )
-def revote(sweep_folder: Path, out: Path | None, **voting: Any) -> None:
+@RUN_CODE
+def revote(sweep_folder: Path, out: Path | None, run_code: bool, **voting: Any) -> None:
     """Vote again over a sweep's logged answers under another rule, without training.
 
     Writes a folder that reads as a sweep: `srtbench report` and `srtbench audit` take it. The
@@ -70,7 +79,9 @@ def revote(sweep_folder: Path, out: Path | None, **voting: Any) -> None:
     from srtbench.votes import VotingPolicy
 
     with writing(out or sweep_folder):
-        target, rows = checked(lambda: revote_sweep(sweep_folder, VotingPolicy(**voting), out))
+        target, rows = checked(
+            lambda: revote_sweep(sweep_folder, VotingPolicy(**voting), out, run_code=run_code)
+        )
     say(revote_text(rows))
     say(f"written: {target}")
     say(f"next: srtbench report {target}")

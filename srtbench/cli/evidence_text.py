@@ -59,5 +59,6 @@ def revote_text(rows: Sequence[RevoteRow]) -> str:
         changed = f"{row.changed_labels:.1%}" if row.votes else "does not vote"
         lines.append((row.run_id, changed, label if row.votes else "-", reward))
     left_out = [f"left out: {row.run_id}: {row.problem}" for row in rows if row.problem]
+    left_out += [f"note: {row.run_id}: {row.note}" for row in rows if row.note]
     header = ("run", "labels changed", "label accuracy", "train reward")
     return "\n".join([table_text(header, lines), *left_out])

@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -11,9 +12,11 @@ from rich.text import Text
 
 from srtbench.cli.render import table, table_text
 from srtbench.cli.say import one_line
-from srtbench.execute.sweep import SweepEvent
-from srtbench.plan import Plan, RunSpec
 from srtbench.store import Status, SweepStore
+
+if TYPE_CHECKING:
+    from srtbench.execute.sweep import SweepEvent
+    from srtbench.plan import Plan, RunSpec
 
 STATE_STYLES = {
     "done": "green",
@@ -33,7 +36,7 @@ class Progress:
         console: where to print; the standard output by default.
     """
 
-    def __init__(self, plan: Plan, store: SweepStore, console: Console | None = None):
+    def __init__(self, plan: "Plan", store: SweepStore, console: Console | None = None):
         self._plan = plan
         self._store = store
         self._console = console or Console(soft_wrap=True)
@@ -52,7 +55,7 @@ class Progress:
             live.update(status_table(self._plan, self._store, stages=True))
             self._live = None
 
-    def event(self, event: SweepEvent) -> None:
+    def event(self, event: "SweepEvent") -> None:
         """Print that something started or ended."""
         self._line(event.work_id, event.message, STATE_STYLES.get(event.kind, ""))
 
@@ -86,7 +89,7 @@ class Progress:
         return [(work_id, status) for work_id, status in states if status.actual_state == "running"]
 
 
-def status_table(plan: Plan, store: SweepStore, *, stages: bool) -> Table:
+def status_table(plan: "Plan", store: SweepStore, *, stages: bool) -> Table:
     """Every planned run, begun or not, and the stages still under way."""
     rows = []
     for stage in plan.stages if stages else ():
@@ -119,7 +122,7 @@ def status_text(store: SweepStore, runs: Iterable[tuple[str, int]]) -> str:
     return table_text(("run", "state", "step", "gold (eval)", "why"), rows)
 
 
-def _run_name(run: RunSpec) -> str:
+def _run_name(run: "RunSpec") -> str:
     return f"{run.cell} seed {run.seed}"
 
 

@@ -42,11 +42,23 @@ def _json_object(line: bytes, first: bool) -> dict[str, Any] | str:
     try:
         # NaN and Infinity are not JSON, and no answers either.
         value = json.loads(text, parse_float=_Number, parse_int=_Number, parse_constant=_refuse)
+        half = _half_of_a_pair(value) if "\\u" in text else None
     except (ValueError, RecursionError) as error:
         return f"not valid JSON: {str(error) or type(error).__name__}"
     if not isinstance(value, dict):
         return f"expected an object, got {_json_type(value)}"
-    return value
+    return half or value
+
+
+def _half_of_a_pair(values: Any) -> str | None:
+    """What is wrong where an escape is half of a pair: UTF-16 that was cut within a character."""
+    for name, value in values.items() if isinstance(values, dict) else ():
+        try:
+            json.dumps([name, value], ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = f"\\u{ord(error.object[error.start]):04x}"
+            return f"{name!a} holds {half} alone, half of a surrogate pair and no character"
+    return None
 
 
 def _refuse(constant: str) -> Any:
@@ -110,9 +122,20 @@ def parquet_rows(path: Path) -> Iterator[Row]:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=_BATCH):
-                for values in batch.to_pylist():
+                for values in _batch_values(batch):
                     number += 1
                     yield Row(f"row {number}", values)
     except pyarrow.ArrowException as error:
         place = f" after row {number}" if number else ""
         raise DatasetError(f"{path.name}: not readable as Parquet{place}: {error}") from error
+
+
+def _batch_values(batch: Any) -> Iterator[dict[str, Any] | str]:
+    try:
+        yield from batch.to_pylist()
+    except UnicodeDecodeError:  # before the first is given: again, one by one, to name the row
+        for place in range(len(batch)):
+            try:
+                yield from batch.slice(place, 1).to_pylist()
+            except UnicodeDecodeError:
+                yield "not valid UTF-8"

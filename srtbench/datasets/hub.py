@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from srtbench.config.datasets import HubDataset
+from srtbench.datasets.columns import Columns, check_columns, column_of
 from srtbench.datasets.formats import Row
 from srtbench.datasets.problems import DatasetError, Item
-from srtbench.datasets.rows import Columns, check_columns, items_of
+from srtbench.datasets.rows import items_of
 
 
 def read_hub(dataset: HubDataset, split: str) -> list[Item]:
@@ -27,7 +28,8 @@ def read_hub(dataset: HubDataset, split: str) -> list[Item]:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DatasetError(f"{source}: cannot be loaded: {reason}") from error
     columns = Columns.of(dataset)
-    check_columns(source, table.column_names, columns)
+    present = table.column_names
+    check_columns(source, present, [column_of(name, present) for name in columns.wanted])
     return items_of(source, _rows(table), columns)
 
 

@@ -16,11 +16,14 @@ from srtbench.replay.audit_choices import check_best, check_pool
 from srtbench.replay.audit_identity import check_identity, check_plan_row, unplanned
 from srtbench.replay.audit_prompts import check_labels, check_prompts
 from srtbench.replay.audit_rollouts import check_eval, check_metrics, check_train
-from srtbench.replay.source import SOURCE_CHANGED, SOURCE_UNKNOWN, source_state
+from srtbench.replay.interrupts import Interrupts
+from srtbench.replay.source import NOT_RUN, SOURCE_CHANGED, SOURCE_UNKNOWN, source_state
 from srtbench.rollouts import part_files
 from srtbench.rollouts.judge import Columns
 from srtbench.store import Folder, Status, StoreError
+from srtbench.store.configs import declared
 from srtbench.store.runs import LoggedRun, eval_sets, open_runs
+from srtbench.variants import from_outside
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,12 @@ class AuditReport:
         return not self.breaches
 
 
-def audit_sweep(path: str | Path) -> AuditReport:
+def audit_sweep(path: str | Path, *, run_code: bool = False) -> AuditReport:
     """Audit every run of a sweep that has begun.
+
+    Args:
+        run_code: whether to run the variants that the folder names: Python files, classes of
+            packages. Else their rewards are not derived again, and a note says so.
 
     Raises:
         FileNotFoundError: the folder holds no sweep.
@@ -98,8 +105,10 @@ def audit_sweep(path: str | Path) -> AuditReport:
     for name in unplanned(found):
         report.notes.append(f"{name}: a run that plan.json does not name; not audited")
     rows = {row["run_id"]: row for row in plan["runs"]}
-    for run in runs:
-        _audit_run(run, rows[run.folder.path.name], report)
+    with Interrupts() as interrupts:
+        for run in runs:
+            row = rows[run.folder.path.name]
+            _audit_run(run, row, report, interrupts, run_code=run_code)
     return report
 
 
@@ -127,11 +136,20 @@ def _audit_missing(folder: Folder, run_id: str, report: AuditReport) -> None:
         report.notes.append(f"{run_id}: {status.state}, nothing to audit")
 
 
-def _audit_run(run: LoggedRun, row: dict[str, Any], report: AuditReport) -> None:
+def _audit_run(
+    run: LoggedRun,
+    row: dict[str, Any],
+    report: AuditReport,
+    interrupts: Interrupts,
+    *,
+    run_code: bool,
+) -> None:
     run_id = run.spec.run_id
     if run.spec.trains_on_eval_prompts:
         report.notes.append(f"{run_id}: trains on its evaluation prompts, as its variant does")
     try:
+        if (answers := declared(run.folder, run.spec)) is not None and answers.uses_gold:
+            report.notes.append(f"{run_id}: uses gold: its rewards depend on the hidden answers")
         status = run.folder.read_status()
         if status.state != "done":
             note = f"{run_id}: {status.state} at step {status.step}, audited as far as it"
@@ -144,14 +162,16 @@ def _audit_run(run: LoggedRun, row: dict[str, Any], report: AuditReport) -> None
         if status.state == "done" and not run.folder.metrics_path.is_file():
             message = "gone: lengths, truncation and token statistics have no second record"
             report.breaches.append(Breach(run_id, "structure", "metrics.parquet", message))
-        for found in _found(run, train, evaluated, done=status.state == "done", report=report):
+        done, judge = status.state == "done", run_code or not from_outside(run.spec.variant)
+        for found in _found(run, train, evaluated, done=done, judge=judge, report=report):
             report.breaches.append(Breach(run_id, *found))
         report.health += _health(run, train) + _health(run, evaluated)
     except StoreError as error:
         report.breaches.append(Breach(run_id, "structure", "run", str(error)))
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # a variant's own code may even ask to exit
+        asked = not (run_code and from_outside(run.spec.variant)) or interrupts.asked
+        if isinstance(error, KeyboardInterrupt) and asked:
+            raise
         message = f"cannot be derived again: {type(error).__name__}: {error}"
         report.breaches.append(Breach(run_id, "structure", "run", message))
 
@@ -173,25 +193,34 @@ def _cut_short(
 
 
 def _found(
-    run: LoggedRun, train: Columns, evaluated: Columns, *, done: bool, report: AuditReport
+    run: LoggedRun,
+    train: Columns,
+    evaluated: Columns,
+    *,
+    done: bool,
+    judge: bool,
+    report: AuditReport,
 ) -> Iterator[tuple[str, str, str]]:
     yield from check_prompts(run)
     yield from check_labels(run, report.notes)
     yield from check_pool(run, train, report.checked)
     yield from check_best(run, report.checked, done=done)
     source = source_state(run)
-    if source == "unknown":
+    if not judge:
+        report.notes.append(f"{run.spec.run_id}: {NOT_RUN}")
+    if source in ("unknown", "gone"):
         report.notes.append(f"{run.spec.run_id}: {SOURCE_UNKNOWN}")
     elif source == "changed":
         yield "structure", "variant", f"{SOURCE_CHANGED}; its rewards are not derived again"
-    judge = source != "changed"
-    yield from check_train(run, train, report.checked, report.notes, done=done, judge=judge)
+        judge = False
     yield from check_eval(run, evaluated, report.checked, done=done)
     yield from check_metrics(run, train, report.checked)
     if run.revoted is None:  # a revote leaves evaluation sets out
         for label, one in eval_sets(run):
             for column, where, message in _found_in_set(run, one, done=done, report=report):
                 yield column, f"eval set {label}: {where}", message
+    # Last, because a variant's code may end what runs it.
+    yield from check_train(run, train, report.checked, report.notes, done=done, judge=judge)
 
 
 def _found_in_set(

@@ -9,7 +9,7 @@ from srtbench.plan.identity_v1 import run_digest
 from srtbench.replay.source import TRAINED_VARIANT
 from srtbench.sections import FilePath
 from srtbench.store import read_json
-from srtbench.store.configs import read_config
+from srtbench.store.configs import declared, read_config
 from srtbench.store.plan_file import run_row
 from srtbench.store.runs import LoggedRun, LoggedSweep
 
@@ -53,6 +53,8 @@ def check_plan_row(run: LoggedRun, row: dict[str, Any]) -> Found:
         yield "structure", "plan.json", "stages: are not those of config.json"
     if run.revoted is not None:  # a revote leaves evaluation sets out
         del expected["eval_sets"]
+    if (answers := declared(run.folder, run.spec)) is not None:
+        expected["uses_gold"] = answers.uses_gold
     for key, value in expected.items():
         if key in row and row[key] != value:
             yield "structure", "plan.json", f"{key}: is {row[key]!r}, config.json gives {value!r}"

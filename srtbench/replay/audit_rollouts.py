@@ -12,8 +12,9 @@ from srtbench.answers.grader import gold_reward
 from srtbench.plan.generation import GenerationShape
 from srtbench.replay.advantages import advantage_tolerance, advantages
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
+from srtbench.store.configs import declared
 from srtbench.store.runs import LoggedRun
-from srtbench.variants import TOKEN_STATISTICS
+from srtbench.variants import TOKEN_STATISTICS, facts
 
 Found = Iterator[tuple[str, str, str]]
 _FAILED = ("timeout", "error")
@@ -31,8 +32,9 @@ def check_train(
     """Everything that the train rollouts claim; ``judge`` False: but what the variant decides."""
     spec, size = run.spec, run.spec.train.num_generations
     shape = GenerationShape.of(spec)
-    judging = run.judge(run.variant()) if judge else None
     yield from _check_rows(run, columns, "train", checked)
+    due = votes_due(run, load=judge)
+    judging = run.judge(run.variant()) if judge else None
     steps = list(runs_of(columns["step"]))
     expected = shape.steps(spec.train.steps if done else max(columns["step"], default=0))
     if [columns["step"][start] for start, _ in steps] != expected:
@@ -53,6 +55,8 @@ def check_train(
                 continue
             if not split:
                 rewards.append(columns["train_reward"][part])
+                if due is not None:
+                    yield from _check_votes(run, columns, part, step, position, due)
                 if judging is not None:
                     where_is = (step, position)
                     yield from _check_judgement(run, judging, columns, part, *where_is, checked)
@@ -176,6 +180,25 @@ def _check_group(columns: Columns, part: slice, size: int, group_id: str, where:
         yield "prompt_id", where, "split: its rows are of several prompts"
 
 
+def votes_due(run: LoggedRun, *, load: bool) -> int | None:
+    """Votes per group beside the trained completions; None: not known without loading a class."""
+    answers = declared(run.folder, run.spec)
+    if answers is not None:
+        return answers.extra_votes
+    return facts(run.spec.variant).extra_votes(run.spec.train.num_generations) if load else None
+
+
+def _check_votes(
+    run: LoggedRun, columns: Columns, part: slice, step: int, position: int, due: int
+) -> Found:
+    where = f"train step {step} group {step}-{position}"
+    prompt, size = columns["prompt_id"][part.start], part.stop - part.start
+    votes = run.votes.get(f"{step}-{position}")
+    indices = votes["sample_index"] if votes else []
+    if indices != list(range(size, size + due)) or {*(votes or {}).get("prompt_id", [])} - {prompt}:
+        yield "votes", where, f"{len(indices)} further votes are logged, {due} were due"
+
+
 def _check_judgement(
     run: LoggedRun,
     judge: Judge,
@@ -186,20 +209,16 @@ def _check_judgement(
     checked: Counter[str],
 ) -> Found:
     where = f"train step {step} group {step}-{position}"
-    prompt, size = columns["prompt_id"][part.start], part.stop - part.start
-    votes = run.votes.get(f"{step}-{position}")
-    due = judge.variant.extra_votes(judge.variant.config, size) if judge.variant.voter else 0
-    indices = votes["sample_index"] if votes else []
-    if indices != list(range(size, size + due)) or {*(votes or {}).get("prompt_id", [])} - {prompt}:
-        yield "votes", where, f"{len(indices)} further votes are logged, {due} were due"
+    size, votes = part.stop - part.start, run.votes.get(f"{step}-{position}")
     keys = run.vote_keys.get(f"{step}-{position}", [])
     judgement = judge.group(columns, range(part.start, part.stop), step, position, keys)
     yield from _compare(columns, part, "train_reward", judgement.train_reward.tolist(), where)
     yield from _compare(columns, part, "pseudo_label", [judgement.pseudo_label] * size, where)
     yield from _compare(columns, part, "vote_share", [judgement.vote_share] * size, where)
     if votes:
-        every = slice(0, len(indices))
-        labels, shares = [judgement.pseudo_label] * due, [judgement.vote_share] * due
+        count = len(votes["sample_index"])
+        every = slice(0, count)
+        labels, shares = [judgement.pseudo_label] * count, [judgement.vote_share] * count
         yield from _compare(votes, every, "pseudo_label", labels, f"{where} votes")
         yield from _compare(votes, every, "vote_share", shares, f"{where} votes")
     checked.update(dict.fromkeys(("train_reward", "pseudo_label", "vote_share"), size))

@@ -18,12 +18,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srtbench.replay.advantages import advantages
-from srtbench.replay.source import SOURCE_CHANGED, TRAINED_VARIANT, source_state
+from srtbench.replay.source import (
+    NOT_RUN,
+    SOURCE_CHANGED,
+    SOURCE_UNKNOWN,
+    TRAINED_VARIANT,
+    source_state,
+)
 from srtbench.rollouts import METRIC_SCHEMA, part_files, write_parquet
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
 from srtbench.store import Folder, write_json
 from srtbench.store.runs import LoggedRun, LoggedSweep, open_runs
-from srtbench.variants import with_voting
+from srtbench.variants import from_outside, with_voting
 from srtbench.votes import VotingPolicy
 
 _REWARD_METRICS = ("reward", "reward_std", "frac_reward_zero_std", "loss")
@@ -40,6 +46,7 @@ class RevoteRow:
         no_label: share of groups without a pseudo-label, after.
         label_accuracy: share of groups whose pseudo-label is gold; none counts as wrong.
         reward_accuracy: share of completions whose train_reward equals their gold_reward.
+        note: what is to be known of it besides.
         problem: why the run is left out, and then there are no numbers; None: it is voted again.
     """
 
@@ -56,6 +63,7 @@ class RevoteRow:
     reward_accuracy_after: float
     train_reward_before: float
     train_reward_after: float
+    note: str | None = None
     problem: str | None = None
 
     @classmethod
@@ -84,7 +92,7 @@ def policy_name(voting: VotingPolicy) -> str:
 
 
 def revote_sweep(
-    path: str | Path, voting: VotingPolicy, out: str | Path | None = None
+    path: str | Path, voting: VotingPolicy, out: str | Path | None = None, *, run_code: bool = False
 ) -> tuple[Path, list[RevoteRow]]:
     """Write the sweep under another rule into a folder of its own, which reads as a sweep.
 
@@ -93,6 +101,8 @@ def revote_sweep(
 
     Args:
         path: the sweep. It is not modified.
+        run_code: whether to run the variants that the folder names, Python files and classes of
+            packages; else the rewards of these runs stay, and their rows say so.
         out: folder to write; None: ``<path>/revote-<rule>``. One that a revote made is replaced.
 
     Returns:
@@ -114,10 +124,10 @@ def revote_sweep(
     _check_target(target)
     partial = target.with_name(f"{target.name}.partial")
     for run in runs:
-        _check_run(run, voting)
+        _check_run(run, voting, run_code=run_code)
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        rows = _write(found, voting, partial, target)
+        rows = _write(found, voting, partial, target, run_code=run_code)
     except FileNotFoundError as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise RevoteError(f"{error.filename} is missing; the sweep is not whole") from error
@@ -129,11 +139,11 @@ def revote_sweep(
 
 
 def _write(
-    found: LoggedSweep, voting: VotingPolicy, partial: Path, target: Path
+    found: LoggedSweep, voting: VotingPolicy, partial: Path, target: Path, *, run_code: bool
 ) -> list[RevoteRow]:
     """The whole revote, in the folder ``partial``, as it will stand in ``target``."""
     plan, runs = found.plan, found.runs
-    rows = [_revote_run(run, voting, partial) for run in runs]
+    rows = [_revote_run(run, voting, partial, run_code=run_code) for run in runs]
     rows += [
         RevoteRow.left_out(row, found.damaged[row["run_id"]])
         for row in plan["runs"]
@@ -164,9 +174,16 @@ def _swap(partial: Path, target: Path) -> None:
         partial.rename(target)
 
 
-def _check_run(run: LoggedRun, voting: VotingPolicy) -> None:
+def _under(run: LoggedRun, voting: VotingPolicy, *, run_code: bool) -> tuple[Any, bool]:
+    """The run's entry under the rule, and whether it votes; one whose code is not run does not."""
+    if from_outside(run.spec.variant) and not run_code:
+        return run.spec.variant, False
+    return with_voting(run.spec.variant, voting)
+
+
+def _check_run(run: LoggedRun, voting: VotingPolicy, *, run_code: bool) -> None:
     """Whether what a run's rewards are derived from is there, and is what it was."""
-    if not with_voting(run.spec.variant, voting)[1]:
+    if not _under(run, voting, run_code=run_code)[1]:
         return  # its rewards stay
     if stage_id := run.spec.needs.teacher_labels:
         stage = run.store.stage(stage_id)
@@ -176,7 +193,10 @@ def _check_run(run: LoggedRun, voting: VotingPolicy) -> None:
                 f"{stage.path.parent}: copy the shared stages, the folder _stages, along with the "
                 "sweep"
             )
-    if source_state(run) == "changed":
+    source = source_state(run)
+    if source == "gone":
+        raise RevoteError(f"{run.spec.run_id}: {SOURCE_UNKNOWN}")
+    if source == "changed":
         raise RevoteError(f"{run.spec.run_id}: {SOURCE_CHANGED}")
 
 
@@ -187,8 +207,9 @@ def _check_target(target: Path) -> None:
         raise RevoteError(f"{target}: is not the folder of an earlier revote; choose another")
 
 
-def _revote_run(run: LoggedRun, voting: VotingPolicy, target: Path) -> RevoteRow:
-    config, votes = with_voting(run.spec.variant, voting)
+def _revote_run(run: LoggedRun, voting: VotingPolicy, target: Path, *, run_code: bool) -> RevoteRow:
+    config, votes = _under(run, voting, run_code=run_code)
+    left = from_outside(run.spec.variant) and not run_code
     folder = Folder(target / run.spec.run_id)
     train = run.columns("train")
     before = _summary(run, train)
@@ -220,6 +241,7 @@ def _revote_run(run: LoggedRun, voting: VotingPolicy, target: Path) -> RevoteRow
         no_label=sum(label is None for label in labels_after) / max(1, groups),
         **{f"{name}_before": value for name, value in before.items()},
         **{f"{name}_after": value for name, value in after.items()},
+        note=NOT_RUN if left else None,
     )
 
 

@@ -8,31 +8,31 @@ from srtbench.plan.identity import paths_in, run_id_of
 from srtbench.sections import FilePath
 from srtbench.store.configs import read_config
 from srtbench.store.runs import LoggedRun
-from srtbench.variants.external import source_sha256
 
+NOT_RUN = (
+    "not judged again: its reward is code that the folder names; --run-code runs it, as you, so "
+    "only if you trust it"
+)
 SOURCE_CHANGED = (
     "the file of the variant (or of the dataset or model) has changed since the run: their "
     "content no longer gives the run id"
 )
 SOURCE_UNKNOWN = (
-    "the dataset's or model's file is not here, so whether the variant's file is still what the "
-    "run used cannot be told"
+    "a file of the variant, dataset or model is not here, so whether the variant's file is still "
+    "what the run used cannot be told"
 )
 
 
-def source_state(run: LoggedRun) -> Literal["same", "changed", "unknown"]:
+def source_state(run: LoggedRun) -> Literal["same", "changed", "unknown", "gone"]:
     """Whether the Python file of the run's variant is what the run used; the run id tells.
 
-    ``same`` for a variant without such a file.
-
-    Raises:
-        VariantError: there is no such file any more.
+    ``same`` for a variant without such a file; ``gone``: there is no such file here.
     """
     sources = [path for path in paths_in(run.spec.variant) if FilePath.split(path)[1]]
     if not sources:
         return "same"
-    for path in sources:
-        source_sha256(FilePath.split(path)[0])
+    if not all(FilePath.split(path)[0].is_file() for path in sources):
+        return "gone"
     written = json.loads(run.folder.config_path.read_text(encoding="utf-8"))
     content = written if written.get("version", 1) == 1 else read_config(run.folder)
     trained = content["spec"] | {

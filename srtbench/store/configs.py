@@ -7,11 +7,17 @@ to today's form where it is read, so that a folder of results stays readable.
 from collections.abc import Callable
 from typing import Any
 
+from pydantic import BaseModel
+
 from srtbench.plan import RunSpec, StageSpec
 from srtbench.plan.stages import AnyStage
 from srtbench.store.files import StoreError, checked, read_json, write_json
 from srtbench.store.folders import Folder
 from srtbench.store.upgrade import upgrade_run, upgrade_stage
+from srtbench.variants import facts, from_outside
+
+DECLARED = "declared"
+"""Key of a run's config.json: what its variant's class answered when the run began."""
 
 CONFIG_VERSION = 2
 """Version of the config.json that this srtbench writes."""
@@ -33,6 +39,8 @@ def write_config(folder: Folder, work: Work, execution: Content, provenance: Con
         "execution": execution,
         **provenance,
     }
+    if isinstance(work, RunSpec):
+        content[DECLARED] = facts(work.variant).declared(work.train.num_generations)
     write_json(folder.config_path, content)
 
 
@@ -71,6 +79,28 @@ def _from_version_1(content: Content) -> Content:
 
 _UPGRADES: dict[int, Callable[[Content], Content]] = {1: _from_version_1}
 """Version -> what makes a file of the next one of it."""
+
+
+class Declared(BaseModel):
+    """What a run's variant answers; see `srtbench.variants.Variant` for each answer."""
+
+    uses_gold: bool
+    votes_on_answers: bool
+    extra_votes: int
+
+
+def declared(folder: Folder, spec: RunSpec) -> Declared | None:
+    """What a run's variant answers, without loading a class from outside.
+
+    A built-in variant is asked. Of one from outside the run's folder says what it answered when the
+    run began; None: it does not, as in folders of version 1.
+    """
+    answers: Content | None
+    if not from_outside(spec.variant):
+        answers = facts(spec.variant).declared(spec.train.num_generations)
+    elif (answers := read_config(folder).get(DECLARED)) is None:
+        return None
+    return checked(Declared, answers, folder.config_path, DECLARED, strict=True)
 
 
 def read_run_spec(folder: Folder) -> RunSpec:

@@ -6,11 +6,12 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 T = TypeVar("T")
 
@@ -95,13 +96,16 @@ def _in_words(error: ValidationError, at: Sequence[str]) -> str:
     return f"{key}: {words}{more}"
 
 
-def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+def read_table(path: Path, schema: "pa.Schema", columns: Sequence[str] | None = None) -> "pa.Table":
     """A Parquet file that holds at least ``columns`` (None: all) of a schema, of its types.
 
     Raises:
         FileNotFoundError: there is no file. StoreError: it is no such file; the column is named.
     """
     names = list(schema.names if columns is None else columns)
+    import pyarrow as pa  # here: a status needs none of it, and it takes half the time
+    import pyarrow.parquet as pq
+
     try:
         with pq.ParquetFile(path) as file:
             present = file.schema_arrow

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from srtbench.plan import Plan, RunSpec
 from srtbench.store.files import checked, read_json, write_json
+from srtbench.variants import facts
 
 
 def _folder_name(name: str) -> str:
@@ -33,6 +34,7 @@ class _Run(_Row):
     total_steps: int
     level: int | None = None
     trains_on_eval_prompts: bool = False
+    uses_gold: bool | None = None
     stages: dict[str, str] = {}
     starts_from: str | None = None
     start_rule: str | None = None
@@ -75,7 +77,7 @@ def run_row(run: RunSpec) -> dict[str, Any]:
 
 def write_plan(path: Path, plan: Plan) -> None:
     """Keep the plan beside the runs."""
-    runs = [run_row(run) for run in plan.runs]
+    runs = [run_row(run) | {"uses_gold": facts(run.variant).uses_gold} for run in plan.runs]
     stages = [
         {"stage_id": stage.stage_id, "kind": stage.kind, "requires": stage.requires}
         for stage in plan.stages

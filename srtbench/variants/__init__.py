@@ -22,6 +22,7 @@ from srtbench.variants.registry import (
     CombinationOptions,
     Facts,
     facts,
+    from_outside,
     leaves,
     with_voting,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "Weighted",
     "build_variant",
     "facts",
+    "from_outside",
     "group_rng",
     "with_voting",
 ]

@@ -149,9 +149,12 @@ def _module(file: Path) -> object:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise VariantError(f"variant file '{file}' fails: {error}") from error
+    except BaseException as error:
+        sys.modules.pop(name, None)
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        reason = error if isinstance(error, Exception) else f"{type(error).__name__}({error})"
+        raise VariantError(f"variant file '{file}' fails: {reason}") from error
     return module
 
 

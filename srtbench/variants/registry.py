@@ -85,6 +85,13 @@ def leaves(entry: Any, *, external: bool = True) -> Iterator[Leaf]:
         yield Leaf(entry.class_name, *resolve(entry))
 
 
+def from_outside(entry: Any) -> bool:
+    """Whether an entry or a part of it is a class from outside; nothing is loaded to tell."""
+    if isinstance(entry, CombinationOptions):
+        return any(from_outside(part) for part in entry.parts)
+    return isinstance(entry, ExternalOptions)
+
+
 @dataclass(frozen=True)
 class Facts:
     """What the variants of an entry answer together; see `Variant` for each answer."""
@@ -126,6 +133,14 @@ class Facts:
     def trains_on_eval_prompts(self) -> bool:
         """Whether one of them trains on the evaluation prompts."""
         return any(leaf.variant.trains_on_eval_prompts(leaf.config) for leaf in self.leaves)
+
+    def declared(self, num_generations: int) -> dict[str, Any]:
+        """The answers that readers of a run's folder need, so that none has to load a class."""
+        return {
+            "uses_gold": self.uses_gold,
+            "votes_on_answers": self.votes_on_answers,
+            "extra_votes": self.extra_votes(num_generations),
+        }
 
     def extra_votes(self, num_generations: int) -> int:
         """Completions per group that vote and are not trained on."""

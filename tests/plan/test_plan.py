@@ -204,3 +204,23 @@ def test_how_often_a_run_is_evaluated_does_not_repeat_the_base_evaluation(tmp_pa
     ]
     assert plans[0].needs == plans[1].needs
     assert plans[0].run_id != plans[1].run_id
+
+
+@pytest.mark.parametrize(
+    ("trl", "generations"),
+    [
+        ({}, 20),
+        ({"num_iterations": 2}, 10),
+        ({"num_iterations": 3}, 7),
+        ({"steps_per_generation": 2}, 20),
+    ],
+)
+def test_a_generation_that_several_steps_train_on_is_counted_once(
+    tmp_path: Path, trl: dict[str, Any], generations: int
+) -> None:
+    """20 steps; ``generations`` in units of a step's completions."""
+    train = CONTENT["train"] | {"steps": 20, "trl": trl}
+    run = plan_sweep(load_sweep(write_sweep(tmp_path, variants=["srt"], train=train))).runs[0]
+    evaluated = (len(run.eval_steps) - 1) * run.eval.prompts * run.eval.samples
+    per_step = run.train.completions_per_step
+    assert estimate(run).rollouts == generations * per_step + evaluated

@@ -58,7 +58,9 @@ def test_the_example_trains(file: Path) -> None:
     assert run.variant_label == "ShortMajority"
     rollouts = read_rollouts(file.parent / "runs" / "own" / run.run_id / "rollouts", "train")
     assert len(set(rollouts["train_reward"].to_pylist())) > 1
-    assert audit_sweep(file.parent / "runs" / "own").ok
+    report = audit_sweep(file.parent / "runs" / "own", run_code=True)
+    assert report.ok
+    assert report.checked["train_reward"]
 
 
 @pytest.mark.slow
@@ -71,24 +73,34 @@ def test_a_file_that_changed_since_the_run_is_not_judged_with(file: Path) -> Non
     result = srtbench("sweep", sweep, "--root", file.parent / "runs")
     assert result.returncode == 0, result.stdout + result.stderr
     folder = file.parent / "runs" / "own"
-    assert audit_sweep(folder).ok
-    target, _ = revote_sweep(folder, VotingPolicy(tie="abstain"))
-    assert audit_sweep(target).breaches == [], "its run ids are those of the trained entries"
+    unread = audit_sweep(folder)
+    assert unread.ok
+    assert sum("not judged again" in note for note in unread.notes) == 2
+    assert (unread.checked["train_reward"], unread.checked["advantage"]) == (0, 2 * 2 * 16)
+    assert audit_sweep(folder, run_code=True).ok
+    target, rows = revote_sweep(folder, VotingPolicy(tie="abstain"))
+    assert all(row.note and not row.votes for row in rows)
+    target, rows = revote_sweep(folder, VotingPolicy(tie="abstain"), run_code=True)
+    assert not any(row.note for row in rows)
+    assert audit_sweep(target, run_code=True).breaches == [], (
+        "its run ids are those of the trained entries"
+    )
     file.write_text(file.read_text().replace("return Judgement(", "return Judgement(1 - "))
     for place in (folder, target):
-        breaches = audit_sweep(place).breaches
+        breaches = audit_sweep(place, run_code=True).breaches
         assert [breach.column for breach in breaches] == ["structure"] * 2
         assert all("has changed since the run" in breach.message for breach in breaches)
     before = (target / "plan.json").read_bytes()
     with pytest.raises(RevoteError, match="has changed since the run"):
-        revote_sweep(folder, VotingPolicy(tie="abstain"))
+        revote_sweep(folder, VotingPolicy(tie="abstain"), run_code=True)
     assert (target / "plan.json").read_bytes() == before
     (file.parent / "swap.jsonl").unlink()
     assert any("cannot be told" in note for note in audit_sweep(folder).notes)
     file.unlink()
-    messages = [breach.message for breach in audit_sweep(folder).breaches]
+    assert audit_sweep(folder).ok
+    messages = [b.message for b in audit_sweep(folder, run_code=True).breaches]
     assert len(messages) == 2
-    assert all("cannot be read" in message for message in messages)
+    assert all("not found" in message for message in messages)
 
 
 def test_digest_of_a_file(tmp_path: Path) -> None:
