@@ -27,7 +27,8 @@ from srtbench.replay.source import (
 )
 from srtbench.rollouts import METRIC_SCHEMA, part_files, write_parquet
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
-from srtbench.store import Folder, write_json
+from srtbench.store import Folder
+from srtbench.store.files import write_sealed
 from srtbench.store.runs import LoggedRun, LoggedSweep, open_runs
 from srtbench.variants import from_outside, with_voting
 from srtbench.votes import VotingPolicy
@@ -156,7 +157,7 @@ def _write(
         "root": os.path.relpath(root, target.resolve()),
         "revote": {"of": plan["sweep"], "voting": voting.model_dump()},
     }
-    write_json(partial / "plan.json", content)
+    write_sealed(partial / "plan.json", content)
     table = pa.Table.from_pylist([vars(row) for row in rows])
     table.to_pandas().to_csv(partial / "summary.csv", index=False)
     return rows
@@ -273,7 +274,7 @@ def _copy(run: LoggedRun, folder: Folder, config: Any, votes: bool) -> None:
     content = json.loads(run.folder.config_path.read_text(encoding="utf-8"))
     content.setdefault(TRAINED_VARIANT, content["spec"]["variant"])
     content["spec"]["variant"] = config.model_dump(mode="json")
-    write_json(folder.config_path, content)
+    write_sealed(folder.config_path, content)
     for name in ("status.json", "prompts.parquet"):
         if (run.folder.path / name).is_file():
             shutil.copyfile(run.folder.path / name, folder.path / name)
