@@ -127,7 +127,7 @@ def _check_rows(run: LoggedRun, columns: Columns, phase: str, checked: Counter[s
         checked.update(dict.fromkeys(graded, len(votes["run_id"])))
         silent = ("train_reward", "advantage", *TOKEN_STATISTICS)
         for name in silent:
-            if any(value is not None for value in votes[name]) and name != "train_reward":
+            if any(value is not None for value in votes[name]):
                 yield name, "votes", "further votes have none"
 
 
