@@ -7,6 +7,7 @@ Keys of JSON files are changed twice: as an editor would, and with the file seal
 would who means it.
 """
 
+import fnmatch
 import os
 import re
 import shutil
@@ -163,7 +164,7 @@ def json_changes(kind: str, path: Path, root: Path, *, again: bool) -> Iterator[
             path.unlink()
             write_sealed(path, content) if again else write_json(path, content)
 
-        name = ".".join(str(key) for key in keys if key != 0)
+        name = ".".join(str(key) for key in keys if key != 0) + (" (sealed anew)" if again else "")
         yield Change(f"{kind}: {name}", str(path.relative_to(root)), make)
 
 
@@ -264,11 +265,15 @@ def audited(change: Change, small: FinishedSweep, copy: Path) -> AuditReport:
         os.link(original, path)
 
 
-def documented() -> set[str]:
-    """What docs/audit.md lists as not caught: ``code`` at the beginning of the table's rows."""
+def documented(found: list[Change]) -> set[str]:
+    """Changes that docs/audit.md lists as not caught, by patterns in the first cells."""
     section = DOCS.read_text().split(LIMITS)[1].split("\n## ")[0]
     cells = re.findall(r"^\| ([^|]*`[^|]*) \|", section, re.MULTILINE)
-    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    patterns = {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    names = {change.name for change in found}
+    for pattern in patterns:
+        assert fnmatch.filter(names, pattern), f"{pattern}: there is no such change"
+    return {name for pattern in patterns for name in fnmatch.filter(names, pattern)}
 
 
 def missed(found: list[Change], small: FinishedSweep, copy: Path) -> set[str]:
@@ -290,6 +295,6 @@ def test_every_change_is_caught_or_listed(small: FinishedSweep, copy: Path) -> N
     assert len(unseen) <= 0.033 * len(plain), sorted(unseen)
     assert len(plain) >= 274
     unseen |= missed(sealed, small, copy)
-    listed = documented()
+    listed = documented(plain + sealed)
     assert unseen == listed, f"not listed: {sorted(unseen - listed)}; caught: {listed - unseen}"
     assert audit_sweep(copy / small.store.path.name).ok, "everything is undone"

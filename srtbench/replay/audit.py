@@ -132,6 +132,8 @@ def _audit_plan(found: LoggedSweep, report: AuditReport) -> None:
     for twice in (named, ids):
         if len(set(twice)) < len(twice):
             breaches.append(("plan.json", "names a run or stage twice"))
+    if not plan.get("revote") and any(run.spec.sweep != plan["sweep"] for run in found.runs):
+        breaches.append(("plan.json", "sweep: is not what config.json of its runs says"))
     report.breaches += [Breach(name, "structure", *breach) for breach in breaches]
 
 
