@@ -23,7 +23,7 @@ from srtbench.store import Folder, State, SweepStore, write_json
 
 SAMPLES, PROMPTS = 10, 12
 FLOOR = 0.02
-"""Accuracy after a fall: were none of 12 prompts right, the exact interval would reach a quarter."""
+"""Accuracy after a fall: were no prompt right, the exact interval of 12 would reach a quarter."""
 
 
 @dataclass(frozen=True)
