@@ -34,7 +34,9 @@ def _math_here(answer: str) -> Keyed | None:
         return settle(answer, _exact), "ok"
     except NeedsEngineError:
         return None
-    except (MalformedError, RecursionError):
+    except RecursionError:  # the caller stands deep in its own stack; the worker does not
+        return None
+    except MalformedError:
         return _UNPARSABLE
 
 
@@ -51,7 +53,7 @@ def _math_keys(answers: Sequence[str]) -> list[Keyed]:
         for answer, (status, key) in zip(waiting, _sandbox.ask(waiting), strict=True):
             result: Keyed = (key if status == "ok" else None, cast(Status, status))
             results[answer] = result
-            if status != "error":
+            if status in {"ok", "unparsable"}:
                 _cache.put(answer, result, sys.getsizeof(key))
     return [results[answer] for answer in answers]
 

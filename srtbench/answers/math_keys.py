@@ -5,22 +5,37 @@ from __future__ import annotations
 import re
 
 from srtbench.answers.grammar import parse
-from srtbench.answers.lexer import TEXT_COMMAND, MalformedError, UnsupportedError, clean
+from srtbench.answers.lexer import MalformedError, UnsupportedError
+from srtbench.answers.spelling import TEXT_COMMAND, clean
 from srtbench.answers.structure import Engine, canonical
-from srtbench.answers.vocabulary import PROSE_PAIRS
+from srtbench.answers.vocabulary import BASE_WORDS, PROSE_PAIRS
 
 MAX_CHARS = 2_000
-MAX_LITERAL_CHARS = 200
+MAX_LITERAL_CHARS = 1_000
 MAX_KEY_CHARS = 4_000
 MAX_BRACES = 24
 _ROUNDS = 4
 
+_LETTER = r"(?:[A-Za-z]|\\(?:alpha|beta|gamma|theta|phi|psi|rho|sigma|mu|omega|Phi|Psi))"
+_NAME = rf"{_LETTER}(?:_(?:[A-Za-z0-9]|\{{[A-Za-z0-9]+\}}))?"
 _FUNCTION_PREFIX = re.compile(
-    r"[fghpqFGHPQRST](?:\^\{?-1\}?)? ?\( ?(?:[a-z]|-?[0-9]+) ?\) ?= ?(?=[^=<>]+\Z)"
+    rf"({_NAME})'*(?:\^(?:-1|\{{ ?-1 ?\}}))? ?\( ?(?:{_NAME}|-?[0-9.]+)(?: ?, ?(?:{_NAME}|-?[0-9.]+))* ?\)"
+    r" ?= ?(?=[^=<>]+\Z)"
+)
+# Names that the grammar does not read; what they name has a digit, so it is no prose.
+_WORD_PREFIX = re.compile(
+    r"(?:m ?)?(?:\\(?:angle|triangle) ?[A-Z]{1,3}|\\(?:overline|text|mathrm) ?\{[A-Za-z ]+\}"
+    r"|\|[A-Z]{2}\||\[[A-Z]{3,4}\]|[A-Z]_\{[A-Z]{3,4}\}|[A-Za-z]{3,}(?: [a-z]+){0,3})"
+    r" ?= ?(?=[^=<>]*[0-9][^=<>]*\Z)"
 )
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3])(?::([0-5][0-9]))?(?: ?([ap])\.? ?m\.?)?\Z", re.IGNORECASE)
-_DATE = re.compile(r"[0-9]+(?:-[0-9]+)+\Z|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}(?:[0-9]{2})?\Z")
-_ORDINAL = re.compile(r"[0-9]+ ?(?:st|nd|rd|th)\Z", re.IGNORECASE)
+_DATE = re.compile(r"[0-9.]+(?:(?:-{1,3}|[\u2012-\u2015])[0-9.]+)+\Z|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}(?:[0-9]{2})?\Z")
+_ORDINAL = re.compile(r"([0-9]+)[ -]?\^?[ {]*(st|nd|rd|th)[ }]*\Z", re.IGNORECASE)
+_BASED = re.compile(
+    r"([0-9][0-9A-F]*) ?\(?(?:in )?base[ -]([0-9]+|" + "|".join(BASE_WORDS) + r")\)?\Z"
+)
+_TIGHT = re.compile(r" ?([+=^_{}/*<>]) ?")
+_EXCLAIMED = re.compile(r"(?<=[A-Za-z]{2})!+\Z")
 _FOLDABLE = re.compile(r"[\w\s.,;:'\"()/&!?%-]+\Z")
 _WORDS = re.compile(r"[^\W\d_]+")
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
@@ -50,46 +65,80 @@ def _special(text: str) -> str | None:
     if clock is not None and (clock[2] or clock[3]):
         half = f" {clock[3].lower()}m" if clock[3] else ""
         return f"{int(clock[1])}:{clock[2] or '00'}{half}"
-    if _ORDINAL.match(plain):
-        return plain.replace(" ", "").lower()
+    ordinal = _ORDINAL.match(plain)
+    if ordinal is not None:
+        return ordinal[1] + ordinal[2].lower()
+    based = _BASED.match(plain)
+    if based is not None:
+        return f"{based[1]}_{{{BASE_WORDS.get(based[2], based[2])}}}"
     option = _OPTION.match(plain)
     if option is not None:
         return option[1]
     return plain if _DATE.match(plain) else None
 
 
-def literal(text: str) -> str:
+def literal(text: str, fold: bool = True) -> str:
     r"""The key of an answer outside the grammar: its text, ``\text{}`` removed, prose folded."""
     command = TEXT_COMMAND.fullmatch(text)
     if command is not None and _PAIR_OF_LETTERS.match(command[1].strip()):
         return f"\\text{{{command[1].strip()}}}"
-    plain = " ".join(TEXT_COMMAND.sub(r"\1", text).split()).strip(" ,;:!?\"'`")
+    plain = " ".join(TEXT_COMMAND.sub(r"\1", text).split()).strip(" ,;:?\"`")
+    plain = _TIGHT.sub(r"\1", plain)
+    plain = _EXCLAIMED.sub("", plain)
+    if plain.count("'") == 2 and plain[0] == plain[-1] == "'":
+        plain = plain[1:-1]
     if not plain.endswith("..."):
         plain = plain.strip(".")
     words = _WORDS.findall(plain)
-    if _FOLDABLE.match(plain) and any(len(w) > 2 or w.lower() in PROSE_PAIRS for w in words):
-        plain = plain.casefold()
+    if fold and _FOLDABLE.match(plain):
+        if any(len(word) > 2 or word.lower() in PROSE_PAIRS for word in words):
+            plain = plain.casefold()
     if len(plain) > MAX_LITERAL_CHARS or not any(char.isalnum() for char in plain):
         raise MalformedError("no literal answer")
     return plain
 
 
-def _step(text: str, engine: Engine) -> tuple[str, bool]:
+def _without_name(text: str) -> str:
+    """Without ``f(x) =`` or ``\\angle ABC =`` in front, unless what follows is about ``f`` again."""
+    prefix = _FUNCTION_PREFIX.match(text)
+    if prefix is not None:
+        rest = text[prefix.end() :]
+        again = re.search(re.escape(prefix[1]) + r" ?\((?! ?-?[0-9.]+ ?\))", rest)
+        return text if again else rest
+    word = _WORD_PREFIX.match(text)
+    return text if word is None else text[word.end() :]
+
+
+def _step(text: str, engine: Engine, fold: bool) -> tuple[str, bool]:
     """One round of canonicalisation, and whether it fell back to a literal."""
     text = clean(text)
     special = _special(text)
     if special is not None:
         return special, False
-    prefix = _FUNCTION_PREFIX.match(text)
-    if prefix is not None:
-        text = text[prefix.end() :]
+    text = _without_name(text)
     try:
         key = canonical(parse(text), engine)
     except UnsupportedError:
-        return literal(text), True
+        return literal(text, fold), True
     if len(key) > MAX_KEY_CHARS:
-        raise MalformedError("key too long")
+        return literal(text, fold), True
     return key, False
+
+
+class _UnstableError(MalformedError):
+    """The literal key would read as something else."""
+
+
+def _settle(answer: str, engine: Engine, fold: bool) -> str:
+    text, was_literal = answer, False
+    for _ in range(_ROUNDS):
+        key, is_literal = _step(text, engine, fold)
+        if was_literal and not is_literal:
+            raise _UnstableError("a literal that reads as something else")
+        if key == text:
+            return key
+        text, was_literal = key, is_literal
+    raise _UnstableError("no stable key")
 
 
 def settle(answer: str, engine: Engine) -> str:
@@ -99,12 +148,7 @@ def settle(answer: str, engine: Engine) -> str:
     not able to tell.
     """
     screen(answer)
-    text, was_literal = answer, False
-    for _ in range(_ROUNDS):
-        key, is_literal = _step(text, engine)
-        if was_literal and not is_literal:
-            raise MalformedError("a literal that reads as something else")
-        if key == text:
-            return key
-        text, was_literal = key, is_literal
-    raise MalformedError("no stable key")
+    try:
+        return _settle(answer, engine, fold=True)
+    except _UnstableError:  # `ABC` is a word, `abc` a product
+        return _settle(answer, engine, fold=False)
