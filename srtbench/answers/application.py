@@ -10,6 +10,7 @@ value (``h(10x+5h)``), and of a letter that the same answer applies to one name 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from srtbench.answers.lexer import Token
 from srtbench.answers.vocabulary import FUNCTION_LETTERS
@@ -48,7 +49,7 @@ def applied_letters(tokens: Sequence[Token]) -> frozenset[str]:
     """Letters that an answer applies to a single name or number somewhere."""
     return frozenset(
         first.text
-        for at, (first, second) in enumerate(zip(tokens, tokens[1:], strict=False))
+        for at, (first, second) in enumerate(pairwise(tokens))
         if first.kind == "symbol"
         and second.kind in {"(", "["}
         and first.text not in CONSTANTS

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from srtbench.answers.arithmetic import CLOSERS, MAX_DEPTH, ScalarParser
 from srtbench.answers.leaves import Tree
-from srtbench.answers.lists import arrange
 from srtbench.answers.lexer import MalformedError, UnsupportedError, tokenize
+from srtbench.answers.lists import arrange
 
 MAX_TOKENS = 600
 _RELATIONS = frozenset({"=", "<", ">", "<=", ">=", "!=", "in"})
@@ -90,7 +90,7 @@ class _Parser(ScalarParser):
                     self.take("number")
                     if braced:
                         self.take("}")
-            elif self.peek() in {"/", "*"} and self.peek(1) == "unit":
+            elif self.peek() in {"/", "*", "-"} and self.peek(1) == "unit":
                 self.take()
             else:
                 break

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias, cast
 
 from srtbench.answers.cache import ByteCache
+from srtbench.answers.exact import ExactEngine, NeedsEngineError
 from srtbench.answers.lexer import MalformedError
 from srtbench.answers.math_keys import settle
 from srtbench.answers.plain import MAX_PLAIN_CHARS, PLAIN_KINDS
 from srtbench.answers.sandbox import Sandbox
-from srtbench.answers.structure import ExactEngine, NeedsEngineError
 
 Status: TypeAlias = Literal["ok", "unparsable", "timeout", "error"]
 Keyed: TypeAlias = tuple[str | None, Status]

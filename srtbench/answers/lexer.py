@@ -90,7 +90,7 @@ def tokenize(text: str) -> list[Token]:
             assert number is not None
             position = match.start(kind) + number.end()
             kind, value = "number", number[0]
-        if kind in {"number", "grouped"} and not depth and _DUBIOUS_GROUPS.match(text, start):
+        if kind == "number" and not depth and _DUBIOUS_GROUPS.match(text, start):
             raise UnsupportedError("digits in no usual groups")
         if kind == "text":
             tokens.extend(_text_tokens(match["content"].strip(), tokens))
@@ -147,8 +147,8 @@ def _names_a_side(word: str, before: list[Token], after: str) -> bool:
     """Whether ``AB`` is one name, as in ``AB = 4``: alone on one side of an equation."""
     if not _CAPITALS.match(word) or word.lower() in PROSE_PAIRS:
         return False
-    starts = not before or before[-1].kind in {",", ";", "and", "or"}
-    ends = not after.strip() or after.lstrip()[0] in ",;"
+    starts = not before or before[-1].kind in {",", ";", "and", "or", "\\{"}
+    ends = not after.strip() or after.lstrip()[0] in ",;" or after.lstrip().startswith("\\}")
     return (starts and after.lstrip().startswith("=")) or (
         bool(before) and before[-1].kind == "=" and ends
     )
@@ -199,9 +199,7 @@ def _word_tokens(word: str, spaced: bool, tokens: list[Token]) -> list[Token]:
     if len(word) >= 2 and _has_value(tokens):
         if lowered in SCALES:
             return [Token("*", "*", True), Token("number", SCALES[lowered], True)]
-        if is_bare_unit(word) or (
-            spaced and tokens[-1].kind == "number" and is_spaced_unit(word)
-        ):
+        if is_bare_unit(word) or (spaced and tokens[-1].kind == "number" and is_spaced_unit(word)):
             return [Token("unit", word, spaced)]
         if _PLURAL.match(word) and word not in _NOT_UNITS:
             return [Token("unit", word, spaced)]

@@ -7,6 +7,7 @@ groups would make ``x=1,y=2; x=2,y=1`` equal ``x=1,y=1; x=2,y=2``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from srtbench.answers.leaves import Tree
 from srtbench.answers.lexer import UnsupportedError
@@ -39,7 +40,7 @@ def in_usual_order(names: Sequence[Tree]) -> bool:
     if any(name[0] != "sym" for name in names):
         return False
     texts = tuple(str(name[1]) for name in names)
-    return texts in _USUAL_TUPLES or all(a < b for a, b in zip(texts, texts[1:], strict=False))
+    return texts in _USUAL_TUPLES or all(a < b for a, b in pairwise(texts))
 
 
 def arrange(entries: list[Tree], separators: list[str]) -> Tree:
@@ -50,9 +51,8 @@ def arrange(entries: list[Tree], separators: list[str]) -> Tree:
     if len(words) > 1:
         raise UnsupportedError("and with or")
     if any(separator.startswith(";") for separator in separators):
-        if any(separator.endswith(("and", "or")) for separator in separators):
-            if not all(separator.startswith(";") for separator in separators):
-                raise UnsupportedError("groups within groups")
+        if words and not all(separator.startswith(";") for separator in separators):
+            raise UnsupportedError("groups within groups")
         return _grouped(entries, [separator.startswith(";") for separator in separators])
     if not words:
         return _flat("list", entries)

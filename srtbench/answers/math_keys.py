@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from typing import Literal, TypeAlias
 
+from srtbench.answers.exact import Engine
 from srtbench.answers.grammar import parse
 from srtbench.answers.lexer import MalformedError, UnsupportedError
 from srtbench.answers.spelling import TEXT_COMMAND, clean
-from srtbench.answers.structure import Engine, canonical
+from srtbench.answers.structure import canonical
 from srtbench.answers.vocabulary import BASE_WORDS, PROSE_PAIRS
 
 MAX_CHARS = 2_000
@@ -15,11 +18,16 @@ MAX_LITERAL_CHARS = 1_000
 MAX_KEY_CHARS = 4_000
 MAX_BRACES = 24
 _ROUNDS = 4
+# How literal text is written down. The first that reads as itself is the key: `ABC` is a word but
+# `abc` a product, and without its command `\\mathrm{bw}` is one too.
+Reading: TypeAlias = Literal["folded", "plain", "verbatim"]
+_READINGS: tuple[Reading, ...] = ("folded", "plain", "verbatim")
 
 _LETTER = r"(?:[A-Za-z]|\\(?:alpha|beta|gamma|theta|phi|psi|rho|sigma|mu|omega|Phi|Psi))"
 _NAME = rf"{_LETTER}(?:_(?:[A-Za-z0-9]|\{{[A-Za-z0-9]+\}}))?"
+_ARGUMENT = rf"(?:{_NAME}|-?[0-9.]+)"
 _FUNCTION_PREFIX = re.compile(
-    rf"({_NAME})'*(?:\^(?:-1|\{{ ?-1 ?\}}))? ?\( ?(?:{_NAME}|-?[0-9.]+)(?: ?, ?(?:{_NAME}|-?[0-9.]+))* ?\)"
+    rf"({_NAME})'*(?:\^(?:-1|\{{ ?-1 ?\}}))? ?\( ?{_ARGUMENT}(?: ?, ?{_ARGUMENT})* ?\)"
     r" ?= ?(?=[^=<>]+\Z)"
 )
 # Names that the grammar does not read; what they name has a digit, so it is no prose.
@@ -29,7 +37,9 @@ _WORD_PREFIX = re.compile(
     r" ?= ?(?=[^=<>]*[0-9][^=<>]*\Z)"
 )
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3])(?::([0-5][0-9]))?(?: ?([ap])\.? ?m\.?)?\Z", re.IGNORECASE)
-_DATE = re.compile(r"[0-9.]+(?:(?:-{1,3}|[\u2012-\u2015])[0-9.]+)+\Z|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}(?:[0-9]{2})?\Z")
+_DATE = re.compile(
+    r"[0-9.]+(?:(?:-{1,3}|[\u2012-\u2015])[0-9.]+)+\Z|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}(?:[0-9]{2})?\Z"
+)
 _ORDINAL = re.compile(r"([0-9]+)[ -]?\^?[ {]*(st|nd|rd|th)[ }]*\Z", re.IGNORECASE)
 _BASED = re.compile(
     r"([0-9][0-9A-F]*) ?\(?(?:in )?base[ -]([0-9]+|" + "|".join(BASE_WORDS) + r")\)?\Z"
@@ -77,12 +87,14 @@ def _special(text: str) -> str | None:
     return plain if _DATE.match(plain) else None
 
 
-def literal(text: str, fold: bool = True) -> str:
+def literal(text: str, reading: Reading = "folded") -> str:
     r"""The key of an answer outside the grammar: its text, ``\text{}`` removed, prose folded."""
     command = TEXT_COMMAND.fullmatch(text)
     if command is not None and _PAIR_OF_LETTERS.match(command[1].strip()):
         return f"\\text{{{command[1].strip()}}}"
-    plain = " ".join(TEXT_COMMAND.sub(r"\1", text).split()).strip(" ,;:?\"`")
+    if reading != "verbatim":
+        text = TEXT_COMMAND.sub(r"\1", text)
+    plain = " ".join(text.split()).strip(' ,;:?"`')
     plain = _TIGHT.sub(r"\1", plain)
     plain = _EXCLAIMED.sub("", plain)
     if plain.count("'") == 2 and plain[0] == plain[-1] == "'":
@@ -90,16 +102,16 @@ def literal(text: str, fold: bool = True) -> str:
     if not plain.endswith("..."):
         plain = plain.strip(".")
     words = _WORDS.findall(plain)
-    if fold and _FOLDABLE.match(plain):
-        if any(len(word) > 2 or word.lower() in PROSE_PAIRS for word in words):
-            plain = plain.casefold()
+    prose = any(len(word) > 2 or word.lower() in PROSE_PAIRS for word in words)
+    if reading == "folded" and prose and _FOLDABLE.match(plain):
+        plain = plain.casefold()
     if len(plain) > MAX_LITERAL_CHARS or not any(char.isalnum() for char in plain):
         raise MalformedError("no literal answer")
     return plain
 
 
 def _without_name(text: str) -> str:
-    """Without ``f(x) =`` or ``\\angle ABC =`` in front, unless what follows is about ``f`` again."""
+    """Without ``f(x) =`` or ``\\angle ABC =`` in front, unless the rest is about ``f`` again."""
     prefix = _FUNCTION_PREFIX.match(text)
     if prefix is not None:
         rest = text[prefix.end() :]
@@ -109,7 +121,7 @@ def _without_name(text: str) -> str:
     return text if word is None else text[word.end() :]
 
 
-def _step(text: str, engine: Engine, fold: bool) -> tuple[str, bool]:
+def _step(text: str, engine: Engine, reading: Reading) -> tuple[str, bool]:
     """One round of canonicalisation, and whether it fell back to a literal."""
     text = clean(text)
     special = _special(text)
@@ -119,9 +131,9 @@ def _step(text: str, engine: Engine, fold: bool) -> tuple[str, bool]:
     try:
         key = canonical(parse(text), engine)
     except UnsupportedError:
-        return literal(text, fold), True
+        return literal(text, reading), True
     if len(key) > MAX_KEY_CHARS:
-        return literal(text, fold), True
+        return literal(text, reading), True
     return key, False
 
 
@@ -129,10 +141,10 @@ class _UnstableError(MalformedError):
     """The literal key would read as something else."""
 
 
-def _settle(answer: str, engine: Engine, fold: bool) -> str:
+def _settle(answer: str, engine: Engine, reading: Reading) -> str:
     text, was_literal = answer, False
     for _ in range(_ROUNDS):
-        key, is_literal = _step(text, engine, fold)
+        key, is_literal = _step(text, engine, reading)
         if was_literal and not is_literal:
             raise _UnstableError("a literal that reads as something else")
         if key == text:
@@ -148,7 +160,7 @@ def settle(answer: str, engine: Engine) -> str:
     not able to tell.
     """
     screen(answer)
-    try:
-        return _settle(answer, engine, fold=True)
-    except _UnstableError:  # `ABC` is a word, `abc` a product
-        return _settle(answer, engine, fold=False)
+    for reading in _READINGS[:-1]:
+        with suppress(_UnstableError):
+            return _settle(answer, engine, reading)
+    return _settle(answer, engine, _READINGS[-1])

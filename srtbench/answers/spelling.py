@@ -20,7 +20,9 @@ _VULGAR = re.compile("[\u00bc-\u00be\u2150-\u215e\u2189]")
 _STYLED = re.compile("[\U0001d400-\U0001d7ff\uff01-\uff5e\u210e\u212f\u2113]")
 _ORDINAL_LETTERS = str.maketrans({"ᵗ": "t", "ʰ": "h", "ˢ": "s", "ᵈ": "d", "ʳ": "r"})
 # A dash is a minus unless it stands between two numbers, where it may be a range.
-_DASH = re.compile("(?<![0-9 ])[\u2012-\u2015]|(?<![0-9]) [\u2012-\u2015]|[\u2012-\u2015](?! ?[0-9])")
+_DASH = re.compile(
+    "(?<![0-9 ])[\u2012-\u2015]|(?<![0-9]) [\u2012-\u2015]|[\u2012-\u2015](?! ?[0-9])"
+)
 _OVERLINED = re.compile("(?:[0-9][\u0304\u0305])+")
 _DOTTED = re.compile("(?<=\\.)([0-9]*?)([0-9])\u0307(?:([0-9]*)([0-9])\u0307)?")
 _DOT_COMMANDS = re.compile(
@@ -68,6 +70,7 @@ _BRACKETED_UNIT = re.compile(
 TEXT_NAMES = r"text(?:rm|bf|it|sf|tt|up|normal)?|mbox|hbox|mathrm|mathit|mathsf|operatorname\*?"
 _WHOLE_TEXT = re.compile(rf"\\(?:{TEXT_NAMES})\s*\{{([^{{}}]*)\}}\Z")
 TEXT_COMMAND = re.compile(rf"\\(?:{TEXT_NAMES})\s*\{{([^{{}}]*)\}}")
+_TEXT_SIGN = re.compile(rf"\\(?:{TEXT_NAMES})\s*\{{\s*([:;,])\s*\}}")
 _BOLD = re.compile(r"(?:(?<=^)|(?<=[\s=:(,]))\*\*(?=[^\s*])([^*]+)\*\*(?=\Z|[\s.,;:!)])")
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019"}
 
@@ -173,6 +176,7 @@ def clean(answer: str) -> str:
     text = _DIGIT_GAP.sub("", text)
     text = _PRIME.sub(lambda match: "'" * match[0].count("\\prime"), text)
     text = _DROPPED.sub(_spaced, text)
+    text = _TEXT_SIGN.sub(r"\1", text)
     text = _FRACTION_ALIAS.sub(r"\\frac", text)
     text = _units(_numerals(text))
     text = " ".join(text.split())

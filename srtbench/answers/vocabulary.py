@@ -65,7 +65,9 @@ UNICODE: dict[str, str] = {
 }
 BASE_WORDS: dict[str, str] = {
     word: str(base)
-    for base, word in enumerate("two three four five six seven eight nine ten".split(), start=2)
+    for base, word in enumerate(
+        ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), start=2
+    )
 } | {"twelve": "12", "sixteen": "16"}
 
 _GREEK = _words(
@@ -146,9 +148,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "inf": ("symbol", r"\infty"),
 }
 # Letters that name functions: what stands in brackets after them is an argument.
-FUNCTION_LETTERS = _words(
-    r"f g h p q F G H P Q R S T u \phi \psi \Phi \Psi \Gamma \zeta"
-)
+FUNCTION_LETTERS = _words(r"f g h p q F G H P Q R S T u \phi \psi \Phi \Psi \Gamma \zeta")
 STRUCTURES = _words("frac sqrt binom dbinom tbinom boxed fbox mathbf boldsymbol bm mathnormal")
 
 # Bare runs of letters that are products, not words; and pairs that are words, not products.
@@ -172,11 +172,11 @@ _UNITS = _words("""
     cent cents euro euros yen rupee rupees unit units N J W V A Hz Pa kPa mol K C F people person
     student students way ways time times point points item items apple apples book books coin coins
     marble marbles card cards ball balls box boxes page pages child children men women girl girls
-    boy boys egg eggs Hz kHz MHz GHz MPa GPa hPa eV keV MeV GeV TeV kN mN MN kJ MJ GJ mW kW MW GW kWh
-    Wh mV kV mA T Wb H B KB kB MB GB TB Mb Gb mmol pF nF rpm bps Kbps Mbps Gbps kcal cal dB atm bar
-    torr psi ppm lm lx nm ms ns ha acre acres number numbers integer integers solution solutions digit
-    digits square squares triangle triangles side sides mark marks vote votes game games step steps piece pieces slice
-    slices
+    boy boys egg eggs Hz kHz MHz GHz MPa GPa hPa eV keV MeV GeV TeV kN mN MN kJ MJ GJ mW kW MW GW
+    kWh Wh mV kV mA T Wb H B KB kB MB GB TB Mb Gb mmol pF nF rpm bps Kbps Mbps Gbps kcal cal dB atm
+    bar torr psi ppm lm lx nm ms ns ha acre acres number numbers integer integers solution solutions
+    digit digits square squares triangle triangles side sides mark marks vote votes game games step
+    steps piece pieces slice slices
     """)
 _UNIT_MODIFIERS = _words("per square cubic sq cu of the each a")
 # Two bare letters are a product unless they can hardly be one: `2mg` is not 2 milligrams.

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from srtbench.datasets.problems import DatasetError
 
 _BATCH = 1024
+_NARROW = {"float": "float32", "float32": "float32", "halffloat": "float16", "float16": "float16"}
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,19 @@ def _csv_values(header: list[str], fields: list[str]) -> dict[str, Any] | str:
     return {name: field or None for name, field in zip(header, fields, strict=True)}
 
 
+def shortest_floats(values: dict[str, Any], narrow: Mapping[str, str]) -> dict[str, Any]:
+    """A row with its narrow floats as they were written: float32 0.8 is not 0.800000011920929.
+
+    ``narrow`` names the columns of fewer than 64 bits and their types.
+    """
+    import numpy as np
+
+    for name, kind in narrow.items():
+        if isinstance(values.get(name), float):
+            values[name] = float(str(np.dtype(_NARROW[kind]).type(values[name])))
+    return values
+
+
 def parquet_rows(path: Path) -> Iterator[Row]:
     """Rows of a Parquet file, numbered from 1.
 
@@ -110,9 +124,10 @@ def parquet_rows(path: Path) -> Iterator[Row]:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=_BATCH):
+                narrow = {f.name: str(f.type) for f in batch.schema if str(f.type) in _NARROW}
                 for values in batch.to_pylist():
                     number += 1
-                    yield Row(f"row {number}", values)
+                    yield Row(f"row {number}", shortest_floats(values, narrow))
     except pyarrow.ArrowException as error:
         place = f" after row {number}" if number else ""
         raise DatasetError(f"{path.name}: not readable as Parquet{place}: {error}") from error
