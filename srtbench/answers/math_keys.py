@@ -14,7 +14,7 @@ from srtbench.answers.structure import canonical
 from srtbench.answers.vocabulary import BASE_WORDS, PROSE_PAIRS
 
 MAX_CHARS = 2_000
-MAX_LITERAL_CHARS = 1_000
+MAX_LITERAL_CHARS = MAX_CHARS
 MAX_KEY_CHARS = 4_000
 MAX_BRACES = 24
 _ROUNDS = 4
