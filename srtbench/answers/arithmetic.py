@@ -126,6 +126,7 @@ class ScalarParser:
         return ["add", whole, part]
 
     def factor(self) -> Tree:
+        named = self.peek() == "symbol"
         base = self.base()
         while True:
             if self.peek() == "^":
@@ -146,7 +147,7 @@ class ScalarParser:
                 base = ["fact", base]
             elif self.peek() == "_":
                 base = self.subscript(base)
-            elif self.applies(base):
+            elif named and self.applies(base):
                 base = self.application(base)
             else:
                 return base

@@ -3,8 +3,28 @@
 import random
 
 LETTERS = "abckmnpqrtxyz"
-UNITS = (r"\text{ cm}", " kg", r"\mathrm{~N}", r"\text{ m/s}", r"^\circ", r"\%", " apples", "'", " Hz")
-WORDS = ("Evelyn", r"\text{Tuesday}", "no", "B", "(C)", "ABD", r"\text{even}", "blue and red", "11th")
+UNITS = (
+    r"\text{ cm}",
+    " kg",
+    r"\mathrm{~N}",
+    r"\text{ m/s}",
+    r"^\circ",
+    r"\%",
+    " apples",
+    "'",
+    " Hz",
+)
+WORDS = (
+    "Evelyn",
+    r"\text{Tuesday}",
+    "no",
+    "B",
+    "(C)",
+    "ABD",
+    r"\text{even}",
+    "blue and red",
+    "11th",
+)
 
 
 def integer(rng: random.Random) -> str:
@@ -23,13 +43,30 @@ def number(rng: random.Random) -> str:
     top, bottom = rng.randrange(1, 60), rng.randrange(1, 40)
     sign = rng.choice(("", "", "-", "\u2212", "\u2013"))
     forms = (
-        rf"\frac{{{top}}}{{{bottom}}}", f"{top}/{bottom}", f"{top}.{bottom}", f"{top} {1}/{bottom + 1}",
-        rf"{top}\frac{{1}}{{{bottom + 1}}}", f"0.{top}({bottom})", rf"{top}.\overline{{{bottom}}}",
-        f"{top}e-{bottom}", f"{top}.{bottom}e{bottom}", f"{top}E+{bottom % 9}",
-        rf"{top} \times 10^{{{bottom % 12}}}", f"{top}\u00b2", f"10\u207b\u00b9\u00b2 \u00b7 {top}",
-        f"{top}_{{{2 + bottom % 9}}}", f"101_{{(2)}}", f"0,{top:03}", f"{top % 9 + 1},00,000",
-        f"{top}!", f"{1000 + top}!", f"2^{{{top}}}", f"{top}:{bottom}", f"{top}th", f"{top}-{bottom}",
-    )  # fmt: skip
+        rf"\frac{{{top}}}{{{bottom}}}",
+        f"{top}/{bottom}",
+        f"{top}.{bottom}",
+        f"{top} {1}/{bottom + 1}",
+        rf"{top}\frac{{1}}{{{bottom + 1}}}",
+        f"0.{top}({bottom})",
+        rf"{top}.\overline{{{bottom}}}",
+        f"{top}e-{bottom}",
+        f"{top}.{bottom}e{bottom}",
+        f"{top}E+{bottom % 9}",
+        rf"{top} \times 10^{{{bottom % 12}}}",
+        f"{top}\u00b2",
+        f"10\u207b\u00b9\u00b2 \u00b7 {top}",
+        f"{top}_{{{2 + bottom % 9}}}",
+        "101_{(2)}",
+        f"0,{top:03}",
+        f"{top % 9 + 1},00,000",
+        f"{top}!",
+        f"{1000 + top}!",
+        f"2^{{{top}}}",
+        f"{top}:{bottom}",
+        f"{top}th",
+        f"{top}-{bottom}",
+    )
     return sign + rng.choice((integer(rng), integer(rng), rng.choice(forms)))
 
 
@@ -41,14 +78,31 @@ def scalar(rng: random.Random, depth: int = 2) -> str:
     small = rng.randrange(2, 12)
     letter, other = rng.sample(LETTERS, 2)
     forms = (
-        f"{first} + {second}", f"{first} - ({second})", rf"\frac{{{first}}}{{{second}}}",
-        rf"\sqrt{{{small}}}", rf"{small}\sqrt{{{small + 1}}}", rf"\sqrt[3]{{{letter}}}", f"{letter}^{small}",
-        f"{small}{letter}({letter} + {small})", f"f({letter})", f"N(0)e^{{-{letter}}}",
-        f"f(g({letter}))", f"g(f({letter}))", f"{letter}({small})", f"{letter}_{{{small}}}",
-        f"({letter} + {other})^2", rf"\ln {small}", rf"\sin {letter}", rf"\log_{small} {small + 3}",
-        rf"\lfloor {letter} \rfloor", rf"|{letter} - {small}|", rf"\sqrt{{\sqrt[3]{{{letter}}}}}",
-        rf"{small} \cdot {letter}", f"{letter}'", f"{letter}_{{n+{small}}}",
-    )  # fmt: skip
+        f"{first} + {second}",
+        f"{first} - ({second})",
+        rf"\frac{{{first}}}{{{second}}}",
+        rf"\sqrt{{{small}}}",
+        rf"{small}\sqrt{{{small + 1}}}",
+        rf"\sqrt[3]{{{letter}}}",
+        f"{letter}^{small}",
+        f"{small}{letter}({letter} + {small})",
+        f"f({letter})",
+        f"N(0)e^{{-{letter}}}",
+        f"f(g({letter}))",
+        f"g(f({letter}))",
+        f"{letter}({small})",
+        f"{letter}_{{{small}}}",
+        f"({letter} + {other})^2",
+        rf"\ln {small}",
+        rf"\sin {letter}",
+        rf"\log_{small} {small + 3}",
+        rf"\lfloor {letter} \rfloor",
+        rf"|{letter} - {small}|",
+        rf"\sqrt{{\sqrt[3]{{{letter}}}}}",
+        rf"{small} \cdot {letter}",
+        f"{letter}'",
+        f"{letter}_{{n+{small}}}",
+    )
     return rng.choice(forms)
 
 
@@ -56,12 +110,22 @@ def relation(rng: random.Random) -> str:
     letter, other = rng.sample(LETTERS, 2)
     one, two = rng.randrange(1, 50), rng.randrange(1, 50)
     forms = (
-        f"{letter} = {number(rng)}", f"{number(rng)} = {letter}", f"AB = {one}", f"f({letter}) = {scalar(rng)}",
-        f"{letter} = {one} + {two} = {one + two}", f"-{letter} > -{one}", rf"{one} < {letter} \le {two}",
-        f"{one}{letter} < {two}", f"{letter} = {one}, {other} = {two}", f"({letter},{other}) = ({one},{two})",
-        f"{letter}={one},{other}={two};{letter}={two},{other}={one}", rf"{letter} \in [{one}, {two}]",
-        f"{letter}:{other} = {one}:{two}", f"{letter} + {other} = {one}", rf"{letter} \ne {two}",
-    )  # fmt: skip
+        f"{letter} = {number(rng)}",
+        f"{number(rng)} = {letter}",
+        f"AB = {one}",
+        f"f({letter}) = {scalar(rng)}",
+        f"{letter} = {one} + {two} = {one + two}",
+        f"-{letter} > -{one}",
+        rf"{one} < {letter} \le {two}",
+        f"{one}{letter} < {two}",
+        f"{letter} = {one}, {other} = {two}",
+        f"({letter},{other}) = ({one},{two})",
+        f"{letter}={one},{other}={two};{letter}={two},{other}={one}",
+        rf"{letter} \in [{one}, {two}]",
+        f"{letter}:{other} = {one}:{two}",
+        f"{letter} + {other} = {one}",
+        rf"{letter} \ne {two}",
+    )
     return rng.choice(forms)
 
 

@@ -70,7 +70,7 @@ def _written(value: Fraction, rng: random.Random) -> list[str]:
         f"{shifted}e-{places}",
         f"{shifted}E-0{places}",
         rf"{shifted} \times 10^{{-{places}}}",
-        f"{shifted} × 10⁻{raised}",
+        f"{shifted} \u00d7 10\u207b{raised}",
         f"{shifted} x 10^-{places}",
         f"{value.numerator}/{value.denominator}",
         f"{plain}\\text{{ N}}",
