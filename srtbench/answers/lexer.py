@@ -64,6 +64,8 @@ _DUBIOUS_GROUPS = re.compile(
     r"(?<![0-9.,])(?:0[0-9]*(?:,[0-9]{3})+|[0-9]+(?:,[0-9]+)*,0[0-9]+(?:,[0-9]+)*"
     r"|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+)(?![0-9,])"
 )
+# Small hexadecimal digits, or a letter with an index.
+_DUBIOUS_BASE = re.compile(r"[0-9]+[a-f][0-9a-f]*_\{1[1-6]\}")
 _CAPITALS = re.compile(r"[A-Z]{2,4}\Z")
 _JOINT = re.compile(r"[,;]?\s*(and|or|,|;)\s*,?\Z")
 _PLURAL = re.compile(r"[a-z]{3,}s\Z")
@@ -92,6 +94,8 @@ def tokenize(text: str) -> list[Token]:
             kind, value = "number", number[0]
         if kind == "number" and not depth and _DUBIOUS_GROUPS.match(text, start):
             raise UnsupportedError("digits in no usual groups")
+        if kind == "number" and _DUBIOUS_BASE.match(text, match.start(kind)):
+            raise UnsupportedError("digits of another base, or an index")
         if kind == "text":
             tokens.extend(_text_tokens(match["content"].strip(), tokens))
         elif kind == "word" and _names_a_side(value, tokens, text[position:]):
@@ -167,6 +171,8 @@ def _prime_token(value: str, tokens: list[Token], spaced: bool) -> Token:
 
 def _text_tokens(content: str, tokens: list[Token]) -> list[Token]:
     r"""Tokens of ``\text{content}``: separators, units, scale words, letters; else prose."""
+    if content.startswith("(") and content.endswith(")") and is_unit(content[1:-1]):
+        content = content[1:-1] if len(content) > 3 else content
     lowered = content.lower().rstrip(".")
     has_value = _has_value(tokens)
     if not content:

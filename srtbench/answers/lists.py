@@ -67,6 +67,8 @@ def arrange(entries: list[Tree], separators: list[str]) -> Tree:
 def _flat(node: str, entries: list[Tree], word: str = "") -> Tree:
     names = [name_of(entry) for entry in entries]
     distinct = set(names)
+    if distinct != {None} and any(entry[0] == "sym" for entry in entries):
+        raise UnsupportedError("names that share an equation")
     if word == "or" and len(distinct) > 1 and None not in distinct:
         raise UnsupportedError("alternatives of several names")
     if word == "and" and any(e[0] == "rel" and e[1] != ["="] for e in entries):

@@ -23,6 +23,7 @@ _ORDINAL_LETTERS = str.maketrans({"ᵗ": "t", "ʰ": "h", "ˢ": "s", "ᵈ": "d", 
 _DASH = re.compile(
     "(?<![0-9 ])[\u2012-\u2015]|(?<![0-9]) [\u2012-\u2015]|[\u2012-\u2015](?! ?[0-9])"
 )
+_GROUP_SPACE = re.compile("(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3}(?![0-9]))")
 _OVERLINED = re.compile("(?:[0-9][\u0304\u0305])+")
 _DOTTED = re.compile("(?<=\\.)([0-9]*?)([0-9])\u0307(?:([0-9]*)([0-9])\u0307)?")
 _DOT_COMMANDS = re.compile(
@@ -70,6 +71,8 @@ _BRACKETED_UNIT = re.compile(
 TEXT_NAMES = r"text(?:rm|bf|it|sf|tt|up|normal)?|mbox|hbox|mathrm|mathit|mathsf|operatorname\*?"
 _WHOLE_TEXT = re.compile(rf"\\(?:{TEXT_NAMES})\s*\{{([^{{}}]*)\}}\Z")
 TEXT_COMMAND = re.compile(rf"\\(?:{TEXT_NAMES})\s*\{{([^{{}}]*)\}}")
+# Half-open intervals with brackets turned outwards, ``]0, 1]``.
+_OUTWARD = re.compile(r"([\[\]])([^\[\]]*,[^\[\]]*)([\[\]])\Z")
 _TEXT_SIGN = re.compile(rf"\\(?:{TEXT_NAMES})\s*\{{\s*([:;,])\s*\}}")
 _BOLD = re.compile(r"(?:(?<=^)|(?<=[\s=:(,]))\*\*(?=[^\s*])([^*]+)\*\*(?=\Z|[\s.,;:!)])")
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019"}
@@ -94,7 +97,7 @@ def plain_unicode(text: str) -> str:
     """Mathematical signs of Unicode as LaTeX, raised and lowered digits as whole numbers."""
     if text.isascii():
         return text
-    text = text.translate(_ORDINAL_LETTERS)
+    text = _GROUP_SPACE.sub("", text.translate(_ORDINAL_LETTERS))
     text = _STYLED.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
     text = _RAISED.sub(
         lambda match: "^{" + "".join(map(_SUPERSCRIPTS.__getitem__, match[0])) + "}", text
@@ -118,6 +121,10 @@ def _unmarked(text: str) -> str:
         text = text[2:].lstrip()
     if text.endswith("**") and not text.endswith("***"):
         text = text[:-2].rstrip()
+    for mark in ("*", "__"):
+        inner = text[len(mark) : -len(mark)]
+        if text.startswith(mark) and text.endswith(mark) and inner and mark[0] not in inner:
+            text = inner.strip()
     if len(text) > 2 and _QUOTES.get(text[0]) == text[-1] and text[-1] not in text[1:-1]:
         text = text[1:-1].strip()
     return text
@@ -183,6 +190,10 @@ def clean(answer: str) -> str:
     while text and text[-1] in ".,;:\\" and not text.endswith("..."):
         text = text[:-1].rstrip()
     text = _whole_braces(text)
+    outward = _OUTWARD.match(text)
+    if outward is not None:
+        opener = "[" if outward[1] == "[" else "("
+        text = f"{opener}{outward[2]}{']' if outward[3] == ']' else ')'}"
     whole = _WHOLE_TEXT.match(text)
     if whole is not None:
         inner = whole[1].strip().rstrip(".,;:")

@@ -29,6 +29,7 @@ UNICODE: dict[str, str] = {
     "\u221a": r"\sqrt ",
     "\u03c0": r"\pi ",
     "\u00b0": r"^\circ ",
+    "\u00ba": r"^\circ ",
     "\u211d": r"\mathbb{R}",
     "\u03b1": r"\alpha ",
     "\u03b2": r"\beta ",
