@@ -36,6 +36,15 @@ _WORD_PREFIX = re.compile(
     r"|\|[A-Z]{2}\||\[[A-Z]{3,4}\]|[A-Z]_\{[A-Z]{3,4}\}|[A-Za-z]{3,}(?: [a-z]+){0,3})"
     r" ?= ?(?=[^=<>]*[0-9][^=<>]*\Z)"
 )
+# Products that the grammar would read and that do not commute or are none: derivatives, inverse
+# or transposed matrices, cross products of vectors.
+_NO_PRODUCT = re.compile(
+    r"\\frac ?\{ ?d ?(?:\^ ?\{? ?[0-9n] ?\}? ?)?[^{}]{0,20}\} ?\{ ?d ?\\?[A-Za-z]"
+    r"|(?<![A-Za-z])d ?[A-Za-z]? ?/ ?d ?[A-Za-z](?![A-Za-z])"
+    r"|(?=.*\\(?:mathbf|boldsymbol|bm)).*\\times"
+)
+_MATRIX_POWER = re.compile(r"[A-Z)] ?\^ ?\{? ?(?:- ?1|T|\\top)(?![0-9A-Za-z])")
+_CAPITAL = re.compile(r"(?<![A-Za-z\\])[A-Z]|(?<=[A-Z])[A-Z]")
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3])(?::([0-5][0-9]))?(?: ?([ap])\.? ?m\.?)?\Z", re.IGNORECASE)
 _DATE = re.compile(
     r"[0-9.]+(?:(?:-{1,3}|[\u2012-\u2015])[0-9.]+)+\Z|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}(?:[0-9]{2})?\Z"
@@ -121,6 +130,14 @@ def _without_name(text: str) -> str:
     return text if word is None else text[word.end() :]
 
 
+def _is_no_product(text: str) -> bool:
+    """Whether symbols side by side are something else than a product of numbers."""
+    plain = TEXT_COMMAND.sub(r"\1", text) if "\\" in text else text
+    if ("d" in plain or "\\times" in plain) and _NO_PRODUCT.search(plain):
+        return True
+    return _MATRIX_POWER.search(plain) is not None and len(set(_CAPITAL.findall(plain)) - {"T"}) > 1
+
+
 def _step(text: str, engine: Engine, reading: Reading) -> tuple[str, bool]:
     """One round of canonicalisation, and whether it fell back to a literal."""
     text = clean(text)
@@ -128,6 +145,8 @@ def _step(text: str, engine: Engine, reading: Reading) -> tuple[str, bool]:
     if special is not None:
         return special, False
     text = _without_name(text)
+    if _is_no_product(text):
+        return literal(text, reading), True
     try:
         key = canonical(parse(text), engine)
     except UnsupportedError:
@@ -135,6 +154,24 @@ def _step(text: str, engine: Engine, reading: Reading) -> tuple[str, bool]:
     if len(key) > MAX_KEY_CHARS:
         return literal(text, reading), True
     return key, False
+
+
+def is_literal(answer: str) -> bool:
+    """Whether an answer is outside the grammar, so that its key is its text: prose, mostly."""
+    try:
+        screen(answer)
+        text = clean(answer)
+        if _special(text) is not None:
+            return False
+        text = _without_name(text)
+        if not _is_no_product(text):
+            parse(text)
+            return False
+    except UnsupportedError:
+        return True
+    except (MalformedError, RecursionError):
+        return False
+    return True
 
 
 class _UnstableError(MalformedError):

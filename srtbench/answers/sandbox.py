@@ -43,6 +43,10 @@ class WorkerError(Exception):
     """The worker could not be started, died, or does not reply: nothing that the answer did."""
 
 
+class WorkerStartError(WorkerError):
+    """It could not even be started, which no other answer would change."""
+
+
 class _Worker:
     """One running process and its two pipes."""
 
@@ -60,9 +64,12 @@ class _Worker:
                 start_new_session=True,
             )
         except (OSError, RuntimeError) as error:
-            raise WorkerError(str(error)) from error
+            raise WorkerStartError(str(error)) from error
         try:
             self.read(WALL_SECONDS)
+        except WorkerError as error:
+            self.close()
+            raise WorkerStartError(str(error)) from error
         except BaseException:
             self.close()
             raise
@@ -177,8 +184,13 @@ class Sandbox:
             chunk = batch.chunk(waiting)
             with self._lock:
                 done, cause = self._exchange(batch, chunk)
-            failures = failures + 1 if cause == "lost" and not done else int(cause == "lost")
+            lost = cause in {"lost", "unstarted"}
+            failures = failures + 1 if lost and not done else int(lost)
             waiting = waiting[done:]
+            if cause == "unstarted" and failures >= _ATTEMPTS:
+                for index in waiting:
+                    batch.replies[index] = ("error", None)
+                return late
             if cause in {"time", "memory"}:
                 late.append(waiting.pop(0))
             elif failures >= _ATTEMPTS:
@@ -201,9 +213,9 @@ class Sandbox:
                 batch.left -= spent
                 batch.replies[index] = (status, key)
                 done += 1
-        except WorkerError:
+        except WorkerError as error:
             self._drop()
-            return done, "lost"
+            return done, "unstarted" if isinstance(error, WorkerStartError) else "lost"
         except BaseException:
             self._drop()
             raise

@@ -189,8 +189,8 @@ _WORD = re.compile(r"[A-Za-z]+")
 def is_unit(phrase: str) -> bool:
     """Whether a phrase such as ``cm``, ``square feet`` or ``miles per hour`` is only units."""
     words = _WORD.findall(phrase)
-    rest = _WORD.sub("", phrase).strip(" ./")
-    if not words or rest or len(words) > 4:
+    rest = _WORD.sub("", phrase).strip(" ./^*-0123456789\u00b7")
+    if not words or rest or len(words) > 4 or not phrase.strip()[0].isalpha():
         return False
     return words[-1] in _UNITS and all(w in _UNITS or w in _UNIT_MODIFIERS for w in words)
 

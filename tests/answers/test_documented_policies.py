@@ -24,7 +24,7 @@ _SPAN = re.compile(r"`([^`]+)`")
 
 
 def _policies() -> list[tuple[str, list[str], list[str]]]:
-    table = TEXT.split("## Policies")[1].split("\n\nKnown to stay apart")[0]
+    table = TEXT.split("## Policies")[1].split("\n\n`is_literal(")[0]
     rows = [line.strip("|").split(" | ") for line in table.splitlines() if line.startswith("| ")]
     return [(row[0].strip(), _SPAN.findall(row[2]), _SPAN.findall(row[3])) for row in rows[1:]]
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from srtbench.answers import answer_key, answer_key_status
+from srtbench.answers import answer_key, answer_key_status, is_literal
 
 SAME = [
     ["I(0) e^{-\\frac{t}{R C}}", "I(t)=I(0)e^{-t/(RC)}", "e^{-\\frac{t}{CR}} I(0)"],
@@ -116,6 +116,11 @@ SAME = [
     ["(1/2, 3/2)", "1<2x<3", "3>2x>1"],
 ]
 DIFFERENT = [
+    ("A^{-1}B^{-1}", "B^{-1}A^{-1}"),
+    ("A^T B^T", "B^T A^T"),
+    ("dy/dx", "y/x"),
+    (r"\\frac{d^2y}{dx^2}", r"\\frac{dy}{x^2}"),
+    (r"\\mathbf{u}\\times\\mathbf{v}", r"\\mathbf{u}\\cdot\\mathbf{v}"),
     ("f(2)", "2f"),
     ("P(A)", "AP"),
     ("y(0)", "0"),
@@ -365,6 +370,24 @@ def test_an_answer_outside_the_grammar_has_a_literal_key(answer: str) -> None:
     key, status = answer_key_status(answer)
     assert status == "ok"
     assert answer_key(key) == key
+
+
+@pytest.mark.parametrize(
+    ("answer", "literal"),
+    [
+        ("the sum is 24", True),
+        ("Evelyn", True),
+        ("1/2x", True),
+        (r"\frac{dy}{dx}", True),
+        ("24", False),
+        ("x = 5", False),
+        ("3:30 pm", False),
+        ("(1, 2)", False),
+        ("1/0", False),
+    ],
+)
+def test_prose_is_told_from_mathematics(answer: str, literal: bool) -> None:
+    assert is_literal(answer) == literal
 
 
 @pytest.mark.parametrize(
