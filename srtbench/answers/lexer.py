@@ -94,6 +94,8 @@ def tokenize(text: str) -> list[Token]:
             kind, value = "number", number[0]
         if kind == "number" and not depth and _DUBIOUS_GROUPS.match(text, start):
             raise UnsupportedError("digits in no usual groups")
+        if kind == "number" and value.endswith(".") and text[position:].strip()[:1].isalnum():
+            raise UnsupportedError("a numbered item")
         if kind == "number" and _DUBIOUS_BASE.match(text, match.start(kind)):
             raise UnsupportedError("digits of another base, or an index")
         if kind == "text":

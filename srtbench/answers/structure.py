@@ -82,6 +82,8 @@ def canonical(tree: Tree, engine: Engine) -> str:
         return _entry(tree if nested and not bare else entries[0], engine)
     entries = _without_common_name(entries)
     relations = [entry for entry in entries if entry[0] == "rel"]
+    if any(not symbols(relation) for relation in relations):
+        raise UnsupportedError("several equations of numbers")  # which value is of what?
     if tree[0] == "or" and any(r[1][0] in _FLIP for r in relations):
         if len(relations) != len(entries) or len(set.union(*map(symbols, entries))) != 1:
             raise UnsupportedError("alternatives of several symbols")
