@@ -3,8 +3,9 @@
 Reading an application as a product makes ``f(g(x))`` equal ``g(f(x))`` and ``N(0)`` equal ``0``.
 Reading a product as an application keeps apart what is equal. Hence: one number or one name in
 the brackets is an argument, whatever the letter (nobody writes ``x(3)`` for ``3x``); a longer
-expression is an argument of a letter that names functions, unless that letter stands in it as a
-value (``h(10x+5h)``), and of a letter that the same answer applies to one name elsewhere.
+expression is an argument of a letter that names functions and of any capital, unless that letter
+stands in it as a value (``h(10x+5h)``), and of a letter that the same answer applies to one name
+elsewhere.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def is_argument(name: str, tokens: Sequence[Token], opening: int, applied: froze
     letter = name.partition("_")[0]
     if any(token.kind in {",", ";", "=", "<", ">", "<=", ">=", "!=", "in"} for token in inner):
         return True
-    if letter not in FUNCTION_LETTERS | applied:
+    if letter not in FUNCTION_LETTERS | applied and not letter.lstrip("\\")[0].isupper():
         return False
     return not any(
         token.text == letter and (at + 1 == len(inner) or inner[at + 1].kind not in {"(", "["})

@@ -148,8 +148,8 @@ NAMES: dict[str, tuple[str, str]] = {
     "infinity": ("symbol", r"\infty"),
     "inf": ("symbol", r"\infty"),
 }
-# Letters that name functions: what stands in brackets after them is an argument.
-FUNCTION_LETTERS = _words(r"f g h p q F G H P Q R S T u \phi \psi \Phi \Psi \Gamma \zeta")
+# Small letters that name functions: what stands in brackets after them is an argument.
+FUNCTION_LETTERS = _words(r"f g h p q u \phi \psi \zeta")
 STRUCTURES = _words("frac sqrt binom dbinom tbinom boxed fbox mathbf boldsymbol bm mathnormal")
 
 # Bare runs of letters that are products, not words; and pairs that are words, not products.
