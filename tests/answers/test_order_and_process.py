@@ -1,7 +1,7 @@
 """50,000 answers of a grammar: a key depends on its answer and on nothing else.
 
 One pass takes all of them in one call; the other, in a process of its own with another hash seed,
-takes them shuffled and in pieces of odd sizes. It stays below a minute of CPU time on one core, 55 s
+takes them shuffled in pieces of odd sizes. It stays below a minute of CPU time on one core, 55 s
 measured on a busy machine, because nine of ten answers are settled as exact rationals or text,
 without sympy.
 """
