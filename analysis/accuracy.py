@@ -7,7 +7,7 @@ import duckdb
 
 from analysis.common import MissingError, main
 from srtbench.analysis.figures.sheets import Sheet, accuracy_sheet
-from srtbench.analysis.tables import frame
+from srtbench.analysis.frames import frame
 
 
 def draw(connection: duckdb.DuckDBPyConnection) -> Sheet:

@@ -10,7 +10,7 @@ import duckdb
 from analysis.common import MissingError, main
 from srtbench.analysis.figures.more_sheets import collapse_panel_sheet
 from srtbench.analysis.figures.sheets import Sheet
-from srtbench.analysis.tables import frame, query
+from srtbench.analysis.frames import frame, query
 
 COLLAPSED = """
 SELECT sweep, model, dataset, variant, collapse_after, collapse_step

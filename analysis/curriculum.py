@@ -10,7 +10,7 @@ import duckdb
 from analysis.common import MissingError, main
 from srtbench.analysis.figures.more_sheets import ladder_sheet
 from srtbench.analysis.figures.sheets import Sheet
-from srtbench.analysis.tables import query
+from srtbench.analysis.frames import query
 
 SUMMARY = """
 SELECT summary.*, level

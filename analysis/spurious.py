@@ -10,7 +10,7 @@ import polars as pl
 
 from analysis.common import MissingError, main
 from srtbench.analysis.figures.sheets import Sheet, accuracy_sheet
-from srtbench.analysis.tables import frame
+from srtbench.analysis.frames import frame
 
 SPURIOUS = ("random", "format", "incorrect")
 BASELINES = ("srt", "gold")

@@ -9,7 +9,7 @@ from analysis.common import MissingError, main
 from srtbench.analysis.estimates import paired_curve
 from srtbench.analysis.figures.more_sheets import teacher_sheet
 from srtbench.analysis.figures.sheets import Sheet
-from srtbench.analysis.tables import query
+from srtbench.analysis.frames import query
 
 FIRST = """
 SELECT variant_type, arg_min(variant, (variant_order, variant)) AS variant

@@ -89,21 +89,14 @@ def vote_share(found: list[str | None]) -> float:
 def generation_seconds(model: str, tokens: int) -> float:
     """Time to sample the step with a model folder: 16 prompts x 32 completions, float32."""
     from srtbench.config.models import LocalModel
+    from srtbench.engines.transformers import TransformersEngine
     from srtbench.models.load import load_policy
-    from srtbench.models.sampling import sample_completions
 
     policy, tokenizer = load_policy(LocalModel(path=model))
     prompts = [tokenizer(f"Compute {n} * {n + 7} step by step.")["input_ids"] for n in range(16)]
     started = time.perf_counter()
-    sampled = sample_completions(
-        policy,
-        tokenizer,
-        prompts,
-        samples=GROUP,
-        max_completion_length=tokens,
-        temperature=1.0,
-        batch_size=256,
-        seed=0,
+    sampled = TransformersEngine(policy, tokenizer, batch_size=256).sample(
+        prompts, samples=GROUP, temperature=1.0, max_completion_length=tokens, seed=0
     )
     count = sum(len(completion.token_ids) for row in sampled for completion in row)
     seconds = time.perf_counter() - started

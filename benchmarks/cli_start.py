@@ -4,7 +4,7 @@ python benchmarks/cli_start.py [--rounds 9]
 """
 
 import argparse
-import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -21,12 +21,10 @@ COMMANDS = {
 
 def cpu_seconds(command: list[str]) -> float:
     """User and system time of a finished child."""
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    after = os.times()
-    return (
-        after.children_user + after.children_system - before.children_user - before.children_system
-    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:

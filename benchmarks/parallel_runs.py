@@ -40,7 +40,7 @@ def sweep_file(folder: Path, steps: int) -> Path:
 def measure(file: Path, root: Path, workers: int) -> tuple[float, list[float]]:
     """Wall seconds of the sweep without its stages, and start-up seconds of every run."""
     from srtbench.config import load_sweep
-    from srtbench.sweep import SweepEvent, run_sweep
+    from srtbench.execute.sweep import SweepEvent, run_sweep
 
     shutil.rmtree(root / "parallel", ignore_errors=True)
     started: dict[str, float] = {}

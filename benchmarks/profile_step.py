@@ -74,14 +74,14 @@ def name_parts(timers: Timers) -> None:
     from transformers import GenerationMixin
     from trl import GRPOTrainer
 
-    from srtbench.train import run as train_run
+    from srtbench.train.evaluator import Evaluator
     from srtbench.train.policy_checks import PolicyChecks
     from srtbench.train.recorder import Recorder
     from srtbench.train.reward import RewardAdapter
     from srtbench.train.trainer import RolloutMixin
 
     evaluating = {"now": False}
-    evaluate, generate = train_run._evaluate, GenerationMixin.generate
+    evaluate, generate = Evaluator._evaluate, GenerationMixin.generate
 
     def watched_evaluate(*args: Any, **kwargs: Any) -> Any:
         evaluating["now"] = True
@@ -97,7 +97,7 @@ def name_parts(timers: Timers) -> None:
         return (in_evaluation if evaluating["now"] else in_step)(*args, **kwargs)
 
     GenerationMixin.generate = watched_generate
-    train_run._evaluate = timers.around("evaluation: grading, log", watched_evaluate)
+    Evaluator._evaluate = timers.around("evaluation: grading, log", watched_evaluate)
     timers.patch(GRPOTrainer, "_get_per_token_logps_and_entropies", "step: forward")
     timers.patch(accelerate.Accelerator, "backward", "step: backward")
     timers.patch(torch.optim.AdamW, "step", "step: optimiser")

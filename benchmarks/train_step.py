@@ -81,13 +81,13 @@ def train_bare(folder: Path, steps: int) -> list[float]:
     from srtbench.models.load import load_policy
     from srtbench.plan import plan_sweep
     from srtbench.store import SweepStore
-    from srtbench.train.artifacts import read_prompts
+    from srtbench.train.prompts import read_prompts
     from srtbench.train.start import start_model_path
 
     run = plan_sweep(load_sweep(sweep_file(folder, steps))).runs[0]
     store = SweepStore(folder / "runs", run.sweep)
     model, tokenizer = load_policy(run.model, start_model_path(run, store))
-    prompts = read_prompts(store.stage(run.needs["train_prompts"]).prompts_path)
+    prompts = read_prompts(store.stage(run.needs.train_prompts).prompts_path)
     size = run.train.num_generations
 
     def majority(completions: list[str], **_: Any) -> list[float]:
@@ -133,7 +133,8 @@ def train_srtbench(folder: Path, steps: int) -> list[float]:
     from srtbench.config import load_sweep
     from srtbench.plan import plan_sweep
     from srtbench.store import SweepStore
-    from srtbench.train import run as train_run
+    from srtbench.train.methods import online
+    from srtbench.train.run import execute_run
 
     config = load_sweep(sweep_file(folder, steps))
     spec = plan_sweep(config).runs[0]
@@ -141,14 +142,14 @@ def train_srtbench(folder: Path, steps: int) -> list[float]:
     place = store.run(f"round-{os.getpid()}")
     place.start(steps)
     times, callback = timer()
-    add = train_run._only_our_callbacks
+    add = online._only_our_callbacks
 
     def with_timer(trainer: Any, recorder: Any) -> None:
         add(trainer, recorder)
         trainer.add_callback(callback)
 
-    train_run._only_our_callbacks = with_timer
-    train_run.execute_run(spec, config.execution, store, place)
+    online._only_our_callbacks = with_timer
+    execute_run(spec, config.execution, store, place)
     return times
 
 

@@ -28,6 +28,7 @@ import pyarrow.compute as pc
 
 from srtbench.config import SweepConfig
 from srtbench.plan import Plan, RunSpec, plan_sweep
+from srtbench.plan.stages import EvalPrompts, StartEval, TrainPrompts
 from srtbench.rollouts import (
     METRIC_SCHEMA,
     PROMPT_SCHEMA,
@@ -79,10 +80,10 @@ def write_sweep(root: Path, rollouts: int) -> Path:
     texts = template_pool(np.random.default_rng(0))
     for stage in made.stages:
         folder = store.stage(stage.stage_id)
-        if stage.kind in ("train_prompts", "eval_prompts") and stage.dataset is not None:
+        if isinstance(stage, TrainPrompts | EvalPrompts) and stage.prompts:
             split = stage.kind.removesuffix("_prompts")
             write_prompts(folder.prompts_path, stage.prompts, split, stage.dataset.label)
-        if stage.kind == "base_eval":
+        if isinstance(stage, StartEval):
             ids = np.arange(made.runs[0].eval.prompts)
             writer = RolloutWriter(folder.rollouts_path)
             add(writer, stage.stage_id, "eval", np.zeros_like(ids), ids, 0.5, texts, 0)
@@ -221,8 +222,8 @@ def measure(path: Path, threads: int, memory_limit: str | None) -> dict[str, Any
     from srtbench.analysis import open_sweep
     from srtbench.analysis.diagnosis import diagnosis_table
     from srtbench.analysis.estimates import majority_by_k, paired_curve
-    from srtbench.analysis.tables import FRAMES, frame, query, view
-    from srtbench.analysis.views import VIEWS
+    from srtbench.analysis.frames import FRAMES, frame, query, view
+    from srtbench.analysis.warehouse.views import VIEWS
 
     seconds: dict[str, float] = {}
 

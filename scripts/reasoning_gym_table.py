@@ -5,7 +5,7 @@
 
 Each task is examined in processes of its own, twice, with different string hashing: what a task
 does to its process, or how long it takes, cannot spoil the table. The exit code is 1 if the
-reviewed table `srtbench/datasets/tasks.yaml` misses a task or contradicts what was observed.
+reviewed table `srtbench/config/tasks.yaml` misses a task or contradicts what was observed.
 """
 
 import argparse
@@ -22,8 +22,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from srtbench.config.tasks import TaskReview, task_reviews
 from srtbench.datasets.levels import builtin_rules
-from srtbench.datasets.tasks import TaskReview, task_reviews
 
 ITEMS = 10
 SECONDS = 120.0
@@ -260,7 +260,7 @@ Written by `scripts/reasoning_gym_table.py` with reasoning-gym {version("reasoni
 
 {summary}
 
-- **one right answer**: reviewed by hand in `srtbench/datasets/tasks.yaml`, and checked here: no
+- **one right answer**: reviewed by hand in `srtbench/config/tasks.yaml`, and checked here: no
   answer to another item may get full marks. Votes for one answer add up; votes for many do not.
 - **binary**: wrong answers get exactly 0. Otherwise the scores between 0 and 1 that were seen for
   answers of other items, near misses of the gold answer (cut, reversed, wrapped in words, its last

@@ -5,22 +5,24 @@ unparsable answers do not vote, ties go to the answer seen first, and a group in
 parses has no pseudo-label.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+from pydantic import Field
 
-Tie = Literal["first", "random", "abstain", "split"]
-Unparsable = Literal["exclude", "count"]
-Denominator = Literal["votes", "samples"]
+from srtbench.lazy import np
+from srtbench.sections import Section
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
-@dataclass(frozen=True)
-class VotingPolicy:
-    """How a group's answer keys become one pseudo-label.
+class VotingPolicy(Section):
+    """How a group's answer keys become one pseudo-label; `voting:` in a sweep file.
 
     Attributes:
         tie: who wins among equally frequent keys. ``first``: the key seen first; ``random``: one
@@ -31,24 +33,10 @@ class VotingPolicy:
         denominator: a vote share is a fraction of the ``votes`` cast or of all ``samples``.
     """
 
-    tie: Tie = "first"
-    unparsable: Unparsable = "exclude"
-    min_share: float = 0.0
-    denominator: Denominator = "votes"
-
-    def __post_init__(self) -> None:
-        for name, choices in (
-            ("tie", Tie),
-            ("unparsable", Unparsable),
-            ("denominator", Denominator),
-        ):
-            if getattr(self, name) not in get_args(choices):
-                raise ValueError(
-                    f"VotingPolicy({name}={getattr(self, name)!r}): allowed are "
-                    f"{', '.join(get_args(choices))}"
-                )
-        if not 0 <= self.min_share <= 1:
-            raise ValueError(f"VotingPolicy(min_share={self.min_share}): must be in [0, 1]")
+    tie: Literal["first", "random", "abstain", "split"] = "first"
+    unparsable: Literal["exclude", "count"] = "exclude"
+    min_share: float = Field(0.0, ge=0, le=1)
+    denominator: Literal["votes", "samples"] = "votes"
 
 
 @dataclass(frozen=True)
@@ -127,8 +115,8 @@ def vote_groups(
     return [vote(group, policy, rng) for group in keys]
 
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
+IntArray: TypeAlias = "npt.NDArray[np.int64]"
+FloatArray: TypeAlias = "npt.NDArray[np.float64]"
 _CELLS = 1 << 24
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from srtbench import plan as planning
 from srtbench.config import SweepConfig
 from srtbench.plan import Plan, RunSpec
+from srtbench.plan.stages import EvalPrompts, StartEval, TrainPrompts
 from srtbench.rollouts import (
     METRIC_SCHEMA,
     PROMPT_SCHEMA,
@@ -100,11 +101,10 @@ def write_fake_sweep(
 def _write_stages(store: SweepStore, plan: Plan, shape: Shape) -> None:
     for stage in plan.stages:
         folder = store.stage(stage.stage_id)
-        if stage.kind in ("train_prompts", "eval_prompts"):
+        if isinstance(stage, TrainPrompts | EvalPrompts) and stage.prompts:
             split = stage.kind.removesuffix("_prompts")
-            assert stage.dataset is not None
             _write_prompts(folder, stage.prompts, split, stage.dataset.label)
-        if stage.kind == "base_eval":
+        if isinstance(stage, StartEval):
             writer = RolloutWriter(folder.rollouts_path)
             rng = np.random.default_rng(0)
             ids = [f"eval-{i}" for i in range(shape.eval_prompts)]

@@ -14,7 +14,7 @@ import polars as pl
 from analysis.claims.effects import Scores
 from analysis.common import MissingError
 from srtbench.analysis.diagnosis import diagnose_runs
-from srtbench.analysis.tables import query
+from srtbench.analysis.frames import query
 from srtbench.stats import CollapseReport
 
 Run = tuple[str, str]
@@ -27,7 +27,7 @@ FROM runs ORDER BY sweep, run_order
 """
 _SCORES = """
 SELECT sweep, run_id, step, prompt_id, avg_gold, majority_correct, samples
-FROM groups WHERE phase = 'eval' ORDER BY sweep, run_id, step, prompt_id
+FROM groups WHERE eval_set = 'own' ORDER BY sweep, run_id, step, prompt_id
 """
 _TRAIN = """
 SELECT sweep, run_id, step, train_reward, gold_reward, label_accuracy
@@ -39,7 +39,7 @@ GROUP BY sweep, run_id
 """
 _MODAL = """
 SELECT sweep, run_id, step, modal_share
-FROM eval_curves WHERE step IS NOT NULL ORDER BY sweep, run_id, step
+FROM eval_curves WHERE step IS NOT NULL AND eval_set = 'own' ORDER BY sweep, run_id, step
 """
 
 
@@ -111,7 +111,7 @@ class Study:
         if not {"part", "starts_from"} <= columns:
             raise MissingError("the view runs has no columns part and starts_from")
         self._runs = query(connection, _RUNS)
-        self._damaged = set(query(connection, "SELECT sweep, run_id FROM problems").rows())
+        self._damaged = set(query(connection, "SELECT sweep, run_id FROM damaged_files").rows())
 
     @functools.cached_property
     def evaluations(self) -> dict[Run, Evaluations]:

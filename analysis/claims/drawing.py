@@ -9,15 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from analysis.claims.data import Cell, Study
-from analysis.claims.frames import (
-    BAND,
-    difference_rows,
-    evaluation_curves,
-    modal_curves,
-    train_curves,
-)
+from analysis.claims.frames import difference_rows, evaluation_curves, train_curves
 from srtbench.analysis.figures import collapse_gap, curves, difference_curve, styled, variant_style
-from srtbench.analysis.figures.sheets import WIDTH, Sheet, new_figure, settings
+from srtbench.analysis.figures.sheets import WIDTH, Sheet, bands, new_figure, settings
 from srtbench.analysis.figures.style import INK, MUTED, ONSET
 
 __all__ = ["accuracy", "climb", "collapse", "difference_rows", "differences", "forest", "labels"]
@@ -39,7 +33,7 @@ def accuracy(study: Study, cells: Sequence[Cell], name: str, title: str = "Accur
         if row < len(parts) - 1:
             left.set_xlabel("")
             right.set_xlabel("")
-    return Sheet(name, title, f"Held-out prompts. {BAND}", figure, data)
+    return Sheet(name, title, f"Held-out prompts. {bands(data)}", figure, data)
 
 
 @styled
@@ -59,7 +53,8 @@ def differences(frames: Sequence[pl.DataFrame], name: str, title: str, margin: f
     data = pl.concat(frames, how="vertical_relaxed") if frames else pl.DataFrame()
     return Sheet(
         name, title,
-        f"Gold minus srt in avg@k, paired. Dashed: the margin. {BAND}", figure, data,
+        f"Gold minus srt in avg@k, paired. Dashed: the margin. {bands(data)}", figure,
+        data,
     )  # fmt: skip
 
 
@@ -75,15 +70,15 @@ def labels(study: Study, cells: Sequence[Cell]) -> Sheet:
         ax.set_title(label or "Pseudo-label accuracy")
     return Sheet(
         "C3", "Label accuracy",
-        "Share of training groups whose pseudo-label is right; moving average. Band: lowest to "
-        "highest seed.", figure, data,
+        f"Share of training groups whose pseudo-label is right; moving average. {bands(data)}",
+        figure, data,
     )  # fmt: skip
 
 
 @styled
 def climb(study: Study, rungs: Sequence[Cell], beside: Sequence[Cell]) -> Sheet:
     """Left: rungs one after the other. Right: all variants on the last level."""
-    ladder = evaluation_curves(study, rungs, ["avg"])
+    ladder = evaluation_curves(study, rungs, ["avg_at_k"])
     figure = new_figure(1, 2.8)
     left, right = figure.subplots(1, 2, sharey=True)
     style = variant_style(rungs[0].variant_type)
@@ -103,7 +98,7 @@ def climb(study: Study, rungs: Sequence[Cell], beside: Sequence[Cell]) -> Sheet:
     left.set_title(f"{rungs[0].variant}: avg@k on each rung")
     left.set_xlim(0, done)
     left.set_xlabel("train step, all rungs")
-    direct = evaluation_curves(study, beside, ["avg"])
+    direct = evaluation_curves(study, beside, ["avg_at_k"])
     if direct.height:
         curves(direct, right, "avg_at_k")
     last = ladder.filter(pl.col("dataset") == rungs[-1].dataset) if ladder.height else ladder
@@ -121,7 +116,7 @@ def climb(study: Study, rungs: Sequence[Cell], beside: Sequence[Cell]) -> Sheet:
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     shown = [*pieces, *([direct.with_columns(rung=pl.lit("direct"))] if direct.height else [])]
     data = pl.concat(shown, how="vertical_relaxed") if shown else pl.DataFrame()
-    return Sheet("C4", "Curriculum", f"Held-out prompts. {BAND}", figure, data)
+    return Sheet("C4", "Curriculum", f"Held-out prompts. {bands(direct)}", figure, data)
 
 
 @styled
@@ -132,8 +127,8 @@ def collapse(study: Study, cells: Sequence[Cell]) -> Sheet:
     """
     srt = [cell for cell in cells if cell.variant_type == "srt" and cell.seeds]
     train = train_curves(study, srt, ["train_reward", "gold_reward"])
-    held = evaluation_curves(study, cells, ["avg"])
-    modal = modal_curves(study, cells)
+    held = evaluation_curves(study, cells, ["avg_at_k"])
+    modal = evaluation_curves(study, cells, ["modal_share"])
     rows = settings(held)
     figure = new_figure(2 * len(rows), 2.3, WIDTH)
     axes = figure.subplots(2 * len(rows), 2, squeeze=False, sharey=True)
@@ -155,8 +150,8 @@ def collapse(study: Study, cells: Sequence[Cell]) -> Sheet:
     data = pl.concat([train, held, modal], how="diagonal_relaxed")
     return Sheet(
         "C5", "Collapse",
-        "Above: training rollouts, band lowest to highest seed. Below, left: held-out accuracy, "
-        "band 95% interval over seeds and prompts. Below, right: band lowest to highest seed.",
+        f"Above: training rollouts. {bands(train)} Below, left: held-out accuracy. {bands(held)} "
+        f"Below, right: most common answer. {bands(modal)}",
         figure, data,
     )  # fmt: skip
 

@@ -1,98 +1,44 @@
-"""Frames that the figures of the claims show, from finished runs only."""
+"""Frames that the figures of the claims show: those of the library, of finished runs only."""
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from analysis.claims.data import Cell, Study
-from analysis.claims.effects import Effect, over_both
+from analysis.claims.data import Cell, Run, Study
+from analysis.claims.effects import Effect
+from srtbench.analysis.bands import OVER_BOTH, OVER_PROMPTS, OVER_SEEDS
+from srtbench.analysis.frames import frame, query
 
-BAND = "Band: 95% interval over seeds and prompts."
+_CELL = ["sweep", "model", "dataset", "variant"]
+_SEEDS = """
+SELECT sweep, run_id, model, dataset, variant, variant_type, variant_rank, variant_order, seed,
+    step, 'avg_at_k of a seed' AS measure, avg_at_k AS value
+FROM eval_curves WHERE eval_set = 'own' AND step IS NOT NULL
+"""
 
 
 def evaluation_curves(
-    study: Study, cells: Sequence[Cell], measures: Sequence[str] = ("avg", "maj")
+    study: Study, cells: Sequence[Cell], measures: Sequence[str] = ("avg_at_k", "maj_at_k")
 ) -> pl.DataFrame:
-    """avg@k and maj@k at every evaluation with 95% intervals, as ``eval_curve``."""
-    rows: list[dict[str, Any]] = []
-    for labels, cell in _labelled(cells):
-        seeds, blocks = study.blocks(cell)
-        for block in blocks:
-            samples = study.evaluations[cell.sweep, cell.runs[seeds[0]]].samples
-            for measure in measures:
-                for place, step in enumerate(block.steps):
-                    effect = over_both(getattr(block, measure)[:, place])
-                    assert effect is not None
-                    rows.append(
-                        labels
-                        | {"step": step, "measure": f"{measure}_at_k", "k": samples}
-                        | _values(effect)
-                    )
-    return pl.DataFrame(rows, infer_schema_length=None)
+    """Rows of ``eval_curve`` with its bands, see :mod:`srtbench.analysis.bands`."""
+    curve = frame(study.connection, "eval_curve", runs=_runs(cells))
+    return _shown(curve.filter(pl.col("measure").is_in(measures)), cells)
+
+
+def train_curves(study: Study, cells: Sequence[Cell], measures: Sequence[str]) -> pl.DataFrame:
+    """Rows of ``train_curve``: moving averages, the band is the range of the seeds."""
+    curve = frame(study.connection, "train_curve", runs=_runs(cells))
+    return _shown(curve.filter(pl.col("measure").is_in(measures)), cells)
 
 
 def seed_curves(study: Study, cells: Sequence[Cell]) -> pl.DataFrame:
     """avg@k of every finished seed at every evaluation, a row each."""
-    rows: list[dict[str, Any]] = []
-    for labels, cell in _labelled(cells):
-        seeds, blocks = study.blocks(cell)
-        for block in blocks:
-            for seed, scores in zip(seeds, block.avg.mean(axis=2), strict=True):
-                one = labels | {"measure": "avg_at_k of a seed", "seed": seed}
-                rows += [
-                    one | {"step": step, "value": float(value)}
-                    for step, value in zip(block.steps, scores, strict=True)
-                ]
-    return pl.DataFrame(rows, infer_schema_length=None)
-
-
-def train_curves(study: Study, cells: Sequence[Cell], columns: Sequence[str]) -> pl.DataFrame:
-    """Train measures over steps, moving averages; the band is the range of the seeds."""
-    rows: list[dict[str, Any]] = []
-    for labels, cell in _labelled(cells):
-        window = 2 * (cell.total_steps // 30) + 1
-        for column in columns:
-            tables = [study.training[cell.sweep, run_id] for run_id in cell.runs.values()]
-            series = [(t["step"].to_list(), t[column].cast(pl.Float64).to_numpy()) for t in tables]
-            series = [(steps, values) for steps, values in series if np.isfinite(values).all()]
-            if not series:
-                continue
-            common = sorted(set.intersection(*(set(steps) for steps, _ in series)))
-            raw = np.array([[v[s.index(step)] for step in common] for s, v in series])
-            smooth = _moving_average(raw, window)
-            for place, step in enumerate(common):
-                at = smooth[:, place]
-                single = len(series) == 1
-                rows.append(
-                    labels
-                    | {
-                        "step": step, "measure": column, "value": float(at.mean()),
-                        "low": None if single else float(at.min()),
-                        "high": None if single else float(at.max()),
-                        "band": None if single else "range of seeds", "seeds": len(series),
-                        "raw": float(raw[:, place].mean()), "window_steps": window,
-                    }
-                )  # fmt: skip
-    return pl.DataFrame(rows, infer_schema_length=None)
-
-
-def modal_curves(study: Study, cells: Sequence[Cell]) -> pl.DataFrame:
-    """Share of the most common answer over evaluations; the band is the range of the seeds."""
-    rows = []
-    for labels, cell in _labelled(cells):
-        tables = [study.modal_shares[cell.sweep, run_id] for run_id in cell.runs.values()]
-        if not tables:
-            continue
-        grouped = pl.concat(tables).drop_nulls().group_by("step").agg(
-            pl.col("modal_share").sort().mean().alias("value"),
-            pl.col("modal_share").min().alias("low"),
-            pl.col("modal_share").max().alias("high"),
-        )  # fmt: skip
-        for row in grouped.sort("step").iter_rows(named=True):
-            rows.append(labels | {"measure": "modal_share", "seeds": len(tables)} | row)
-    return pl.DataFrame(rows, infer_schema_length=None)
+    runs = pl.DataFrame(
+        _runs(cells), schema=dict.fromkeys(("sweep", "run_id"), pl.String), orient="row"
+    )
+    found = query(study.connection, _SEEDS).join(runs, on=["sweep", "run_id"], how="semi")
+    return _shown(found.drop("run_id"), cells)
 
 
 def difference_rows(cell: Cell, curve: dict[int, Effect], names: tuple[str, str]) -> pl.DataFrame:
@@ -108,36 +54,34 @@ def difference_rows(cell: Cell, curve: dict[int, Effect], names: tuple[str, str]
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _labelled(cells: Sequence[Cell]) -> list[tuple[dict[str, Any], Cell]]:
-    """Cells with their labels; rank and order are those within the figure."""
+def _runs(cells: Sequence[Cell]) -> list[Run]:
+    return [(cell.sweep, run_id) for cell in cells for run_id in cell.runs.values()]
+
+
+def _shown(rows: pl.DataFrame, cells: Sequence[Cell]) -> pl.DataFrame:
+    """Rows in the order of the cells; a variant's rank and order are those within the figure."""
     names = list(dict.fromkeys((cell.variant_type, cell.variant) for cell in cells))
-    found = []
-    for cell in cells:
+    labels = []
+    for place, cell in enumerate(cells):
         same = [variant for kind, variant in names if kind == cell.variant_type]
-        labels = {
-            "sweep": cell.sweep, "model": cell.model, "dataset": cell.dataset,
-            "variant": cell.variant, "variant_type": cell.variant_type,
-            "variant_rank": same.index(cell.variant),
-            "variant_order": names.index((cell.variant_type, cell.variant)),
-        }  # fmt: skip
-        found.append((labels, cell))
-    return found
+        labels.append(
+            {
+                "sweep": cell.sweep, "model": cell.model, "dataset": cell.dataset,
+                "variant": cell.variant, "variant_rank": same.index(cell.variant),
+                "variant_order": names.index((cell.variant_type, cell.variant)), "place": place,
+            }
+        )  # fmt: skip
+    kept = rows.drop("variant_rank", "variant_order")
+    if not labels:
+        return rows.clear()
+    by = ["place", *(["seed"] if "seed" in rows.columns else []), "measure", "step"]
+    return kept.join(pl.DataFrame(labels), on=_CELL).sort(by).drop("place")
 
 
 def _values(effect: Effect) -> dict[str, Any]:
+    seeds, prompts = effect.seeds, effect.prompts or 0
+    band = OVER_SEEDS if prompts < 2 else OVER_BOTH if seeds > 1 else OVER_PROMPTS
     return {
-        "value": effect.value, "low": effect.low, "high": effect.high, "seeds": effect.seeds,
-        "band": None if effect.low is None else "95% interval",
+        "value": effect.value, "low": effect.low, "high": effect.high, "seeds": seeds,
+        "band": None if effect.low is None else band,
     }  # fmt: skip
-
-
-def _moving_average(values: Any, window: int) -> Any:
-    """Centred, shorter at the ends; values (seeds, steps)."""
-    half = window // 2
-    return np.stack(
-        [
-            values[:, max(0, place - half) : place + half + 1].mean(axis=1)
-            for place in range(values.shape[1])
-        ],
-        axis=1,
-    )

@@ -9,7 +9,8 @@ from analysis.claims.data import Cell, Study
 from analysis.claims.effects import Effect, over_both, over_seeds
 from analysis.claims.hypotheses import PRETRAINED_SWEEP, Claim
 from analysis.claims.sections import Number, Section, Table, change_of, count, last_fifth
-from srtbench.analysis.tables import frame, query
+from srtbench.analysis.bands import table_of
+from srtbench.analysis.frames import frame, query
 
 _PAGE = Claim(
     "P", "A pretrained model", PRETRAINED_SWEEP, (), (),
@@ -22,7 +23,8 @@ FROM runs WHERE sweep = $sweep ORDER BY run_id
 """
 _SETS = """
 SELECT eval_set, set_order, run_id, step, prompts, k, avg_at_k, unparsable_share
-FROM eval_set_curves WHERE sweep = $sweep AND step IS NOT NULL ORDER BY set_order, run_id, step
+FROM eval_curves WHERE sweep = $sweep AND step IS NOT NULL AND eval_set <> 'own'
+ORDER BY set_order, run_id, step
 """
 
 
@@ -90,18 +92,21 @@ def _costs(cells: Sequence[Cell], runs: pl.DataFrame) -> Table:
 def _further_sets(study: Study, cells: Sequence[Cell]) -> list[Table]:
     """Accuracy on the further evaluation sets, before and after; no table without sets."""
     curves = query(study.connection, _SETS, sweep=PRETRAINED_SWEEP)
-    changes = frame(study.connection, "eval_set_change").filter(pl.col("sweep") == PRETRAINED_SWEEP)
+    changes = {
+        name: frame(study.connection, "change", eval_set=name)
+        for name in curves["eval_set"].unique()
+    }
     rows = []
     for cell in cells:
         own = curves.filter(pl.col("run_id").is_in(list(cell.runs.values())))
         for name in own["eval_set"].unique(maintain_order=True):
             part = own.filter(pl.col("eval_set") == name)
             first, last = (part.filter(pl.col("step") == step) for step in _ends(part))
-            pairs = changes.filter(
+            pairs = changes[name].filter(
+                pl.col("sweep") == cell.sweep,
                 pl.col("model") == cell.model,
                 pl.col("dataset") == cell.dataset,
                 pl.col("variant") == cell.variant,
-                pl.col("eval_set") == name,
                 pl.col("seed").is_in(list(cell.runs)),
             )
             numbers = (
@@ -128,13 +133,8 @@ def _ends(part: pl.DataFrame) -> tuple[int, int]:
 
 def _change(pairs: pl.DataFrame) -> Effect | None:
     """End minus start in avg@k, over the prompts that all seeds have."""
-    wide = (
-        pairs.with_columns(change=pl.col("last_avg") - pl.col("start_avg"))
-        .pivot("seed", index="prompt_id", values="change")
-        .drop_nulls()
-        .sort("prompt_id")
-    )
-    return over_both(wide.drop("prompt_id").to_numpy().T) if wide.height else None
+    changed = pairs.with_columns(change=pl.col("last_avg") - pl.col("start_avg"))
+    return over_both(table_of(changed, "change")) if changed.height else None
 
 
 def _number(table: pl.DataFrame, column: str) -> Number:

@@ -9,6 +9,7 @@ from analysis.claims import drawing
 from analysis.claims.data import Block, Cell, Study, settings
 from analysis.claims.effects import Effect, Scores, over_both, over_seeds
 from analysis.claims.hypotheses import C6
+from analysis.claims.phase import BORDERS, phase_frame, phase_sheet
 from analysis.claims.sections import (
     Number,
     Section,
@@ -20,7 +21,6 @@ from analysis.claims.sections import (
     final_of,
     start,
 )
-from analysis.phase import BORDERS, phase_frame, phase_sheet
 
 LOW_START, HIGH_START = BORDERS
 EXTREME_RATES = 2

@@ -18,7 +18,7 @@ from analysis.claims.sections import (
     not_run,
     start,
 )
-from analysis.mitigation import base_cell, mitigation_sheet, stopping
+from analysis.claims.stopping import base_cell, mitigation_sheet, stopping
 from srtbench.analysis.diagnosis import LABELLED_SHARE, MIN_LABELLED, labelled_prompts
 
 _SPURIOUS = ("random", "format", "incorrect")

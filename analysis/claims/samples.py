@@ -1,7 +1,7 @@
 """What a collapsing policy wrote to a few prompts: at the start, at its best, at the end."""
 
 from analysis.claims.data import Cell, Study
-from srtbench.analysis.tables import query
+from srtbench.analysis.frames import query
 
 NUM_PROMPTS = 3
 LONGEST = 60
@@ -9,7 +9,7 @@ LONGEST = 60
 _TEXTS = """
 SELECT step, rollouts.prompt_id, min(completion) AS completion
 FROM rollouts
-WHERE sweep = $sweep AND run_id = $run_id AND phase = 'eval' AND sample_index = 0
+WHERE sweep = $sweep AND run_id = $run_id AND eval_set = 'own' AND sample_index = 0
     AND list_contains($prompts, prompt_id) AND list_contains($steps, step)
 GROUP BY step, rollouts.prompt_id
 """

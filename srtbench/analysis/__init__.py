@@ -3,7 +3,7 @@
 Start with :func:`open_sweep`; docs/columns.md describes every view and column.
 """
 
-from srtbench.analysis.tables import frame, query, view
-from srtbench.analysis.warehouse import CorruptFileWarning, open_sweep
+from srtbench.analysis.frames import frame, query, view
+from srtbench.analysis.warehouse.open import CorruptFileWarning, open_sweep
 
 __all__ = ["CorruptFileWarning", "frame", "open_sweep", "query", "view"]

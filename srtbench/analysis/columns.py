@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from srtbench.analysis.tables import FRAMES
-from srtbench.analysis.views import VIEWS, Relation, problems_relation, relation
+from srtbench.analysis.frames import FRAMES
+from srtbench.analysis.warehouse.views import VIEWS, Relation, damaged_relation, relation
 
 _INTRODUCTION = """\
 # Views and columns
@@ -12,13 +12,14 @@ _INTRODUCTION = """\
 starts from the plan, so runs that failed or never began are in it. Shares are in 0..1, steps are
 optimiser steps. `DESCRIBE` and `duckdb_columns()` show the same descriptions inside DuckDB.
 
-This page is written by `python -m srtbench.analysis.columns`; a test holds it against the SQL.
+This page is written by `python -m srtbench.analysis.columns`; a test holds it against
+the SQL.
 """
 
 _FRAMES = """\
 # Frames
 
-`srtbench.analysis.tables.frame(connection, name)` returns these as Polars frames. Figures are
+`srtbench.analysis.frames.frame(connection, name)` returns these as Polars frames. Figures are
 drawn from them, and `tables/*.csv` of a report hold the rows that a figure shows.
 """
 
@@ -27,7 +28,7 @@ def columns_markdown() -> str:
     """The whole page."""
     parts = [_INTRODUCTION]
     parts += [_section(relation(name)) for name in VIEWS]
-    parts += [_section(problems_relation()), _FRAMES]
+    parts += [_section(damaged_relation()), _FRAMES]
     parts += [_section(relation(name, "sql/frames")) for name in FRAMES]
     return "\n".join(parts)
 

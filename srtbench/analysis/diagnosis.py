@@ -7,8 +7,9 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from srtbench.analysis.frames import Cell, query
 from srtbench.analysis.repetition import repetition
-from srtbench.analysis.tables import Cell, query, view
+from srtbench.analysis.warehouse.files import OWN
 from srtbench.stats import CollapseReport, diagnose_collapse
 from srtbench.stats.change_point import noise_scale
 
@@ -28,6 +29,7 @@ _SIGNALS = {
 }
 """Signal of the diagnosis -> column of ``run_signals``, or of :func:`repetition`."""
 
+_SIGNALS_OF = "SELECT * FROM run_signals WHERE eval_set = $eval_set"
 _TRAINED_ON = """
 SELECT sweep, run_id, count(DISTINCT prompt_id) AS prompts
 FROM groups WHERE phase = 'train' GROUP BY sweep, run_id
@@ -35,16 +37,19 @@ FROM groups WHERE phase = 'train' GROUP BY sweep, run_id
 
 
 def diagnose_runs(
-    connection: duckdb.DuckDBPyConnection,
+    connection: duckdb.DuckDBPyConnection, eval_set: str = OWN
 ) -> list[tuple[dict[str, Any], CollapseReport]]:
-    """Labels and diagnosis of each run with at least two evaluations and train rollouts.
+    """Labels and diagnosis of each run with two evaluations on a set or more, and train rollouts.
 
     Reads the texts of a few held-out completions, once per connection; see :func:`repetition`.
     The noise of an evaluation is the larger of its sampling noise and what the curve shows.
     """
     found = []
-    signals = view(connection, "run_signals").join(
-        repetition(connection), on=["sweep", "run_id", "step"], how="left", maintain_order="left"
+    signals = query(connection, _SIGNALS_OF, eval_set=eval_set).join(
+        repetition(connection, eval_set),
+        on=["sweep", "run_id", "step"],
+        how="left",
+        maintain_order="left",
     )
     trained_on = {row[:2]: row[2] for row in query(connection, _TRAINED_ON).iter_rows()}
     for part in signals.partition_by("sweep", "run_id", maintain_order=True):
@@ -85,23 +90,23 @@ def collapse_kinds(connection: duckdb.DuckDBPyConnection) -> dict[Cell, tuple[st
     return kinds
 
 
-def stopping_table(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+def stopping_table(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> pl.DataFrame:
     """One row per diagnosed run and stopping rule: where it stops, and what that costs.
 
     ``regret`` is the best gold accuracy of the run minus that of the checkpoint kept.
     """
     rows = [
         labels | asdict(outcome)
-        for labels, report in diagnose_runs(connection)
+        for labels, report in diagnose_runs(connection, eval_set)
         for outcome in report.stopping
     ]
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def diagnosis_table(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+def diagnosis_table(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> pl.DataFrame:
     """One row per diagnosed run: what :func:`diagnose_runs` found, as plain columns."""
     rows = []
-    for labels, report in diagnose_runs(connection):
+    for labels, report in diagnose_runs(connection, eval_set):
         onset = report.onset
         rows.append(
             labels

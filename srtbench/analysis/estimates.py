@@ -1,5 +1,6 @@
-"""Frames that need an estimator of :mod:`srtbench.stats` on top of SQL."""
+"""Tables that need an estimator of :mod:`srtbench.stats` on top of SQL."""
 
+import itertools
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -8,8 +9,10 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from srtbench.analysis.tables import frame
-from srtbench.stats import Interval, maj_at_k, paired_difference
+from srtbench.analysis.bands import table_of
+from srtbench.analysis.frames import frame
+from srtbench.analysis.warehouse.files import OWN
+from srtbench.stats import Interval, holm, maj_at_k, paired_difference
 
 _LABELS = [
     "sweep", "model", "dataset", "variant", "variant_type", "variant_rank", "variant_order",
@@ -17,7 +20,7 @@ _LABELS = [
 _SETTING = ["sweep", "model", "dataset"]
 
 
-def majority_by_k(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+def majority_by_k(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> pl.DataFrame:
     """Exact maj@k for every k that the logged samples allow, at the first and the last evaluation.
 
     One row per cell, moment and k: ``value`` is the mean over prompts and seeds, ``low`` and
@@ -25,7 +28,7 @@ def majority_by_k(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     out.
     """
     rows: list[dict[str, Any]] = []
-    votes = frame(connection, "end_votes")
+    votes = frame(connection, "end_votes", eval_set=eval_set)
     for run in votes.partition_by("sweep", "run_id", "moment", maintain_order=True):
         labels = run.select(*_LABELS, "moment").row(0, named=True)
         keys, gold = _vote_matrix(run)
@@ -73,13 +76,14 @@ def paired_curve(
     first: str,
     second: str,
     score: str = "avg_gold",
+    eval_set: str = OWN,
 ) -> pl.DataFrame:
     """Difference of two variants over steps, on the prompts and seeds that both have.
 
     One row per setting and step: ``value`` is first minus second, ``low`` and ``high`` its 95%
     interval, ``over`` what that is over. ``score``: avg_gold or majority_correct.
     """
-    scores = frame(connection, "held_out_scores")
+    scores = frame(connection, "held_out_scores", eval_set=eval_set)
     rows = []
     for setting in scores.partition_by(_SETTING, maintain_order=True):
         labels = setting.select(_SETTING).row(0, named=True)
@@ -94,38 +98,114 @@ def paired_curve(
 def _paired_steps(
     setting: pl.DataFrame, first: str, second: str, score: str
 ) -> Iterator[dict[str, Any]]:
-    sides = [setting.filter(pl.col("variant") == name) for name in (first, second)]
-    both = sides[0].join(sides[1], on=["seed", "step", "prompt_id"], suffix="_second")
+    both = _both(setting, first, second)
     for step in both.partition_by("step", maintain_order=True):
-        tables = [
-            step.pivot("seed", index="prompt_id", values=column).drop_nulls().sort("prompt_id")
-            for column in (score, f"{score}_second")
-        ]
-        one, other = (table.drop("prompt_id").to_numpy().T for table in tables)
-        if one.shape[0] == 0 or one.shape[1] < 2:
-            continue
-        found = paired_difference(one, other)
-        units = zip(found.num_units, found.resampled, strict=True)
-        yield {
-            "step": step["step"][0],
-            "value": found.estimate,
-            "low": found.low,
-            "high": found.high,
-            "over": " and ".join(f"{number} {name}" for number, name in units),
-            "first": first,
-            "second": second,
-        }
+        found = _paired(step, score, f"{score}_second")
+        if found is not None:
+            yield {
+                "step": step["step"][0],
+                "value": found.estimate,
+                "low": found.low,
+                "high": found.high,
+                "over": over(found),
+                "first": first,
+                "second": second,
+            }
 
 
 def paired_change(part: pl.DataFrame) -> Interval | None:
     """Last minus first avg@k of one cell; None with fewer than two prompts that all runs have."""
-    wide = [
-        part.pivot("seed", index="prompt_id", values=name).drop_nulls().sort("prompt_id")
-        for name in ("last_avg", "start_avg")
-    ]
-    last, start = (table.drop("prompt_id").to_numpy().T for table in wide)
-    if last.shape[1] < 2:
+    return _paired(part, "last_avg", "start_avg")
+
+
+def set_table(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """The frame ``set_summary`` with the change of avg@k on every cell and set.
+
+    ``change`` is last minus start over the same prompts and seeds, ``low`` and ``high`` its 95%
+    interval and ``over`` what that is over; all null where there is no last evaluation.
+    """
+    summary = frame(connection, "set_summary")
+    rows = []
+    for name in summary["eval_set"].unique(maintain_order=True):
+        parts = frame(connection, "change", eval_set=name)
+        for part in parts.partition_by(*_SETTING, "variant", "eval_set", maintain_order=True):
+            found = paired_change(part)
+            if found is not None:
+                labels = part.select(*_SETTING, "variant", "eval_set").row(0, named=True)
+                numbers = {"change": found.estimate, "low": found.low, "high": found.high}
+                rows.append(labels | numbers | {"over": over(found)})
+    keys = [*_SETTING, "variant", "eval_set"]
+    schema = dict.fromkeys(keys, pl.String) | dict.fromkeys(("change", "low", "high"), pl.Float64)
+    changes = pl.DataFrame(rows, schema=schema | {"over": pl.String})
+    return summary.join(changes, on=keys, how="left", maintain_order="left")
+
+
+def differences(
+    connection: duckdb.DuckDBPyConnection, level: float = 0.95, eval_set: str = OWN
+) -> pl.DataFrame:
+    """Every pair of variants of a setting, at the last evaluation that both have.
+
+    One row per pair: ``value`` is the avg@k of ``first`` minus that of ``second`` on the same
+    prompts and seeds, with its interval, what that is over, its p-value, and ``p_holm``: the
+    p-value corrected for all pairs of the setting.
+    """
+    rows: list[dict[str, Any]] = []
+    scores = frame(connection, "held_out_scores", eval_set=eval_set).filter(pl.col("step") > 0)
+    for setting in scores.partition_by(_SETTING, maintain_order=True):
+        labels = setting.select(_SETTING).row(0, named=True)
+        names = setting["variant"].unique(maintain_order=True).to_list()
+        pairs = itertools.combinations(names, 2)
+        found = [row for pair in pairs if (row := _difference(setting, *pair, level)) is not None]
+        adjusted = holm([row["p_value"] for row in found]) if found else ()
+        rows += [
+            labels | row | {"p_holm": float(p)} for row, p in zip(found, adjusted, strict=True)
+        ]
+    schema = dict.fromkeys((*_SETTING, "first", "second"), pl.String)
+    numbers = dict.fromkeys(("value", "low", "high", "p_value", "p_holm"), pl.Float64)
+    return pl.DataFrame(rows, schema=schema | {"step": pl.Int64} | numbers | {"over": pl.String})
+
+
+def _difference(
+    setting: pl.DataFrame, first: str, second: str, level: float
+) -> dict[str, Any] | None:
+    both = _both(setting, first, second)
+    rows = both.filter(pl.col("step") == pl.col("step").max())
+    found = _paired(rows, "avg_gold", "avg_gold_second", level)
+    if found is None:
+        return None
+    return {
+        "first": first,
+        "second": second,
+        "step": rows["step"][0],
+        "value": found.estimate,
+        "low": found.low,
+        "high": found.high,
+        "p_value": found.p_value,
+        "over": over(found),
+    }
+
+
+def _both(setting: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
+    """Scores of two variants beside each other, on the seeds, steps and prompts that both have."""
+    sides = [setting.filter(pl.col("variant") == name) for name in (first, second)]
+    return sides[0].join(
+        sides[1], on=["seed", "step", "prompt_id"], suffix="_second", maintain_order="left"
+    )
+
+
+def _paired(rows: pl.DataFrame, one: str, other: str, level: float = 0.95) -> Interval | None:
+    """Mean of one column minus another; None with fewer than two prompts that all seeds have."""
+    if not rows.height:
+        return None
+    tables = table_of(rows, one), table_of(rows, other)
+    if tables[0].shape[1] < 2:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # no variance at all
-        return paired_difference(last, start)
+        return paired_difference(*tables, level=level)
+
+
+def over(found: Interval) -> str:
+    """What an interval is over, e.g. "3 seeds and 128 prompts"."""
+    units = zip(found.num_units, found.resampled, strict=True)
+    return " and ".join(f"{number} {name}" for number, name in units)

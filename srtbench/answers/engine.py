@@ -52,7 +52,7 @@ _FUNCTIONS: dict[str, Any] = {
 }
 
 
-class _KeyPrinter(StrPrinter):  # type: ignore[misc]
+class _KeyPrinter(StrPrinter):
     """Prints an expression in the syntax that ``grammar`` reads back."""
 
     def _print_ImaginaryUnit(self, expr: Any) -> str:  # noqa: N802

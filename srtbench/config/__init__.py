@@ -11,7 +11,7 @@ from srtbench.config.errors import ConfigError, Problem
 from srtbench.config.models import HubModel, LocalModel, ModelConfig, TinyModel, WarmStart
 from srtbench.config.sweep import Exclusion, SweepConfig, load_sweep
 from srtbench.config.train import EvalConfig, ExecutionConfig, TrainConfig
-from srtbench.config.variants import VariantConfig, VotingConfig
+from srtbench.config.variants import VariantConfig
 
 __all__ = [
     "ConfigError",
@@ -31,7 +31,6 @@ __all__ = [
     "TinyModel",
     "TrainConfig",
     "VariantConfig",
-    "VotingConfig",
     "WarmStart",
     "load_sweep",
 ]

@@ -9,10 +9,10 @@ from typing import Any
 
 from srtbench.config.datasets import FILE_SUFFIXES
 from srtbench.config.errors import Problem, allowed
+from srtbench.config.tasks import task_reviews
 from srtbench.config.train import OWN_TRL_OPTIONS
 from srtbench.config.trl_options import trl_options
 from srtbench.config.yaml_source import KeyPath
-from srtbench.datasets.tasks import task_reviews
 
 
 def cross_checks(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
@@ -31,7 +31,6 @@ def cross_checks(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
     yield from _check_trl(content)
     yield from _check_files(content, folder)
     yield from _check_tasks(content)
-    yield from _check_python(content.get("variants"), folder, ("variants",))
 
 
 _AXES = {"models": "model", "datasets": "dataset", "variants": "variant"}
@@ -178,23 +177,3 @@ def _check_files(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
                 )
             elif not (folder / Path(path).expanduser()).is_file():
                 yield Problem(f"file '{path}' not found", (*here, key))
-
-
-def _check_python(entries: Any, folder: Path, place: KeyPath) -> Iterator[Problem]:
-    """The files of `python` variants, also of those that are parts or stages."""
-    for position, entry in enumerate(entries if isinstance(entries, list) else []):
-        if isinstance(entry, dict):
-            yield from _check_python_entry(entry, folder, (*place, position))
-
-
-def _check_python_entry(entry: dict[str, Any], folder: Path, here: KeyPath) -> Iterator[Problem]:
-    path = entry.get("path")
-    if entry.get("type") == "python" and isinstance(path, str) and ":" in path:
-        file = path.rpartition(":")[0]
-        if not (folder / Path(file).expanduser()).is_file():
-            yield Problem(f"file '{file}' not found", (*here, "path"))
-    yield from _check_python(entry.get("parts"), folder, (*here, "parts"))
-    for number, stage in _stages(entry):
-        if isinstance(stage.get("variant"), dict):
-            place = (*here, "stages", number, "variant")
-            yield from _check_python_entry(stage["variant"], folder, place)

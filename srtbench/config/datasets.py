@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from srtbench.config.base import Name, Section, slug
 from srtbench.config.train import EvalOverride, TrainOverride
+from srtbench.sections import FilePath, Name, NotInId, Section, slug
 
 SRT_SUFFIX = "{question}\n\nThink step by step, and put your final answer within \\boxed{{}}."
 """Default prompt template, in the words of SRT's prompt suffix (arXiv 2505.21444)."""
@@ -71,7 +71,7 @@ class SplitShares(Section):
 class PromptSource(Section):
     """What every source of prompts may say, whether they are trained on or not."""
 
-    name: Name | None = Field(None, description="label in tables and run ids")
+    name: Annotated[Name | None, NotInId()] = Field(None, description="label in tables and run ids")
     prompt_template: str = Field(
         SRT_SUFFIX, description="str.format over question, level, metadata[key]"
     )
@@ -105,8 +105,12 @@ class DatasetBase(PromptSource):
     warm_start_levels: dict[int, float] = Field(
         default_factory=dict, description="level -> weight in the warm-start mixture"
     )
-    train: TrainOverride = Field(default_factory=TrainOverride, description="overrides of `train`")
-    eval: EvalOverride = Field(default_factory=EvalOverride, description="overrides of `eval`")
+    train: Annotated[TrainOverride, NotInId()] = Field(
+        default_factory=TrainOverride, description="overrides of `train`"
+    )
+    eval: Annotated[EvalOverride, NotInId()] = Field(
+        default_factory=EvalOverride, description="overrides of `eval`"
+    )
 
     @field_validator("target_template")
     @classmethod
@@ -129,7 +133,7 @@ class ReasoningGymDataset(DatasetBase):
     )
     config: dict[str, Any] = Field(default_factory=dict, description="further task options")
     seed: int = Field(0, ge=0, description="seed of the generator")
-    allow_many_answers: bool = Field(
+    allow_many_answers: Annotated[bool, NotInId()] = Field(
         False, description="let answers vote although the task has many right ones"
     )
 
@@ -165,8 +169,8 @@ class FileDataset(DatasetBase):
     """A JSONL, Parquet or CSV file with question and answer columns."""
 
     type: Literal["file"] = "file"
-    path: str = Field(min_length=1, description="relative to the sweep file")
-    eval_path: str | None = Field(
+    path: Annotated[str, FilePath()] = Field(min_length=1, description="relative to the sweep file")
+    eval_path: Annotated[str | None, FilePath()] = Field(
         None, description="null: `path` is divided by the hash of each question"
     )
     question_column: str = "question"

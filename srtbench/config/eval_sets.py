@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from srtbench.config.base import slug
 from srtbench.config.datasets import (
     DatasetConfig,
     FileDataset,
@@ -15,6 +14,7 @@ from srtbench.config.datasets import (
     SplitShares,
     expand_short_form,
 )
+from srtbench.sections import FilePath, slug
 
 QUESTION_TARGET = "{question}"
 """Target template of an evaluation set: nothing is warmed up on it, so it holds the question."""
@@ -108,7 +108,7 @@ class FileEvalSet(EvalSetBase):
     """A JSONL, Parquet or CSV file; all of it is evaluated."""
 
     type: Literal["file"] = "file"
-    path: str = Field(min_length=1, description="relative to the sweep file")
+    path: Annotated[str, FilePath()] = Field(min_length=1, description="relative to the sweep file")
     question_column: str = "question"
     answer_column: str = "answer"
     level_column: str | None = None

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from srtbench.config.base import Name, Section, slug
 from srtbench.config.train import EvalOverride, TrainOverride
+from srtbench.sections import FilePath, Name, NotInId, Section, slug
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 DIGITS = "0123456789"
@@ -15,9 +15,13 @@ DEFAULT_ALPHABET = LETTERS + LETTERS.upper() + DIGITS + " =+-*/.,:;?()[]<>#'"
 class ModelBase(Section):
     """What every model entry may carry."""
 
-    name: Name | None = Field(None, description="label in tables and run ids")
-    train: TrainOverride = Field(default_factory=TrainOverride, description="overrides of `train`")
-    eval: EvalOverride = Field(default_factory=EvalOverride, description="overrides of `eval`")
+    name: Annotated[Name | None, NotInId()] = Field(None, description="label in tables and run ids")
+    train: Annotated[TrainOverride, NotInId()] = Field(
+        default_factory=TrainOverride, description="overrides of `train`"
+    )
+    eval: Annotated[EvalOverride, NotInId()] = Field(
+        default_factory=EvalOverride, description="overrides of `eval`"
+    )
 
 
 class WarmStart(Section):
@@ -92,7 +96,9 @@ class LocalModel(ModelBase):
     """A model folder on disk in the transformers format, or a GGUF file inside it."""
 
     type: Literal["local"] = "local"
-    path: str = Field(min_length=1, description="folder, relative to the sweep file")
+    path: Annotated[str, FilePath()] = Field(
+        min_length=1, description="folder, relative to the sweep file"
+    )
     gguf_file: str | None = Field(None, description="GGUF file name inside `path`")
     dtype: Dtype = Field("float32", description=_DTYPE)
     attn_implementation: str | None = None

@@ -1,12 +1,15 @@
 """The `train:`, `eval:` and `execution:` sections, and the published presets behind them."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from srtbench.config.base import Section
+from srtbench.sections import NotInId, Section
 
 MAX_STEPS = 10_000_000
+
+REPORTING = ("report_to", "run_name", "project")
+"""Options of TRL that say where the numbers of a run are shown."""
 
 Algorithm = Literal["grpo", "rloo"]
 PresetName = Literal["tiny", "srt_math", "srt_reasoning_gym"]
@@ -27,6 +30,10 @@ class PoolConfig(Section):
         None, ge=1, description="completions per prompt of the start model; null: num_generations"
     )
 
+    def kept(self, size: int) -> int:
+        """How many of ``size`` prompts are trained on: at least one."""
+        return max(1, round(self.keep * size))
+
 
 class TrainConfig(Section):
     """How a policy is trained. Every value changes results and enters the run id."""
@@ -46,7 +53,7 @@ class TrainConfig(Section):
     pool: PoolConfig | None = Field(
         None, description="null: as many fresh prompts as the run consumes, or all there are"
     )
-    trl: dict[str, Any] = Field(
+    trl: Annotated[dict[str, Any], NotInId(REPORTING)] = Field(
         default_factory=dict, description="any further option of TRL's GRPOConfig or RLOOConfig"
     )
 
@@ -70,6 +77,12 @@ class TrainOverride(Section):
     beta: float | None = Field(None, ge=0)
     micro_batch_size: int | None = Field(None, ge=1)
     num_processes: int | None = Field(None, ge=1)
+    updates_per_rollout: int | None = Field(
+        None,
+        ge=1,
+        description="optimiser steps on each batch of rollouts; null: 1, or what "
+        "trl.steps_per_generation gives",
+    )
     pool: PoolConfig | None = None
     trl: dict[str, Any] = Field(default_factory=dict)
 

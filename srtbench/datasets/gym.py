@@ -14,14 +14,14 @@ from typing import Any
 from srtbench.answers import extract
 from srtbench.config.datasets import AnswerStyle, ReasoningGymDataset
 from srtbench.config.errors import allowed
+from srtbench.config.tasks import task_reviews
+from srtbench.datasets import gym_process
+from srtbench.datasets.gym_generators import CHUNK, make_generator, registry
 from srtbench.datasets.levels import task_options
 from srtbench.datasets.problems import DatasetError, Item, Problem, Split
 from srtbench.datasets.splits import excerpt, split_of
-from srtbench.datasets.tasks import task_reviews
 from srtbench.datasets.templates import Templates
 
-CHUNK = 4096
-"""Items per generator; some tasks plan all items of one when it is made."""
 STALE_DRAWS = 1000
 """A split is exhausted after about so many draws of its own that bring nothing new."""
 MAX_FAILURES = 100
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 def tasks() -> list[str]:
     """Names of the tasks that a sweep can use."""
-    return sorted(set(_registry()) - set(_NOT_TASKS))
+    return sorted(set(registry()) - set(_NOT_TASKS))
 
 
 def stream_items(dataset: ReasoningGymDataset, level: int | None) -> Iterator[Item]:
@@ -95,21 +95,14 @@ def distinct_problems(
             return
 
 
-def _registry() -> dict[str, tuple[Any, Any]]:
-    import reasoning_gym.factory  # loads every task: about a second
-
-    registry: dict[str, tuple[Any, Any]] = reasoning_gym.factory.DATASETS
-    return registry
-
-
 def _checked_options(dataset: ReasoningGymDataset, level: int | None) -> dict[str, Any]:
     task = dataset.task
     if task in _NOT_TASKS:
         raise DatasetError(f"{task}: not usable as a dataset; {_NOT_TASKS[task]}")
-    if task not in _registry():
+    if task not in registry():
         raise DatasetError(f"unknown Reasoning Gym task '{task}'. {allowed(task, tasks())}")
     options = task_options(dataset, level)
-    known = {field.name for field in dataclasses.fields(_registry()[task][1])} - set(_OWN_KEYS)
+    known = {field.name for field in dataclasses.fields(registry()[task][1])} - set(_OWN_KEYS)
     for option in options:
         if option in _OWN_KEYS:
             raise DatasetError(f"{task}: config.{option}: {_OWN_KEYS[option]}")
@@ -132,25 +125,8 @@ def _entries(task: str, options: dict[str, Any], seed: int) -> Iterator[dict[str
 def _entries_elsewhere(
     task: str, options: dict[str, Any], seed: int
 ) -> Iterator[dict[str, Any] | str]:
-    from srtbench.datasets.gym_process import entries
-
     make_generator(task, options, seed)  # for its errors
-    return entries(task, options, seed, CHUNK)
-
-
-def make_generator(task: str, options: dict[str, Any], seed: int) -> Any:
-    """Reasoning Gym's dataset object.
-
-    Raises:
-        DatasetError: the task refuses the options.
-    """
-    dataset_class, config_class = _registry()[task]
-    try:
-        return dataset_class(config_class(**options, seed=seed, size=CHUNK))
-    except Exception as error:  # tasks assert, or fail deep inside on odd values
-        given = ", ".join(f"{key}={value!r}" for key, value in options.items())
-        reason = str(error) or type(error).__name__
-        raise DatasetError(f"{task}: options refused ({given}): {reason}") from error
+    return gym_process.entries(task, options, seed, CHUNK)
 
 
 def _item(

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from srtbench.datasets.gym_generators import make_generator
 from srtbench.datasets.problems import DatasetError
 
 
@@ -59,8 +60,6 @@ def entries(
 
 def main() -> None:
     """Serve one request."""
-    from srtbench.datasets.gym import make_generator
-
     request = json.load(sys.stdin)
     sink, sys.stdout = sys.stdout, sys.stderr  # some tasks print
     generator = make_generator(request["task"], request["options"], request["seed"])

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from srtbench.config.base import deep_merge
 from srtbench.config.datasets import ReasoningGymDataset
 from srtbench.datasets.problems import DatasetError
+from srtbench.sections import deep_merge
 
 _TOKEN = "{level}"
 

@@ -1,6 +1,5 @@
 """What a dataset is made of, and the error that every loader raises."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -36,8 +35,3 @@ class Item:
     answer: str
     level: int | None
     metadata: Mapping[str, Any]
-
-
-def prompt_id(prompt: str) -> str:
-    """Name of a prompt: equal text, equal id."""
-    return hashlib.sha256(prompt.encode()).hexdigest()[:16]

@@ -1,19 +1,16 @@
 """Which split a question belongs to: a function of its text alone, so splits cannot overlap."""
 
 import hashlib
-import unicodedata
 from collections.abc import Sequence
 from itertools import islice
 
 from srtbench.config.datasets import SplitShares
 from srtbench.datasets.problems import DatasetError, Problem, Split
+from srtbench.rollouts.sameness import normalise
+
+__all__ = ["check_disjoint", "excerpt", "listing", "normalise", "split_of"]
 
 _SALT = "srtbench split 1\n"  # another salt is another division of every dataset
-
-
-def normalise(question: str) -> str:
-    """Text without differences that do not make another question: case, spacing, Unicode forms."""
-    return " ".join(unicodedata.normalize("NFKC", question).casefold().split())
 
 
 def split_of(question: str, shares: SplitShares) -> Split:

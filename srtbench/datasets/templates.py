@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from srtbench.config.base import Section
 from srtbench.config.datasets import (
     PROMPT_FIELDS,
     TARGET_FIELDS,
@@ -12,7 +11,9 @@ from srtbench.config.datasets import (
     check_template,
 )
 from srtbench.config.errors import allowed
-from srtbench.datasets.problems import DatasetError, Item, Problem, Split, prompt_id
+from srtbench.datasets.problems import DatasetError, Item, Problem, Split
+from srtbench.rollouts.sameness import prompt_id
+from srtbench.sections import Section
 
 
 class Templates:

@@ -10,9 +10,13 @@ import numpy as np
 import torch
 
 from srtbench.config.models import WarmStart
-from srtbench.models.sampling import Completion, sample_completions
+from srtbench.engines.base import Completion
+from srtbench.engines.transformers import TransformersEngine
 
 logger = logging.getLogger(__name__)
+
+_CHECK_BATCH = 512
+"""Completions at once in a check of the accuracy."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ def warm_start(
     shares = np.array([weights[level] for level in levels], dtype=float)
     shares /= shares.sum()
     check_ids = [list(tokenizer(prompt)["input_ids"]) for prompt in check_prompts]
+    engine = TransformersEngine(model, tokenizer, _CHECK_BATCH)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate)
     accuracy, step = 0.0, 0
     for step in range(1, config.max_steps + 1):
@@ -90,14 +95,11 @@ def warm_start(
         optimizer.zero_grad(set_to_none=True)
         if step % config.check_every and step != config.max_steps:
             continue
-        completions = sample_completions(
-            model,
-            tokenizer,
+        completions = engine.sample(
             check_ids,
             samples=config.check_samples,
-            max_completion_length=max_completion_length,
             temperature=1.0,
-            batch_size=512,
+            max_completion_length=max_completion_length,
             seed=config.seed,
         )
         right = [

@@ -1,7 +1,6 @@
 """Student's t distribution in numpy-free Python: the intervals need it and scipy is no dependency.
 
-P(|T| > t) = I_x(df / 2, 1 / 2) with x = df / (df + t^2) (Abramowitz and Stegun 26.7.1), and the
-regularised incomplete beta function I is Lentz's continued fraction (Numerical Recipes, 6.4).
+P(|T| > t) = I_x(df / 2, 1 / 2) with x = df / (df + t^2) (Abramowitz and Stegun 26.7.1).
 """
 
 from __future__ import annotations
@@ -9,6 +8,8 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from statistics import NormalDist
+
+from srtbench.stats._beta import incomplete_beta
 
 _NORMAL_DF = 1e7  # beyond it t and normal quantiles agree to 7 digits
 
@@ -21,7 +22,7 @@ def two_sided_p(t: float, df: float) -> float:
         return 0.0
     if df > _NORMAL_DF:
         return 2.0 * NormalDist().cdf(-abs(t))
-    return _incomplete_beta(df / 2.0, 0.5, df / (df + t * t))
+    return incomplete_beta(df / 2.0, 0.5, df / (df + t * t))
 
 
 @lru_cache(maxsize=1024)
@@ -45,34 +46,3 @@ def t_quantile(probability: float, df: float) -> float:
             if abs(step) <= 1e-13 * t:
                 break
     return math.copysign(t, probability - 0.5)
-
-
-def _incomplete_beta(a: float, b: float, x: float) -> float:
-    if x <= 0.0:
-        return 0.0
-    if x >= 1.0:
-        return 1.0
-    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
-    front = math.exp(log_front + a * math.log(x) + b * math.log1p(-x))
-    if x < (a + 1.0) / (a + b + 2.0):
-        return front * _beta_fraction(a, b, x) / a
-    return 1.0 - front * _beta_fraction(b, a, 1.0 - x) / b
-
-
-def _beta_fraction(a: float, b: float, x: float) -> float:
-    tiny = 1e-300
-    c, d = 1.0, 1.0 - (a + b) * x / (a + 1.0)
-    d = 1.0 / (d if abs(d) > tiny else tiny)
-    result = d
-    for m in range(1, 10_000):
-        even = m * (b - m) * x / ((a + 2 * m - 1.0) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1.0))
-        for term in (even, odd):
-            d = 1.0 + term * d
-            d = 1.0 / (d if abs(d) > tiny else tiny)
-            c = 1.0 + term / c
-            c = c if abs(c) > tiny else tiny
-            result *= d * c
-        if abs(d * c - 1.0) < 1e-15:
-            break
-    return result

@@ -17,6 +17,7 @@ from srtbench.stats.intervals import (
     satterthwaite,
     score_cube,
 )
+from srtbench.stats.ranges import Bounds, check_bounds
 
 
 def bootstrap_interval(
@@ -26,6 +27,7 @@ def bootstrap_interval(
     over: Iterable[str] | None = None,
     level: float = 0.95,
     num_resamples: int = 1000,
+    bounds: Bounds | None = None,
 ) -> Interval:
     """Interval of any statistic of a (seeds, prompts, samples) array by hierarchical bootstrap.
 
@@ -43,9 +45,10 @@ def bootstrap_interval(
         over, level: as ``mean_interval``; ``("samples",)`` redraws samples within each prompt.
         num_resamples: draws per set of levels, at least 2; the standard error has a relative
             Monte Carlo error of about 1 / sqrt(2 num_resamples).
+        bounds: range of the statistic; the interval stays inside, as ``mean_interval``.
 
     Raises:
-        ValueError: as ``mean_interval``, or fewer than 2 resamples.
+        ValueError: as ``mean_interval``, fewer than 2 resamples, or an estimate out of bounds.
     """
     if num_resamples < 2:
         raise ValueError(f"num_resamples must be at least 2, got {num_resamples}")
@@ -69,7 +72,9 @@ def bootstrap_interval(
         residual = max(0.0, variance(tuple(axes)) - sum(raw.values())) / shrink
         total = max(sum(single.values()) - residual, *single.values())
         df = satterthwaite(total, [(single[axis], n[axis] - 1) for axis in axes], residual)
-    return level_interval(float(statistic(given)), total, df, level, cube, chosen, num_resamples)
+    estimate = float(statistic(given))
+    check_bounds(bounds, estimate, estimate)
+    return level_interval(estimate, total, df, level, cube, chosen, num_resamples, bounds)
 
 
 def _resample(scores: FloatArray, axes: tuple[int, ...], rng: np.random.Generator) -> FloatArray:

@@ -10,16 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from srtbench.stats._validate import FloatArray, IntArray
+from srtbench.stats.alarms import ALARM_RULES, AlarmRule, alarm_index, signal_arrays
 from srtbench.stats.change_point import MIN_EVALUATIONS, FallPoint, fall_point, running_median
-from srtbench.stats.stopping import (
-    ALARM_RULES,
-    AlarmRule,
-    StopOutcome,
-    alarm_index,
-    curve_inputs,
-    signal_arrays,
-    stopping_rules,
-)
+from srtbench.stats.stopping import StopOutcome, curve_inputs, stopping_rules
 
 CollapseKind = Literal["constant_answer", "noise", "repetition", "length", "shortcut", "none"]
 
@@ -70,8 +63,13 @@ class CollapseReport:
     reasons: tuple[str, ...]
     """The evidence in sentences, the deciding one first."""
     lead_steps: Mapping[str, int | None]
-    """Onset step minus alarm step per signal: positive warned early, None never rang."""
+    """``onset.low`` minus alarm step per signal, empty where accuracy did not fall: positive rang
+    while accuracy had certainly not begun to fall, None never rang."""
     stopping: tuple[StopOutcome, ...]
+    alarm_steps: Mapping[str, int | None]
+    """Step at which each signal first rang, whether or not accuracy fell; None never rang."""
+    judged: bool
+    """Whether there were evaluations enough to say that accuracy did not fall."""
 
 
 def diagnose_collapse(
@@ -145,12 +143,11 @@ def diagnose_collapse(
         held = _holds(changes["train_reward"], fall)
         kind, reasons = _classify(changes, reward) if held else ("none", _not_held(changes))
     alarms = {name: alarm_index(values, rules[name]) for name, values in arrays.items()}
+    alarm_steps = {name: None if at is None else int(step_array[at]) for name, at in alarms.items()}
     leads: dict[str, int | None] = {}
     if fall is not None:
-        leads = {
-            name: None if at is None else int(step_array[fall.index] - step_array[at])
-            for name, at in alarms.items()
-        }
+        before = int(step_array[fall.low_index])
+        leads = {name: None if at is None else before - at for name, at in alarm_steps.items()}
     best = int(accuracy.argmax())
     return CollapseReport(
         collapsed=fall is not None and held,
@@ -167,6 +164,8 @@ def diagnose_collapse(
         reasons=reasons,
         lead_steps=leads,
         stopping=stopping_rules(step_array, accuracy, arrays, num_labelled, rules),
+        alarm_steps=alarm_steps,
+        judged=len(accuracy) >= MIN_EVALUATIONS,
     )
 
 

@@ -1,18 +1,77 @@
-"""Comparing variants across tasks: interquartile mean, probability of improvement, Holm.
+"""Comparing variants: unpaired difference, interquartile mean, probability of improvement, Holm.
 
-The first two are recommended for few-run comparisons by Agarwal et al. 2021 (arXiv 2108.13264).
+The middle two are recommended for few-run comparisons by Agarwal et al. 2021 (arXiv 2108.13264).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from srtbench.stats._validate import FloatArray, finite_array, probability
-from srtbench.stats.intervals import Interval
+from srtbench.stats.intervals import (
+    LEVELS,
+    Interval,
+    analytic_variance,
+    build_interval,
+    random_levels,
+    score_cube,
+)
+from srtbench.stats.ranges import Bounds, check_bounds
+
+
+def unpaired_difference(
+    first: ArrayLike,
+    second: ArrayLike,
+    over: Iterable[str] | None = None,
+    level: float = 0.95,
+    bounds: Bounds | None = None,
+) -> Interval:
+    """Mean of ``first`` minus mean of ``second``, of runs that share neither seeds nor prompts.
+
+    The variances of the two means add and so do their degrees of freedom, after Welch 1947
+    (Biometrika 34, 28-35); ``p_value`` is that test against 0. Prompts that both sides share make
+    it conservative: it cannot use them, :func:`srtbench.stats.paired_difference` can.
+
+    Args:
+        first, second: each as :func:`srtbench.stats.mean_interval`; shapes may differ.
+        over, level: as there; by default the levels that both sides have two or more units of.
+        bounds: range of the difference: ``SHARE_DIFFERENCE`` for accuracies.
+
+    Returns:
+        An interval whose ``num_units`` are the smaller side's.
+
+    Raises:
+        ValueError: as ``mean_interval``, or no level that both sides have two units of.
+    """
+    cubes = score_cube(first), score_cube(second)
+    smaller = tuple(min(sizes) for sizes in zip(*(cube.shape for cube in cubes), strict=True))
+    if over is None:
+        over = [name for name, n in zip(LEVELS[:2], smaller, strict=False) if n > 1]
+        if not over:
+            raise ValueError("both sides need two seeds or two prompts")
+    chosen = random_levels(cubes[0], over)
+    random_levels(cubes[1], over)
+    parts = [analytic_variance(cube, chosen) for cube in cubes]
+    total = sum(variance for variance, _ in parts)
+    spread = sum(variance**2 / df for variance, df in parts)
+    df = total**2 / spread if spread > 0.0 else min(df for _, df in parts)
+    extremes = [(float(cube.min()), float(cube.max())) for cube in cubes]
+    check_bounds(bounds, extremes[0][0] - extremes[1][1], extremes[0][1] - extremes[1][0])
+    return build_interval(
+        float(cubes[0].mean() - cubes[1].mean()),
+        total,
+        df,
+        level,
+        chosen,
+        tuple(smaller[LEVELS.index(name)] for name in chosen),
+        bounds=bounds,
+        trials=min(cube.size if chosen == ("samples",) else max(cube.shape[:2]) for cube in cubes),
+    )
 
 
 def interquartile_mean(scores: ArrayLike) -> float:

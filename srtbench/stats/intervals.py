@@ -2,7 +2,8 @@
 
 With a handful of seeds a percentile bootstrap covers far less than it claims (Hesterberg 2015,
 arXiv 1411.5279), so every interval here is ``estimate -/+ t * standard error`` with degrees of
-freedom that follow from the number of units. Simulated coverage is in docs/estimators.md.
+freedom that follow from the number of units. Given the range of the quantity, it is that on the
+logit scale and never leaves the range. Simulated coverage is in docs/estimators.md.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from srtbench.stats._student_t import t_quantile, two_sided_p
 from srtbench.stats._validate import FloatArray, finite_array, probability
+from srtbench.stats.ranges import Bounds, check_bounds, t_limits
 
 LEVELS = ("seeds", "prompts", "samples")
 
@@ -40,7 +41,8 @@ class Interval:
     num_resamples: int
     """Bootstrap resamples behind the standard error; 0 where it is a formula."""
     p_value: float
-    """Two-sided, against an estimate of 0; meaningful for differences."""
+    """Two-sided, against an estimate of 0. Meaningful for differences, where it is below
+    1 - ``level`` if the interval excludes 0, and only then."""
 
     def __str__(self) -> str:
         over = ", ".join(
@@ -52,7 +54,10 @@ class Interval:
 
 
 def mean_interval(
-    scores: ArrayLike, over: Iterable[str] | None = None, level: float = 0.95
+    scores: ArrayLike,
+    over: Iterable[str] | None = None,
+    level: float = 0.95,
+    bounds: Bounds | None = None,
 ) -> Interval:
     """Mean score with an interval over seeds, prompts or both; the default choice.
 
@@ -62,24 +67,37 @@ def mean_interval(
     Theory). Over one level alone it is the t interval of that level's means. Sampling
     noise is part of every score, so it is always included in intervals over seeds or prompts.
 
+    It is made for seeds that differ by degrees. Where some collapse and others do not, the mean
+    describes neither: use :func:`srtbench.stats.seed_split`.
+
     Args:
         scores: (seeds,), (seeds, prompts) or (seeds, prompts, samples), any unit, finite; every
             seed has the same prompts in the same order. One seed: shape (1, prompts).
         over: levels that are random, of "seeds", "prompts", "samples". By default seeds and prompts
             as far as there are two or more. ``("samples",)`` alone holds seeds and prompts fixed.
         level: nominal coverage, between 0 and 1.
+        bounds: range of the quantity, such as ``SHARE`` for an accuracy or ``SHARE_DIFFERENCE``:
+            the interval is then made on the logit scale and stays inside (:mod:`.ranges`). Where
+            every score is at one bound it is the exact interval of as many trials as there are
+            seeds or prompts, whichever are more (all samples if over samples).
 
     Raises:
-        ValueError: bad shape, NaN, an unknown level, or a level with a single unit.
+        ValueError: bad shape, NaN, an unknown level, a level with a single unit, or scores out of
+            bounds.
     """
     cube = score_cube(scores)
+    check_bounds(bounds, float(cube.min()), float(cube.max()))
     chosen = random_levels(cube, over)
-    variance, df = _analytic_variance(cube, chosen)
-    return level_interval(float(cube.mean()), variance, df, level, cube, chosen, 0)
+    variance, df = analytic_variance(cube, chosen)
+    return level_interval(float(cube.mean()), variance, df, level, cube, chosen, 0, bounds)
 
 
 def paired_difference(
-    first: ArrayLike, second: ArrayLike, over: Iterable[str] | None = None, level: float = 0.95
+    first: ArrayLike,
+    second: ArrayLike,
+    over: Iterable[str] | None = None,
+    level: float = 0.95,
+    bounds: Bounds | None = None,
 ) -> Interval:
     """Mean of ``first - second``, paired by seed and prompt (and sample axis averaged out).
 
@@ -90,6 +108,7 @@ def paired_difference(
         first, second: (seeds, prompts) or as :func:`mean_interval`; entry [s, p] of both must be
             the same seed and prompt. Trailing sample axes may differ in length.
         over, level: as :func:`mean_interval`; over samples alone is not defined for a pair.
+        bounds: range of the difference: ``SHARE_DIFFERENCE`` for accuracies.
 
     Raises:
         ValueError: seeds or prompts differ in number, or as :func:`mean_interval`.
@@ -97,7 +116,7 @@ def paired_difference(
     a, b = score_cube(first), score_cube(second)
     if a.shape[:2] != b.shape[:2]:
         raise ValueError(f"cannot pair (seeds, prompts) {a.shape[:2]} with {b.shape[:2]}")
-    return mean_interval(a.mean(axis=2) - b.mean(axis=2), over, level)
+    return mean_interval(a.mean(axis=2) - b.mean(axis=2), over, level, bounds)
 
 
 def clustered_standard_error(values: ArrayLike, clusters: ArrayLike) -> float:
@@ -115,15 +134,28 @@ def clustered_standard_error(values: ArrayLike, clusters: ArrayLike) -> float:
     return math.sqrt(_clustered_variance(values, clusters)[0])
 
 
-def clustered_interval(values: ArrayLike, clusters: ArrayLike, level: float = 0.95) -> Interval:
+def clustered_interval(
+    values: ArrayLike, clusters: ArrayLike, level: float = 0.95, bounds: Bounds | None = None
+) -> Interval:
     """Mean of unbalanced, nested data with a t interval over clusters (clusters - 1 df).
 
     Use it where prompts have unequal numbers of completions; arguments and errors as
-    :func:`clustered_standard_error`. ``resampled`` reads ("clusters",).
+    :func:`clustered_standard_error`. ``resampled`` reads ("clusters",). ``bounds`` as
+    :func:`mean_interval`, a cluster being a trial where every value is at one bound.
     """
     variance, num_clusters = _clustered_variance(values, clusters)
-    mean = float(np.mean(np.asarray(values, dtype=np.float64)))
-    return _build(mean, variance, num_clusters - 1, level, ("clusters",), (num_clusters,), 0)
+    array = np.asarray(values, dtype=np.float64)
+    check_bounds(bounds, float(array.min()), float(array.max()))
+    return build_interval(
+        float(array.mean()),
+        variance,
+        num_clusters - 1,
+        level,
+        ("clusters",),
+        (num_clusters,),
+        bounds=bounds,
+        trials=num_clusters,
+    )
 
 
 def _clustered_variance(values: ArrayLike, clusters: ArrayLike) -> tuple[float, int]:
@@ -169,7 +201,8 @@ def random_levels(cube: FloatArray, over: Iterable[str] | None) -> tuple[str, ..
     return tuple(name for name in LEVELS if name in chosen)
 
 
-def _analytic_variance(cube: FloatArray, chosen: tuple[str, ...]) -> tuple[float, float]:
+def analytic_variance(cube: FloatArray, chosen: tuple[str, ...]) -> tuple[float, float]:
+    """Variance of the mean of (seeds, prompts, samples) and its degrees of freedom."""
     table = cube.mean(axis=2)
     num_seeds, num_prompts = table.shape
     if chosen == ("samples",):
@@ -207,29 +240,42 @@ def level_interval(
     cube: FloatArray,
     chosen: tuple[str, ...],
     num_resamples: int,
+    bounds: Bounds | None = None,
 ) -> Interval:
+    """An interval over the levels ``chosen`` of a (seeds, prompts, samples) cube."""
     units = tuple(cube.shape[LEVELS.index(name)] for name in chosen)
-    return _build(estimate, variance, df, level, chosen, units, num_resamples)
+    return build_interval(
+        estimate,
+        variance,
+        df,
+        level,
+        chosen,
+        units,
+        num_resamples=num_resamples,
+        bounds=bounds,
+        trials=cube.size if chosen == ("samples",) else max(cube.shape[:2]),
+    )
 
 
-def _build(
+def build_interval(
     estimate: float,
     variance: float,
     df: float,
     level: float,
     resampled: tuple[str, ...],
     num_units: tuple[int, ...],
-    num_resamples: int,
+    *,
+    num_resamples: int = 0,
+    bounds: Bounds | None = None,
+    trials: int = 1,
 ) -> Interval:
+    """A t interval, inside ``bounds`` where they are given; see :func:`.ranges.t_limits`."""
     error = math.sqrt(variance)
-    margin = t_quantile(0.5 + probability(level, "level") / 2.0, df) * error
-    p_value = 1.0 if estimate == 0.0 else 0.0
-    if error > 0.0:
-        p_value = two_sided_p(estimate / error, df)
+    low, high, p_value = t_limits(estimate, error, df, probability(level, "level"), bounds, trials)
     return Interval(
         estimate=estimate,
-        low=estimate - margin,
-        high=estimate + margin,
+        low=low,
+        high=high,
         standard_error=error,
         degrees_of_freedom=df,
         level=level,

@@ -1,47 +1,16 @@
-"""When label-free signals give the alarm, and what each stopping rule costs in gold accuracy."""
+"""What each rule for choosing a checkpoint, labelled or not, costs in gold accuracy."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from srtbench.stats._validate import FloatArray, IntArray, finite_array, integer_array
-
-
-@dataclass(frozen=True)
-class AlarmRule:
-    """A causal rule: alarm at the first evaluation where the signal crosses its bound.
-
-    With b the signal's first logged value, "level" alarms beyond ``bound`` itself, "shift" beyond
-    b + ``bound`` and "ratio" beyond b * ``bound``; ``side`` "outside" takes a ratio and alarms
-    above b * ``bound`` and below b / ``bound``.
-    """
-
-    side: Literal["above", "below", "outside"]
-    scale: Literal["level", "shift", "ratio"]
-    bound: float
-
-
-ALARM_RULES: Mapping[str, AlarmRule] = {
-    "train_reward": AlarmRule("above", "level", 0.95),
-    "vote_share": AlarmRule("above", "level", 0.98),
-    "unanimous_share": AlarmRule("above", "level", 0.9),
-    "modal_share": AlarmRule("above", "shift", 0.1),
-    "answer_entropy": AlarmRule("below", "ratio", 0.25),
-    "mean_length": AlarmRule("outside", "ratio", 2.0),
-    "repetition": AlarmRule("above", "shift", 0.2),
-    "kl": AlarmRule("above", "level", 1.0),
-}
-"""Label-free signals and their default alarms. Conventions, not fits: change them per task.
-
-Units: train_reward, vote_share, unanimous_share, modal_share and repetition are shares in 0..1,
-answer_entropy in nats, mean_length in tokens, kl in nats per token.
-"""
+from srtbench.stats.alarms import ALARM_RULES, AlarmRule, alarm_index, signal_arrays
 
 
 @dataclass(frozen=True)
@@ -59,34 +28,73 @@ class StopOutcome:
     """Whether the rule stopped the run; False where it ran to the end."""
 
 
-def alarm_index(values: ArrayLike, rule: AlarmRule) -> int | None:
-    """First evaluation at which ``rule`` gives the alarm, or None.
+def label_free_checkpoint(
+    vote_share: ArrayLike, mean_length: ArrayLike, tolerance: float = 0.02
+) -> int:
+    """Evaluation to keep without labels: the most agreement among those of the start's length.
+
+    The highest held-out vote share among the evaluations whose mean length is within ``tolerance``
+    of the first, the earliest of equals. Vote share alone keeps rising through a collapse; a
+    relative change of mean length is what gives one away. The rule and its 2% were found on runs of
+    this project and wait for confirmation on others (docs/estimators.md).
 
     Args:
-        values: (evaluations,) in time order; NaN where the signal was not logged.
-        rule: the rule; see :class:`AlarmRule`.
+        vote_share: (evaluations,) mean share of the winning answer, 0..1; NaN where not logged.
+        mean_length: (evaluations,) mean completion length in tokens, positive; NaN where not
+            logged. The first logged one is the start.
+        tolerance: greatest relative change of length that is kept, at least 0.
+
+    Returns:
+        Index of the evaluation. The start itself always qualifies.
 
     Raises:
-        ValueError: not one-dimensional, or "outside" with a scale other than "ratio".
+        ValueError: shapes differ, no evaluation with both, a start of length 0 or less, or a
+            negative tolerance.
     """
-    signal = np.asarray(values, dtype=np.float64)
-    if signal.ndim != 1:
-        raise ValueError(f"values must have one dimension, got shape {signal.shape}")
-    if rule.side == "outside" and rule.scale != "ratio":
-        raise ValueError("an alarm outside a band needs scale 'ratio'")
-    finite = signal[np.isfinite(signal)]
-    if finite.size == 0:
-        return None
-    start = float(finite[0])
-    bound = {"level": rule.bound, "shift": start + rule.bound, "ratio": start * rule.bound}[
-        rule.scale
-    ]
-    with np.errstate(invalid="ignore"):  # comparisons with NaN are False, as wanted
-        crossed = signal < bound if rule.side == "below" else signal > bound
-        if rule.side == "outside":
-            crossed |= signal < start / rule.bound
-    hits = np.flatnonzero(crossed)
-    return int(hits[0]) if hits.size else None
+    share = np.asarray(vote_share, dtype=np.float64)
+    length = np.asarray(mean_length, dtype=np.float64)
+    if share.ndim != 1 or share.shape != length.shape:
+        raise ValueError(f"vote_share {share.shape} and mean_length {length.shape} must be equal")
+    if tolerance < 0.0:
+        raise ValueError(f"tolerance must not be negative, got {tolerance}")
+    logged = np.flatnonzero(np.isfinite(share) & np.isfinite(length))
+    if not logged.size or length[logged[0]] <= 0.0:
+        raise ValueError("need an evaluation with vote_share and a positive mean_length")
+    start = float(length[logged[0]])
+    steady = logged[np.abs(length[logged] - start) <= tolerance * start]
+    return int(steady[share[steady].argmax()])
+
+
+def kept_checkpoints(
+    signals: Mapping[str, ArrayLike | None],
+    num_evaluations: int,
+    rules: Mapping[str, AlarmRule] = ALARM_RULES,
+) -> dict[str, int]:
+    """Evaluation that each label-free rule keeps, without looking at gold.
+
+    A signal's rule keeps the last evaluation before its alarm (the first one if it rings at once),
+    or the last one if it never rings. "label_free" is :func:`label_free_checkpoint`, given where
+    both vote_share and mean_length were logged at one evaluation.
+
+    Args:
+        signals: name -> (evaluations,) values, NaN where missing; None entries are skipped.
+        num_evaluations: their length.
+        rules: alarm per signal name.
+
+    Raises:
+        ValueError: a signal of another shape or without a rule.
+    """
+    arrays = signal_arrays(signals, num_evaluations, rules)
+    kept = {}
+    for name, values in arrays.items():
+        alarm = alarm_index(values, rules[name])
+        kept[name] = num_evaluations - 1 if alarm is None else max(alarm - 1, 0)
+    share, length = arrays.get("vote_share"), arrays.get("mean_length")
+    if share is not None and length is not None:
+        both = np.flatnonzero(np.isfinite(share) & np.isfinite(length))
+        if both.size and length[both[0]] > 0.0:
+            kept["label_free"] = label_free_checkpoint(share, length)
+    return kept
 
 
 def labelled_split_choice(gold_accuracy: ArrayLike, num_labelled: int) -> FloatArray:
@@ -141,10 +149,11 @@ def stopping_rules(
 ) -> tuple[StopOutcome, ...]:
     """Gold accuracy and regret of each stopping rule, "best" and "last" always first.
 
-    A signal's rule keeps the last checkpoint before its alarm (the first one if it rings at once)
-    and the last checkpoint if it never rings. "labelled_split" keeps the checkpoint that scores
-    best on ``num_labelled`` labelled prompts (SRT stops early on a 1% split, arXiv 2505.21444);
-    its accuracy is the exact expectation over :func:`labelled_split_choice`.
+    Label-free rules keep what :func:`kept_checkpoints` says. "labelled_split" keeps the checkpoint
+    that scores best on ``num_labelled`` labelled prompts (SRT stops early on a 1% split,
+    arXiv 2505.21444); its accuracy is the exact expectation over :func:`labelled_split_choice`.
+    Here choice and score rest on the same curve; :func:`srtbench.stats.cross_fitted_stopping`
+    parts them.
 
     Args:
         steps: (evaluations,) increasing integers.
@@ -181,9 +190,10 @@ def stopping_rules(
                 likeliest < last,
             )
         )
-    for name, values in signal_arrays(signals, len(accuracy), rules).items():
-        alarm = alarm_index(values, rules[name])
-        outcomes.append(kept(name, last if alarm is None else max(alarm - 1, 0), alarm is not None))
+    arrays = signal_arrays(signals, len(accuracy), rules)
+    for name, index in kept_checkpoints(arrays, len(accuracy), rules).items():
+        rang = name in arrays and alarm_index(arrays[name], rules[name]) is not None
+        outcomes.append(kept(name, index, rang or (name == "label_free" and index < last)))
     return tuple(outcomes)
 
 
@@ -198,23 +208,3 @@ def curve_inputs(steps: ArrayLike, gold_accuracy: ArrayLike) -> tuple[IntArray, 
     if accuracy.min() < 0.0 or accuracy.max() > 1.0:
         raise ValueError("gold_accuracy must lie between 0 and 1")
     return step_array, accuracy
-
-
-def signal_arrays(
-    signals: Mapping[str, ArrayLike | None] | None, length: int, rules: Mapping[str, AlarmRule]
-) -> dict[str, FloatArray]:
-    """Signals as float arrays in the order of ``rules``; those None or all NaN are left out."""
-    given = dict(signals or {})
-    unknown = sorted(set(given) - set(rules))
-    if unknown:
-        raise ValueError(f"no alarm rule for {', '.join(unknown)}; known: {', '.join(rules)}")
-    arrays = {}
-    for name in rules:
-        if given.get(name) is None:
-            continue
-        array = np.asarray(given[name], dtype=np.float64)
-        if array.shape != (length,):
-            raise ValueError(f"signal {name} must have shape ({length},), got {array.shape}")
-        if np.isfinite(array).any():
-            arrays[name] = array
-    return arrays

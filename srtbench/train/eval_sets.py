@@ -8,17 +8,11 @@ import pyarrow as pa
 
 from srtbench.plan import EvalSetSpec, RunSpec
 from srtbench.rollouts import RolloutWriter, discard_after, read_rollouts
-from srtbench.specs import SetSampling
 from srtbench.store import Folder, SweepStore
-from srtbench.train.artifacts import read_prompts
-from srtbench.train.evaluate import Prompt, Sampling
+from srtbench.train.evaluate import Prompt
+from srtbench.train.prompts import read_prompts
 
 logger = logging.getLogger(__name__)
-
-
-def set_sampling(sampling: SetSampling) -> Sampling:
-    """How groups of an evaluation set are sampled."""
-    return Sampling(**sampling.model_dump(exclude={"seed"}))
 
 
 def discard_sets(spec: RunSpec, folder: Folder, step: int) -> int:
@@ -71,7 +65,7 @@ class EvalSets:
     def start(self) -> None:
         """Log the start model's evaluations; a run that starts from another one samples them."""
         for one in self._spec.eval_sets:
-            if stage := one.needs.get("eval_set_start"):
+            if stage := one.needs.start:
                 self._log(one, 0, start_rows(self._store.stage(stage), self._spec.run_id))
             else:
                 self._log(one, 0, self._evaluate(one, self._prompts[one.label], 0))

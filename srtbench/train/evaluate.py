@@ -6,10 +6,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from srtbench.models.sampling import Completion, PromptFormat, sample_completions
+from srtbench.answers.grader import Grader
+from srtbench.engines.base import Completion, Engine, PromptFormat
+from srtbench.plan.specs import Sampling
 from srtbench.rollouts import rollout_table
-from srtbench.train.grading import Grader, gold_reward
-from srtbench.votes import vote
+from srtbench.rollouts.judge import Columns, graded_rows, judge_evaluation
+from srtbench.variants import TOKEN_STATISTICS
 
 
 @dataclass(frozen=True)
@@ -21,18 +23,8 @@ class Prompt:
     gold_key: str | None
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How groups are sampled; temperature 0 is greedy."""
-
-    samples: int
-    temperature: float
-    max_completion_length: int
-    batch_size: int
-
-
 def sample_groups(
-    model: Any,
+    engine: Engine,
     tokenizer: Any,
     prompts: Sequence[Prompt],
     format_: PromptFormat,
@@ -42,14 +34,11 @@ def sample_groups(
 ) -> list[list[Completion]]:
     """Completions for each prompt, in order; ``on_group`` hears how many prompts are done."""
     groups = []
-    for group in sample_completions(
-        model,
-        tokenizer,
+    for group in engine.sample(
         [format_.token_ids(tokenizer, prompt.prompt) for prompt in prompts],
         samples=sampling.samples,
-        max_completion_length=sampling.max_completion_length,
         temperature=sampling.temperature,
-        batch_size=sampling.batch_size,
+        max_completion_length=sampling.max_completion_length,
         seed=seed,
     ):
         groups.append(group)
@@ -74,36 +63,21 @@ def evaluation_table(
         for position, (prompt, group) in enumerate(zip(prompts, groups, strict=True))
         for index, completion in enumerate(group)
     ]
-    graded = grader.grade([completion.text for *_, completion in rows])
-    votes, start = [], 0
-    for group in groups:
-        votes += [vote(graded.keys[start : start + len(group)])] * len(group)
-        start += len(group)
-    unknown = [None] * len(rows)
-    return rollout_table(
-        {
-            "run_id": [run_id] * len(rows),
-            "phase": ["eval"] * len(rows),
-            "step": [step] * len(rows),
-            "prompt_id": [prompt.prompt_id for prompt, *_ in rows],
-            "group_id": [f"eval-{step}-{position}" for _, position, *_ in rows],
-            "sample_index": [index for *_, index, _ in rows],
-            "completion": [completion.text for *_, completion in rows],
-            "completion_tokens": [len(completion.token_ids) for *_, completion in rows],
-            "truncated": [completion.truncated for *_, completion in rows],
-            "answer": graded.answers,
-            "answer_key": graded.keys,
-            "pseudo_label": [outcome.label for outcome in votes],
-            "vote_share": [outcome.share for outcome in votes],
-            "train_reward": unknown,
-            "gold_reward": [
-                gold_reward(key, row[0].gold_key)
-                for key, row in zip(graded.keys, rows, strict=True)
-            ],
-            "advantage": unknown,
-            "mean_logprob": unknown,
-            "self_certainty": unknown,
-            "entropy_nats": unknown,
-            "verifier_status": graded.statuses,
-        }
+    columns = graded_rows(
+        [completion.text for *_, completion in rows],
+        [f"eval-{step}-{position}" for _, position, *_ in rows],
+        grader=grader,
+        prompt_ids=[prompt.prompt_id for prompt, *_ in rows],
     )
+    columns["step"] = [step] * len(rows)
+    unknown: list[None] = [None] * len(rows)
+    own: Columns = {
+        "run_id": [run_id] * len(rows),
+        "phase": ["eval"] * len(rows),
+        "sample_index": [index for *_, index, _ in rows],
+        "completion_tokens": [len(completion.token_ids) for *_, completion in rows],
+        "truncated": [completion.truncated for *_, completion in rows],
+        **dict.fromkeys(("train_reward", "advantage", *TOKEN_STATISTICS), unknown),
+    }
+    judged = judge_evaluation(columns, {prompt.prompt_id: prompt.gold_key for prompt in prompts})
+    return rollout_table(columns | own | judged)

@@ -60,7 +60,7 @@ class PolicyChecks:
             if len(self._heard) < self._tokens:
                 self._heard.append(hidden[:PROBE_ROWS, -1].detach().clone())
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()
     def end_sampling(
         self, prompt_ids: Sequence[Sequence[int]], completion_ids: Sequence[Sequence[int]]
     ) -> None:

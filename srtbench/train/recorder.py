@@ -53,7 +53,7 @@ class MetricLog:
         write_parquet(pa.Table.from_pylist(self._rows, METRIC_SCHEMA), self._path)
 
 
-class Recorder(TrainerCallback):  # type: ignore[misc]
+class Recorder(TrainerCallback):
     """Drives evaluation and checkpoints, and writes what happened.
 
     Runs on every process, because sampling and gathering are collective; only the main one
@@ -132,18 +132,13 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
                 checkpoint=f"checkpoint-{state.global_step}",
                 checkpoint_step=state.global_step,
                 progress=self._progress,
-                wall_seconds=self.wall_seconds,
+                wall_seconds=self._wall_seconds,
             )
 
     @property
-    def wall_seconds(self) -> float:
+    def _wall_seconds(self) -> float:
         """Time spent training, earlier attempts up to the checkpoint included."""
         return self._seconds_before + time.monotonic() - self._started
-
-    @property
-    def progress(self) -> dict[str, float]:
-        """Last known numbers."""
-        return dict(self._progress)
 
     def numbers(self, step: int) -> dict[str, float]:
         """What `report_to` shows of a step besides TRL's metrics."""

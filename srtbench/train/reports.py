@@ -22,7 +22,7 @@ Numbers = Callable[[int], dict[str, float]]
 """Step -> further numbers of that step."""
 
 
-class Reporter(TrainerCallback):  # type: ignore[misc]
+class Reporter(TrainerCallback):
     """Hands the trainer's events on to the tools, and each step's numbers once they are safe.
 
     Must stand after the callback that notes the checkpoint.

@@ -5,12 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from srtbench.answers.grader import Grader
 from srtbench.rollouts import Phase
-from srtbench.train.grading import Grader, gold_reward
-from srtbench.variants import TOKEN_STATISTICS, Group, Judgement, Variant, group_rng
-from srtbench.votes import vote
+from srtbench.rollouts.judge import Columns, Judge, graded_rows
+from srtbench.variants import TOKEN_STATISTICS, Variant
 
 Gather = Callable[[list[Any]], list[Any]]
 """Local objects of each process -> those of all processes, in rank order."""
@@ -54,19 +52,11 @@ class RolloutBatch:
         return len(self.columns["prompt_id"])
 
 
-class _Graded(NamedTuple):
-    text: str
-    ids: tuple[int, ...]
-    answer: str | None
-    key: str | None
-    status: str
-
-
 class _Row(NamedTuple):
-    prompt_id: str
-    completion: _Graded
-    statistics: tuple[float, ...]
-    votes: tuple[_Graded, ...]
+    """A trained completion and the further votes that it brings, as rows; to be gathered."""
+
+    columns: dict[str, Any]
+    votes: list[dict[str, Any]]
 
 
 class RewardAdapter:
@@ -120,7 +110,8 @@ class RewardAdapter:
         """
         if self.variant.voter is None:
             return 0
-        votes, rest = divmod(self.variant.extra_votes(self._num_generations), self._num_generations)
+        due = self.variant.extra_votes(self.variant.config, self._num_generations)
+        votes, rest = divmod(due, self._num_generations)
         if rest or votes < 1:
             raise ValueError(
                 f"variant {type(self.variant).__name__}: its votes must be a positive multiple of "
@@ -139,143 +130,99 @@ class RewardAdapter:
     ) -> list[float]:
         """Rewards of the local rows; the rollouts of all rows are kept in ``batch``."""
         extras, self.extras = self.extras, LocalExtras()
-        count = len(prompt_id)
-        unknown = [math.nan] * count
-        statistics = [extras.statistics.get(name, unknown) for name in TOKEN_STATISTICS]
-        votes = extras.votes or [[] for _ in range(count)]
+        unknown = [math.nan] * len(prompt_id)
+        statistics = {name: extras.statistics.get(name, unknown) for name in TOKEN_STATISTICS}
+        cast = extras.votes or [[] for _ in prompt_id]
         texts = [_text(completion) for completion in completions]
-        graded = self._grade(texts, completion_ids)
-        voted = iter(
-            self._grade(
-                [text for row in votes for text, _ in row], [ids for row in votes for _, ids in row]
+        trained = self._rows(prompt_id, texts, completion_ids, statistics)
+        votes = iter(
+            self._rows(
+                [name for name, row in zip(prompt_id, cast, strict=True) for _ in row],
+                [text for row in cast for text, _ in row],
+                [ids for row in cast for _, ids in row],
+                {},
             )
         )
         local = [
-            _Row(name, completion, known, tuple(next(voted) for _ in cast))
-            for name, completion, known, cast in zip(
-                prompt_id, graded, zip(*statistics, strict=True), votes, strict=True
-            )
+            _Row(row, [next(votes) for _ in own]) for row, own in zip(trained, cast, strict=True)
         ]
-        rewards = self._judge(self._gather(local), trainer_state.global_step + 1)
-        start = self._process_index() * count
-        return rewards[start : start + count]
+        self.batch = self._judge(self._gather(local), trainer_state.global_step + 1)
+        start = self._process_index() * len(local)
+        rewards: list[float] = self.batch.columns["train_reward"]
+        return rewards[start : start + len(local)]
 
-    def _grade(self, texts: list[str], ids: Sequence[Sequence[int]]) -> list[_Graded]:
-        graded = self._grader.grade(texts)
-        parts = zip(
-            texts, map(tuple, ids), graded.answers, graded.keys, graded.statuses, strict=True
+    def _rows(
+        self,
+        prompt_ids: Sequence[str],
+        texts: Sequence[str],
+        ids: Sequence[Sequence[int]],
+        statistics: Mapping[str, Sequence[float]],
+    ) -> list[dict[str, Any]]:
+        """Graded completions of this process, a row each; groups are known once all are here."""
+        columns = graded_rows(
+            texts,
+            prompt_ids,
+            grader=self._grader,
+            completion_ids=ids,
+            token_statistics=statistics,
         )
-        return [_Graded(*part) for part in parts]
+        columns["completion_tokens"] = [len(one) for one in ids]
+        columns["truncated"] = [not one or one[-1] not in self._end_tokens for one in ids]
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
-    def _judge(self, rows: list[_Row], step: int) -> list[float]:
+    def _judge(self, rows: list[_Row], step: int) -> RolloutBatch:
         """Judge every group; rows are those of all processes."""
+        size = self._num_generations
+        trained = [row.columns for row in rows]
+        self._check_groups(trained, step)
+        voted: list[dict[str, Any]] = []
+        for number, row in enumerate(rows):
+            position, index = divmod(number, size)
+            group = {"group_id": f"{step}-{position}"}
+            row.columns.update(group, sample_index=index)
+            first = size + index * len(row.votes)
+            for place, one in enumerate(row.votes, start=first):
+                one.update(group, sample_index=place)
+            voted += row.votes
+        columns, votes = _columns(trained), _columns(voted)
+        keys: dict[str, list[str | None]] = {}
+        for one in voted:
+            keys.setdefault(one["group_id"], []).append(one["answer_key"])
+        judge = Judge(self.variant, self._seed, self._gold_keys)
+        judged = judge.step(columns, step, keys)
+        batch = RolloutBatch("train", step, _logged(columns | judged.columns))
+        if voted:
+            batch.votes = _logged(votes | judged.of_votes(votes))
+        batch.metrics = {
+            "groups/count": float(len(rows) // size),
+            "groups/size": float(size),
+            "groups/split": 0.0,  # one split group raises SplitGroupError
+        }
+        return batch
+
+    def _check_groups(self, rows: Sequence[Mapping[str, Any]], step: int) -> None:
         size = self._num_generations
         if len(rows) % size:
             raise SplitGroupError(
                 f"step {step}: {len(rows)} rollouts do not divide into groups of {size}; "
                 "rows of another process are missing"
             )
-        trained, voted = _Columns(self._end_tokens), _Columns(self._end_tokens)
-        for position in range(len(rows) // size):
-            members = rows[position * size : (position + 1) * size]
-            found = {row.prompt_id for row in members}
+        for first in range(0, len(rows), size):
+            found = {row["prompt_id"] for row in rows[first : first + size]}
             if len(found) != 1:
                 raise SplitGroupError(
-                    f"step {step}: group {position} holds rows of {len(found)} prompts"
+                    f"step {step}: group {first // size} holds rows of {len(found)} prompts"
                 )
-            gold = self._gold_keys[members[0].prompt_id]
-            votes = [graded for row in members for graded in row.votes]
-            group = self._group(members, votes, f"{step}-{position}", gold)
-            judgement = self._judge_group(group, step, position)
-            completions = [row.completion for row in members]
-            rewards = judgement.train_reward.tolist()
-            trained.add(group, completions, judgement, gold, rewards, 0)
-            voted.add(group, votes, judgement, gold, [None] * len(votes), size)
-        batch = RolloutBatch("train", step, trained.columns)
-        if voted.columns and voted.columns["prompt_id"]:
-            batch.votes = voted.columns
-        batch.metrics = {
-            "groups/count": float(len(rows) // size),
-            "groups/size": float(size),
-            "groups/split": 0.0,  # one split group raises SplitGroupError
-        }
-        self.batch = batch
-        train_rewards: list[float] = trained.columns["train_reward"]
-        return train_rewards
-
-    def _group(
-        self, members: list[_Row], votes: list[_Graded], group_id: str, gold: str | None
-    ) -> Group:
-        statistics = {}
-        if self.variant.needs_token_statistics:
-            table = np.array([row.statistics for row in members])
-            statistics = {name: table[:, i] for i, name in enumerate(TOKEN_STATISTICS)}
-        return Group(
-            prompt_id=members[0].prompt_id,
-            group_id=group_id,
-            completions=tuple(row.completion.text for row in members),
-            completion_ids=tuple(row.completion.ids for row in members),
-            answers=tuple(row.completion.answer for row in members),
-            answer_keys=tuple(row.completion.key for row in members),
-            gold_key=gold if self.variant.uses_gold else None,
-            vote_keys=tuple(graded.key for graded in votes),
-            token_statistics=statistics,
-        )
-
-    def _judge_group(self, group: Group, step: int, position: int) -> Judgement:
-        """Ask the variant; its random numbers depend on seed, step and group alone."""
-        judgement = self.variant.judge(group, group_rng(self._seed, step, position))
-        if judgement.train_reward.shape != (len(group.completions),):
-            raise ValueError(
-                f"variant {type(self.variant).__name__} returned rewards of shape "
-                f"{judgement.train_reward.shape} for {len(group.completions)} completions"
-            )
-        if not np.isfinite(judgement.train_reward).all():
-            raise ValueError(
-                f"variant {type(self.variant).__name__} returned a reward that is not finite"
-            )
-        return judgement
 
 
-class _Columns:
-    """Columns of rollouts, filled group by group."""
+def _columns(rows: Sequence[Mapping[str, Any]]) -> Columns:
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
 
-    def __init__(self, end_tokens: frozenset[int]):
-        self.columns: dict[str, list[Any]] = {}
-        self._end_tokens = end_tokens
 
-    def add(
-        self,
-        group: Group,
-        completions: Sequence[_Graded],
-        judgement: Judgement,
-        gold: str | None,
-        rewards: Sequence[float | None],
-        first_index: int,
-    ) -> None:
-        """Append one group's completions; ``first_index`` is the first one's sample_index."""
-        rows = len(completions)
-        share = judgement.vote_share
-        share = vote(group.answer_keys).share if share is None else share
-        added: dict[str, Sequence[Any]] = {
-            "prompt_id": [group.prompt_id] * rows,
-            "group_id": [group.group_id] * rows,
-            "sample_index": range(first_index, first_index + rows),
-            "completion": [graded.text for graded in completions],
-            "completion_tokens": [len(graded.ids) for graded in completions],
-            "truncated": [
-                not graded.ids or graded.ids[-1] not in self._end_tokens for graded in completions
-            ],
-            "answer": [graded.answer for graded in completions],
-            "answer_key": [graded.key for graded in completions],
-            "verifier_status": [graded.status for graded in completions],
-            "pseudo_label": [judgement.pseudo_label] * rows,
-            "vote_share": [share] * rows,
-            "train_reward": rewards,
-            "gold_reward": [gold_reward(graded.key, gold) for graded in completions],
-        }
-        for name, values in added.items():
-            self.columns.setdefault(name, []).extend(values)
+def _logged(columns: Columns) -> Columns:
+    """Without what only a variant reads; the trainer adds the token statistics of the loss."""
+    unlogged = {"completion_ids", *TOKEN_STATISTICS}
+    return {name: values for name, values in columns.items() if name not in unlogged}
 
 
 def _text(completion: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 
-class ResumableSampler(torch.utils.data.Sampler):  # type: ignore[misc]
+class ResumableSampler(torch.utils.data.Sampler):
     """TRL's sampler, in the same order, but right after a resume in a later epoch too.
 
     TRL's `RepeatSampler` draws each epoch's order from one generator that no checkpoint holds, so a

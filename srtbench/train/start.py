@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from srtbench.specs import RunSpec, StageSpec
+from srtbench.plan import RunSpec
 from srtbench.store import Folder, SweepStore, write_json
-from srtbench.train.choices import evaluation_score
+from srtbench.store.choices import evaluation_score
 
 
 class StartError(RuntimeError):
     """The policy that a run starts from is not there."""
 
 
-def start_model_path(spec: RunSpec | StageSpec, store: SweepStore) -> Path | None:
+def start_model_path(spec: RunSpec, store: SweepStore) -> Path | None:
     """Folder of the policy to start from; None if it is loaded from elsewhere.
 
     That is a policy of the run before it in a curriculum, else the model that a shared stage made.
@@ -24,7 +24,7 @@ def start_model_path(spec: RunSpec | StageSpec, store: SweepStore) -> Path | Non
     Raises:
         StartError: the run before it does not have that policy.
     """
-    if isinstance(spec, RunSpec) and spec.starts_from is not None:
+    if spec.starts_from is not None:
         before, rule = store.run(spec.starts_from.run_id), spec.starts_from.rule
         last = before.checkpoint_path / (before.read_status().checkpoint or "missing")
         place = last if rule == "last" else before.best_path(rule) / "policy"
@@ -34,7 +34,7 @@ def start_model_path(spec: RunSpec | StageSpec, store: SweepStore) -> Path | Non
                 f"anew, delete the folder {before.path} and repeat with --retry-failed"
             )
         return place
-    stage = spec.needs.get("warm_start") or spec.needs.get("converted_model")
+    stage = spec.needs.start_model
     return store.stage(stage).model_path if stage else None
 
 

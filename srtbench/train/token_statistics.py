@@ -6,6 +6,46 @@ from typing import Any
 
 import torch
 
+from srtbench.variants import TOKEN_STATISTICS
+
+
+class CompletionStatistics:
+    """Means over each completion's tokens, TOKEN_STATISTICS, as the first forward pass gives them.
+
+    A later pass over the same rows, of a policy that was updated meanwhile, changes nothing.
+
+    Args:
+        rows: completions of this process.
+    """
+
+    def __init__(self, rows: int):
+        self._values = {name: torch.full((rows,), math.nan) for name in TOKEN_STATISTICS}
+
+    def lacks(self, rows: torch.Tensor) -> bool:
+        """Whether one of the rows is not known yet; rows: (batch,) indices."""
+        return bool(self._values["mean_logprob"][rows].isnan().any())
+
+    def note(
+        self,
+        rows: torch.Tensor,
+        mask: torch.Tensor,
+        logprobs: torch.Tensor,
+        entropies: torch.Tensor,
+        certainty: torch.Tensor | None,
+    ) -> None:
+        """Keep what is new; rows: (batch,) indices, the others (batch, tokens)."""
+        found = {"mean_logprob": logprobs, "entropy_nats": entropies}
+        if certainty is not None:
+            found["self_certainty"] = certainty
+        for name, values in found.items():
+            means = masked_mean(values.float(), mask).float().cpu()
+            new = self._values[name][rows].isnan()
+            self._values[name][rows[new]] = means[new]
+
+    def columns(self) -> dict[str, list[float]]:
+        """Name -> (rows,), nan where unknown."""
+        return {name: values.tolist() for name, values in self._values.items()}
+
 
 def self_certainty(
     hidden: torch.Tensor,

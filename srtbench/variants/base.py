@@ -1,16 +1,23 @@
 """The reward interface: a variant judges whole groups and knows nothing of the trainer."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+from pydantic import Field
 
-from srtbench.votes import Vote, VotingPolicy, vote
+from srtbench.lazy import np
+from srtbench.sections import Section
+from srtbench.variants.published import Recipe
+from srtbench.votes import Vote, VotingPolicy
 
-FloatArray = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+FloatArray: TypeAlias = "npt.NDArray[np.float64]"
 Voter = Literal["policy", "ema_teacher"]
 
 TOKEN_STATISTICS = ("mean_logprob", "entropy_nats", "self_certainty")
@@ -31,7 +38,8 @@ class Group:
             rewards are derived again from a log, which keeps texts only.
         answers: (samples,) extracted answers, None where there is none.
         answer_keys: (samples,) canonical answers, None where unparsable.
-        gold_key: the hidden answer, given to variants that declare ``uses_gold`` only.
+        shown_gold: (1,) the hidden answer, where the variant may see it; else empty. Read it as
+            ``gold_key``.
         vote_keys: (votes,) answer keys of completions that vote but are not trained on, for
             variants with a ``voter``.
         token_statistics: name -> (samples,), see TOKEN_STATISTICS; nan where unknown. Given to
@@ -44,9 +52,31 @@ class Group:
     completion_ids: tuple[tuple[int, ...], ...]
     answers: tuple[str | None, ...]
     answer_keys: tuple[str | None, ...]
-    gold_key: str | None = None
+    shown_gold: tuple[str | None, ...] = field(default=(), repr=False)
     vote_keys: tuple[str | None, ...] = ()
     token_statistics: Mapping[str, FloatArray] = field(default_factory=dict)
+
+    @property
+    def gold_key(self) -> str | None:
+        """The hidden answer; None if it has no key.
+
+        Raises:
+            VariantError: the variant does not declare that it uses gold.
+        """
+        if not self.shown_gold:
+            raise VariantError(
+                "gold_key is hidden from a variant that does not declare it; write "
+                "`uses_gold = True` in its class, and every page will say that the run uses gold"
+            )
+        return self.shown_gold[0]
+
+    def with_gold(self, gold_key: str | None) -> Group:
+        """The group as a variant sees it that declares ``uses_gold``."""
+        return replace(self, shown_gold=(gold_key,))
+
+    def without_gold(self) -> Group:
+        """The group as any other variant sees it."""
+        return replace(self, shown_gold=())
 
 
 @dataclass(frozen=True)
@@ -80,11 +110,47 @@ class VariantContext:
     teacher_labels: Mapping[str, TeacherLabel] = field(default_factory=dict)
 
 
+class VariantOptions(Section):
+    """Options of a variant in a sweep file. A built-in one adds ``type``, its name there."""
+
+
+class TeacherOptions(VariantOptions):
+    """Options of a variant whose labels are votes of the frozen start model, computed once."""
+
+    votes: int | None = Field(None, ge=1, description="votes per prompt; null: num_generations")
+    temperature: float = Field(1.0, gt=0)
+    voting: VotingPolicy = Field(default_factory=VotingPolicy)
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """How the frozen start model labels the prompts before training.
+
+    Attributes:
+        votes: per prompt; None: as many as there are completions in a group.
+    """
+
+    votes: int | None
+    temperature: float
+    voting: VotingPolicy
+
+
 class Variant(ABC):
-    """A reward. One instance serves one run; it keeps no state between groups."""
+    """A reward. One instance serves one run; it keeps no state between groups.
+
+    A plan asks the class, before there is an instance, what a run will need; answers that depend
+    on the options take them as ``config``.
+    """
+
+    Config: ClassVar[type[VariantOptions]] = VariantOptions
+    """Options; a class of its own nested in the variant if it has any."""
+
+    votes_on_answers: ClassVar[bool] = False
+    """Whether agreement of answers is taken for a sign of rightness, so that a question must have
+    one right answer. Nothing finds this out of a class from outside: it must say so."""
 
     uses_gold: bool = False
-    """Whether ``Group.gold_key`` is filled in. False: the variant cannot see a gold answer."""
+    """Whether the variant sees ``Group.gold_key``; otherwise reading it is an error."""
 
     needs_token_statistics: bool = False
     """Whether ``Group.token_statistics`` is filled in, at the price of one forward pass."""
@@ -92,9 +158,35 @@ class Variant(ABC):
     voter: Voter | None = None
     """Who samples ``Group.vote_keys``; None: nobody."""
 
+    method: ClassVar[str] = "online"
+    """How it trains."""
+
+    published: ClassVar[Recipe | None] = None
+    """How its source trained with it."""
+
     def __init__(self, config: Any, context: VariantContext):
         self.config = config
         self.context = context
+
+    @classmethod
+    def extra_votes(cls, config: Any, num_generations: int) -> int:
+        """Votes that ``voter`` casts per group, a multiple of ``num_generations``."""
+        return 0
+
+    @classmethod
+    def model_copies(cls, config: Any) -> int:
+        """Models of the policy's size that a run holds beside policy and reference model."""
+        return 1 if cls.voter == "ema_teacher" else 0
+
+    @classmethod
+    def teacher(cls, config: Any) -> Teacher | None:
+        """Who labels the prompts before training, for ``VariantContext.teacher_labels``."""
+        return None
+
+    @classmethod
+    def trains_on_eval_prompts(cls, config: Any) -> bool:
+        """Whether the train prompts are the evaluation prompts, on purpose."""
+        return False
 
     @abstractmethod
     def judge(self, group: Group, rng: np.random.Generator) -> Judgement:
@@ -104,9 +196,10 @@ class Variant(ABC):
         """Whether a prompt is trained on; ``gold_key`` is None unless ``uses_gold``."""
         return True
 
-    def extra_votes(self, num_generations: int) -> int:
-        """Votes that ``voter`` casts per group, a multiple of ``num_generations``."""
-        return 0
+    @property
+    def electorate(self) -> Variant | None:
+        """The variant, or the part of it, whose ``voter`` samples votes; None: there is none."""
+        return self if self.voter else None
 
 
 def group_rng(seed: int, step: int, position: int) -> np.random.Generator:
@@ -122,11 +215,3 @@ def agreement(keys: tuple[str | None, ...], label: str | None) -> FloatArray:
 def weights(keys: tuple[str | None, ...], outcome: Vote) -> FloatArray:
     """Each key's agreement with the outcome of a vote, shape (samples,)."""
     return np.array([outcome.weight(key) for key in keys])
-
-
-def vote_rewards(
-    keys: tuple[str | None, ...], policy: VotingPolicy, rng: np.random.Generator
-) -> tuple[Vote, FloatArray]:
-    """Vote over a group; the vote and each completion's agreement with it, shape (samples,)."""
-    outcome = vote(keys, policy, rng)
-    return outcome, weights(keys, outcome)

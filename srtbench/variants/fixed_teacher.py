@@ -1,8 +1,18 @@
 """Fixed teacher: agreement with labels that the frozen start model voted for."""
 
-import numpy as np
+from __future__ import annotations
 
-from srtbench.variants.base import Group, Judgement, Variant, agreement
+from typing import Any, Literal
+
+from srtbench.lazy import np
+from srtbench.variants.base import (
+    Group,
+    Judgement,
+    Teacher,
+    TeacherOptions,
+    Variant,
+    agreement,
+)
 
 
 class FixedTeacher(Variant):
@@ -14,6 +24,18 @@ class FixedTeacher(Variant):
     Raises:
         KeyError: a prompt has no teacher label, so the stage and the run do not belong together.
     """
+
+    class Config(TeacherOptions):
+        """Agreement with the majority of the frozen start model."""
+
+        type: Literal["fixed_teacher"] = "fixed_teacher"
+
+    votes_on_answers = True
+
+    @classmethod
+    def teacher(cls, config: Any) -> Teacher:
+        """The start model, by the entry's votes."""
+        return Teacher(config.votes, config.temperature, config.voting)
 
     def judge(self, group: Group, rng: np.random.Generator) -> Judgement:
         """See the class."""

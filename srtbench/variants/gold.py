@@ -1,8 +1,11 @@
 """Gold reward: the supervised ceiling."""
 
-import numpy as np
+from __future__ import annotations
 
-from srtbench.variants.base import Group, Judgement, Variant, agreement
+from typing import Literal
+
+from srtbench.lazy import np
+from srtbench.variants.base import Group, Judgement, Variant, VariantOptions, agreement
 
 
 class Gold(Variant):
@@ -10,6 +13,11 @@ class Gold(Variant):
 
     The usual verifiable reward (RLVR). Deviations: none.
     """
+
+    class Config(VariantOptions):
+        """Agreement with the gold answer: the supervised ceiling."""
+
+        type: Literal["gold"] = "gold"
 
     uses_gold = True
 

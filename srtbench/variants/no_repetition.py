@@ -1,24 +1,36 @@
 """No repetition: the share of a completion's n-grams that are distinct."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import Literal
 
-import numpy as np
+from pydantic import Field
 
-from srtbench.config.variants import NoRepetitionConfig
-from srtbench.variants.base import Group, Judgement, Variant
+from srtbench.lazy import np
+from srtbench.variants.base import Group, Judgement, Variant, VariantOptions
 
 
 class NoRepetition(Variant):
     """r_i = distinct n-grams / n-grams of the completion; 1 if it is shorter than n.
 
     Source: the n-gram repetition penalty of Yeo et al. 2025, arXiv 2502.03373, appendix C.2, over
-    lower-case words with n = 3, as its ports to GRPO use it. Meant as a part of `all_of` or
-    `weighted`: by itself it rewards any text without repetition, the empty one included.
+    lower-case words with n = 3, as its ports to GRPO use it. The release of "Spurious Rewards"
+    has another one, boolean (a substring of 10 to 256 characters repeated 10 times), joined to a
+    reward by "and". Meant as a part of `all_of` or `weighted`: by itself it rewards any text
+    without repetition, the empty one included.
     Deviations: (1) shifted by 1 into [0, 1], which changes no advantage and lets it multiply.
     (2) ``unit: character`` counts n-grams of characters, for models that spell.
     """
 
-    config: NoRepetitionConfig
+    class Config(VariantOptions):
+        """Share of the completion's n-grams that are distinct."""
+
+        type: Literal["no_repetition"] = "no_repetition"
+        n: int = Field(3, ge=1, description="length of an n-gram")
+        unit: Literal["word", "character"] = "word"
+
+    config: Config
 
     def judge(self, group: Group, rng: np.random.Generator) -> Judgement:
         """See the class."""

@@ -15,7 +15,7 @@ from srtbench.analysis.figures.compare import (
 from srtbench.analysis.figures.sheets import WIDTH, Sheet, bands, join, new_figure, settings
 from srtbench.analysis.figures.style import as_polars, styled, variants
 from srtbench.analysis.figures.votes import majority_by_k_curves, vote_flow
-from srtbench.analysis.tables import Cell
+from srtbench.analysis.frames import Cell
 
 _HELD_OUT = ("avg_at_k", "maj_at_k", "modal_share", "answer_entropy_nats")
 """Measures of the collapse panel that are of held-out prompts; the others are of training."""

@@ -4,13 +4,14 @@ Every sheet takes frames and returns a :class:`Sheet`: the figure, and the rows 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from srtbench.analysis.bands import OVER_BOTH, OVER_PROMPTS, RANGE
 from srtbench.analysis.figures.curves import (
     SHARE_LABEL,
     TITLES,
@@ -19,7 +20,7 @@ from srtbench.analysis.figures.curves import (
     modal_share_top,
 )
 from srtbench.analysis.figures.style import INK, as_polars, styled, variants
-from srtbench.analysis.tables import Cell
+from srtbench.analysis.frames import Cell
 
 WIDTH = 7.2
 _SETTING = ["sweep", "model", "dataset"]
@@ -34,6 +35,14 @@ class Sheet:
     caption: str
     figure: Figure
     data: pl.DataFrame
+
+
+def of_set(sheet: Sheet, eval_set: str) -> Sheet:
+    """A sheet of evaluations on a further set, named and described as that."""
+    caption = sheet.caption.replace("Held-out prompts", f"Prompts of the evaluation set {eval_set}")
+    return replace(
+        sheet, name=f"{sheet.name}-{eval_set}", title=f"{sheet.title}: {eval_set}", caption=caption
+    )
 
 
 def settings(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
@@ -149,10 +158,11 @@ def bands(data: pl.DataFrame, raw: bool = False) -> str:
         return "Thin line: single steps; one seed." if raw else "One seed."
     number = largest(data, "seeds")
     words = {
-        "range of seeds": f"lowest to highest of up to {number} seeds",
-        "95% interval over prompts": "95% interval over prompts, one seed",
+        RANGE: f"lowest to highest of up to {number} seeds",
+        OVER_BOTH: f"{OVER_BOTH} (up to {number} seeds)",
+        OVER_PROMPTS: f"{OVER_PROMPTS} where there is one seed",
     }
-    return f"Band: {'; '.join(words[kind] for kind in kinds)}."
+    return f"Band: {'; '.join(words.get(kind, kind) for kind in kinds)}."
 
 
 def _single(frame: Any, measure: str) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 from srtbench.analysis.figures.style import variant_style
-from srtbench.analysis.tables import query
+from srtbench.analysis.frames import query
 
 MAX_ROWS = 100_000
 MAX_CHARACTERS = 24_000_000
@@ -62,7 +62,11 @@ def _columns(
     """Columns of groups and rollouts; texts that repeat are stored once."""
     texts = _Pool()
     answers = _Pool()
-    known = {(row["sweep"], row["prompt_id"]): row for row in prompts.iter_rows(named=True)}
+    known: dict[tuple[str, str, str | None], dict[str, Any]] = {}
+    for row in prompts.iter_rows(named=True):
+        known[row["sweep"], row["prompt_id"], row["eval_set"]] = row
+        known.setdefault((row["sweep"], row["prompt_id"], None), row)  # trained on, if it was
+    sets = chosen["eval_set"].drop_nulls().unique(maintain_order=True).to_list()
     names = [name for name in ("sweep", "model", "dataset") if runs[name].n_unique() > 1]
     many_seeds = runs["seed"].n_unique() > 1
     run_list: list[dict[str, str]] = []
@@ -74,19 +78,19 @@ def _columns(
             parts.append(f"seed {run['seed']}")
         style = variant_style(run["variant_type"], run["variant_rank"])
         run_list.append({"label": " · ".join(parts), "colour": style.colour})
-    prompt_index: dict[tuple[str, str], int] = {}
+    prompt_index: dict[tuple[str, str, str | None], int] = {}
     prompt_list: list[list[str]] = []
     groups: dict[str, list[Any]] = {
-        name: [] for name in ("run", "eval", "step", "prompt", "size", "label", "majority")
+        name: [] for name in ("run", "set", "step", "prompt", "size", "label", "majority")
     }
     for group in chosen.iter_rows(named=True):
-        key = (group["sweep"], group["prompt_id"])
+        key = (group["sweep"], group["prompt_id"], group["eval_set"])
         if key not in prompt_index:
             prompt_index[key] = len(prompt_list)
             found = known.get(key, {"prompt": f"prompt {key[1]}", "gold_answer": ""})
             prompt_list.append([found["prompt"], found["gold_answer"]])
         groups["run"].append(run_index[group["sweep"], group["run_id"]])
-        groups["eval"].append(int(group["phase"] == "eval"))
+        groups["set"].append(-1 if group["eval_set"] is None else sets.index(group["eval_set"]))
         groups["step"].append(group["step"])
         groups["prompt"].append(prompt_index[key])
         groups["size"].append(group["samples"])
@@ -95,6 +99,7 @@ def _columns(
     rewards = rows["train_reward"].to_list()
     return {
         "runs": run_list,
+        "sets": sets,
         "prompts": prompt_list,
         "groups": groups,
         "rollouts": {
@@ -153,10 +158,11 @@ WITH held AS (
     SELECT * FROM trained
     WHERE so_far <= $limit - (SELECT coalesce(sum(samples), 0) FROM kept)
 )
-SELECT both_phases.sweep, run_id, phase, both_phases.step, group_id, prompt_id, samples,
+SELECT both_phases.sweep, run_id, phase, eval_set, both_phases.step, group_id, prompt_id, samples,
     pseudo_label, majority_key, run_order,
     row_number() OVER (
-        ORDER BY both_phases.sweep, run_order, phase, both_phases.step, prompt_id, group_id
+        ORDER BY both_phases.sweep, run_order, phase, eval_set = 'own' DESC, eval_set,
+            both_phases.step, prompt_id, group_id
     ) - 1 AS place
 FROM both_phases JOIN runs USING (sweep, run_id)
 ORDER BY place
@@ -166,12 +172,16 @@ _ROWS = """
 SELECT answer_key, train_reward, gold_reward, completion_tokens, truncated,
     CASE WHEN length(completion) > $length
         THEN left(completion, $length) || ' […]' ELSE completion END AS completion
-FROM rollouts
-JOIN chosen_groups USING (sweep, run_id, phase, step, group_id)
+FROM rollouts AS one
+JOIN chosen_groups AS chosen
+    ON chosen.sweep = one.sweep AND chosen.run_id = one.run_id AND chosen.phase = one.phase
+    AND chosen.eval_set IS NOT DISTINCT FROM one.eval_set AND chosen.step = one.step
+    AND chosen.group_id = one.group_id
 ORDER BY place, sample_index
 """
 
 _PROMPTS = """
-SELECT sweep, prompt_id, left(prompt, 4000) AS prompt, left(gold_answer, 400) AS gold_answer
+SELECT sweep, prompt_id, eval_set, left(prompt, 4000) AS prompt,
+    left(gold_answer, 400) AS gold_answer
 FROM prompts
 """

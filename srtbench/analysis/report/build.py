@@ -11,9 +11,7 @@ import duckdb
 import polars as pl
 
 from srtbench.analysis.diagnosis import diagnosis_table, stopping_table
-from srtbench.analysis.estimates import majority_by_k, paired_curve
-from srtbench.analysis.eval_sets import eval_set_rows
-from srtbench.analysis.export import latex_summary
+from srtbench.analysis.estimates import majority_by_k, paired_curve, set_table
 from srtbench.analysis.figures.more_sheets import (
     collapse_panel_sheet,
     heat_map_sheet,
@@ -30,14 +28,17 @@ from srtbench.analysis.figures.sheets import (
     collapse_sheet,
     label_accuracy_sheet,
     modal_share_sheet,
+    of_set,
 )
 from srtbench.analysis.figures.style import save
+from srtbench.analysis.frames import cell_caveats, eval_sets, frame, query, view
+from srtbench.analysis.latex import latex_summary
 from srtbench.analysis.report.browser import browser_data
 from srtbench.analysis.report.facts import Fact, facts, headline, onsets
 from srtbench.analysis.report.render import render
 from srtbench.analysis.report.samples import Gallery, galleries
-from srtbench.analysis.tables import cell_caveats, frame, query, view
-from srtbench.analysis.warehouse import open_sweep
+from srtbench.analysis.warehouse.files import OWN
+from srtbench.analysis.warehouse.open import open_sweep
 
 PIXELS_PER_INCH = 134
 """Width of a figure on the page; the same for all, so that their texts have one size."""
@@ -95,8 +96,7 @@ def _sheets(connection: duckdb.DuckDBPyConnection, found: list[Fact]) -> Iterabl
     yield modal_share_sheet(held_out)
     summary = query(connection, _SUMMARY_WITH_LEVEL)
     further = (
-        majority_by_k_sheet(majority_by_k(connection)),
-        vote_flow_sheet(frame(connection, "vote_flow")),
+        *_of_votes(connection),
         portrait_sheet(frame(connection, "portrait")),
         collapse_panel_sheet(training, held_out, onset),
         _teacher(connection, summary),
@@ -105,6 +105,31 @@ def _sheets(connection: duckdb.DuckDBPyConnection, found: list[Fact]) -> Iterabl
         length_sheet(held_out),
     )
     yield from (sheet for sheet in further if sheet is not None)
+    for name in eval_sets(connection):
+        if name != OWN:
+            yield from _sheets_of(connection, name)
+
+
+def _sheets_of(connection: duckdb.DuckDBPyConnection, name: str) -> Iterable[Sheet]:
+    """The figures of a further evaluation set, as those of the own held-out prompts."""
+    curve = frame(connection, "eval_curve", eval_set=name)
+    if curve.height:
+        drawn = (
+            accuracy_sheet(curve),
+            modal_share_sheet(curve),
+            *_of_votes(connection, name),
+            length_sheet(curve),
+        )
+        yield from (of_set(sheet, name) for sheet in drawn if sheet is not None)
+
+
+def _of_votes(
+    connection: duckdb.DuckDBPyConnection, name: str = OWN
+) -> tuple[Sheet | None, Sheet | None]:
+    return (
+        majority_by_k_sheet(majority_by_k(connection, name)),
+        vote_flow_sheet(frame(connection, "vote_flow", eval_set=name)),
+    )
 
 
 def _teacher(connection: duckdb.DuckDBPyConnection, summary: pl.DataFrame) -> Sheet | None:
@@ -149,11 +174,9 @@ def _write_figures(folder: Path, sheets: Iterable[Sheet]) -> list[Picture]:
 
 
 def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    for name in ("runs", "run_summary", "variant_summary"):
+    for name in ("runs", "run_summary", "variant_summary", "eval_curves"):
         view(connection, name).write_csv(folder / f"{name}.csv")
-    curves = view(connection, "eval_set_curves")
-    if curves.height:
-        curves.write_csv(folder / "eval_set_curves.csv")
+    set_table(connection).write_csv(folder / "set_summary.csv")
     (folder / "summary.tex").write_text(latex_summary(connection), encoding="utf-8")
     diagnosis_table(connection).write_csv(folder / "diagnosis.csv")
     stopping_table(connection).write_csv(folder / "stopping.csv")
@@ -198,12 +221,29 @@ def _content(
         "headline": headline(found),
         "pictures": pictures,
         "galleries": shown,
-        "eval_sets": eval_set_rows(connection),
+        "eval_sets": _set_rows(connection),
         "runs": runs.rows(named=True),
         "caveats": [(*cell[1:], text) for cell, text in cell_caveats(connection).items()],
         "styles": {fact.variant: fact.style for fact in found},
-        "problems": view(connection, "problems").rows(named=True),
+        "damaged_files": view(connection, "damaged_files").rows(named=True),
         "written": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "k": runs["k"].max(),
         "browser": browser_data(connection),
     }
+
+
+def _set_rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Rows of the table of all evaluation sets; none if there are only the own held-out prompts."""
+    table = set_table(connection)
+    if table["eval_set"].n_unique() < 2:
+        return []
+    varying = [name for name in ("sweep", "model", "dataset") if table[name].n_unique() > 1]
+    rows = table.rows(named=True)
+    for row in rows:
+        row["setting"] = " · ".join(str(row[name]) for name in varying)
+        row["difference"] = "\u2013"
+        if row["change"] is not None:
+            low, high = (f"{100 * row[name]:+.1f}" for name in ("low", "high"))
+            text = f"{100 * row['change']:+.1f} ({low} to {high})"
+            row["difference"] = text.replace("-", "\u2212")
+    return rows

@@ -8,13 +8,11 @@ import duckdb
 import polars as pl
 
 from srtbench.analysis.diagnosis import collapse_kinds
-from srtbench.analysis.estimates import paired_change
+from srtbench.analysis.estimates import over, paired_change
 from srtbench.analysis.figures.style import Style, variant_style
-from srtbench.analysis.tables import Cell, cell_caveats, frame, view
+from srtbench.analysis.frames import Cell, cell_caveats, frame, view
+from srtbench.analysis.warehouse.files import OWN
 from srtbench.stats import Interval
-
-NOTABLE_CHANGE = 0.02
-"""Least change of avg@k that a sentence calls a rise or a fall."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,8 @@ class Fact:
     verdict: str
     sentence: str
     row: dict[str, Any]
+    change: Interval | None = None
+    """Last minus first avg@k."""
 
     @property
     def variant(self) -> str:
@@ -41,7 +41,7 @@ def facts(connection: duckdb.DuckDBPyConnection) -> list[Fact]:
     kinds = collapse_kinds(connection)
     varying = [name for name in ("sweep", "model", "dataset") if summary[name].n_unique() > 1]
     caveats = cell_caveats(connection)
-    cut_off = _cut_off(view(connection, "eval_curves"))
+    cut_off = _cut_off(view(connection, "eval_curves").filter(pl.col("eval_set") == OWN))
     found = []
     for row in summary.iter_rows(named=True):
         cell = (row["sweep"], row["model"], row["dataset"], row["variant"])
@@ -56,7 +56,7 @@ def facts(connection: duckdb.DuckDBPyConnection) -> list[Fact]:
             sentence += f" {caveats[cell]}"
         style = variant_style(row["variant_type"], row["variant_rank"])
         setting = " · ".join(str(row[name]) for name in varying)
-        found.append(Fact(cell, setting, style, verdict, sentence, row))
+        found.append(Fact(cell, setting, style, verdict, sentence, row, changes.get(cell)))
     return found
 
 
@@ -92,9 +92,7 @@ def _sentence(
 ) -> tuple[str, str]:
     if row["seeds"] == 0:
         return _unfinished(row)
-    k, delta = row["k"], row["last_avg"] - row["start_avg"]
-    collapsed = bool(row["collapsed"])
-    verdict = "rose" if delta > NOTABLE_CHANGE else "fell" if delta < -NOTABLE_CHANGE else "held"
+    k, collapsed = row["k"], bool(row["collapsed"])
     text = f"avg@{k} {percent(row['start_avg'])} → {percent(row['last_avg'])}"
     if row["best_avg"] - max(row["last_avg"], row["start_avg"]) > 0.005:
         text += f" (best {percent(row['best_avg'])})"
@@ -116,18 +114,25 @@ def _sentence(
             text += f" Kind: {kind[0].replace('_', ' ')}."
     else:
         text += "."
-    return "collapsed" if collapsed else verdict, text + _interval(change, k) + _runs(row)
+    verdict = "collapsed" if collapsed else direction(change)
+    return verdict, text + _interval(change, k) + _runs(row)
+
+
+def direction(change: Interval | None) -> str:
+    """What may be said of a change: rose or fell only if its 95% interval excludes 0."""
+    if change is not None and change.low > 0:
+        return "rose"
+    if change is not None and change.high < 0:
+        return "fell"
+    return "undecided"
 
 
 def _interval(change: Interval | None, k: int) -> str:
     if change is None:
         return ""
-    over = " and ".join(
-        f"{number} {name}" for number, name in zip(change.num_units, change.resampled, strict=True)
-    )
     text = (
         f" Change of avg@{k}: {100 * change.estimate:+.1f} points, 95% interval "
-        f"{100 * change.low:+.1f} to {100 * change.high:+.1f} over {over}."
+        f"{100 * change.low:+.1f} to {100 * change.high:+.1f} over {over(change)}."
     )
     return text.replace("-", "\u2212")
 
@@ -136,8 +141,8 @@ def headline(found: list[Fact]) -> str:
     """All cells in one line, grouped by what happened to them."""
     words = {
         "rose": "Accuracy rose with",
-        "held": "It held with",
         "fell": "It fell with",
+        "undecided": "Undecided:",
         "collapsed": "Collapsed:",
         "failed": "Failed:",
         "waiting": "Not evaluated yet:",
@@ -145,15 +150,22 @@ def headline(found: list[Fact]) -> str:
     parts = []
     for verdict, start in words.items():
         cells = [
-            fact.variant
-            + (f" ({percent(fact.row['last_avg'])})" if fact.row["last_avg"] is not None else "")
-            + (f" on {fact.setting}" if fact.setting else "")
+            fact.variant + _in_brackets(fact) + (f" on {fact.setting}" if fact.setting else "")
             for fact in found
             if fact.verdict == verdict
         ]
         if cells:
             parts.append(f"{start} {', '.join(cells)}.")
     return " ".join(parts)
+
+
+def _in_brackets(fact: Fact) -> str:
+    """The last avg@k; of an undecided cell its change in points with the interval."""
+    one = fact.change
+    if fact.verdict == "undecided" and one is not None:
+        text = f"{100 * one.estimate:+.1f} points [{100 * one.low:+.1f}, {100 * one.high:+.1f}]"
+        return f" ({text})".replace("-", "\u2212")
+    return "" if fact.row["last_avg"] is None else f" ({percent(fact.row['last_avg'])})"
 
 
 def _runs(row: dict[str, Any]) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from srtbench.analysis.frames import query
 from srtbench.analysis.report.facts import Fact
-from srtbench.analysis.tables import query
 
 PROMPTS = 1
 MAX_ANSWERS = 5
@@ -160,7 +160,7 @@ SELECT summary.*, held.first_step
 FROM run_summary AS summary
 JOIN (
     SELECT sweep, run_id, min(step) AS first_step
-    FROM eval_curves WHERE step IS NOT NULL GROUP BY sweep, run_id
+    FROM eval_curves WHERE step IS NOT NULL AND eval_set = 'own' GROUP BY sweep, run_id
 ) AS held USING (sweep, run_id)
 WHERE last_step > 0
 ORDER BY sweep, model, dataset, variant_order, seed
@@ -174,7 +174,7 @@ FROM (
     SELECT run.dataset, prompt_id, var_pop(avg_gold) AS spread,
         arg_min(majority_key_correct, held.step) AS starts_right
     FROM groups AS held JOIN runs AS run USING (sweep, run_id)
-    WHERE phase = 'eval'
+    WHERE eval_set = 'own'
     GROUP BY run.dataset, prompt_id
 )
 QUALIFY row_number()
@@ -188,7 +188,7 @@ SELECT sweep, run_id, step, prompt_id, answer_key, sum(votes)::INTEGER AS votes,
 FROM answers
 SEMI JOIN wanted_moments USING (sweep, run_id, step)
 SEMI JOIN wanted_prompts USING (prompt_id)
-WHERE phase = 'eval'
+WHERE eval_set = 'own'
 GROUP BY sweep, run_id, step, prompt_id, answer_key
 ORDER BY votes DESC, answer_key IS NULL, first_seen
 """
@@ -201,7 +201,7 @@ SELECT sweep, run_id, step, prompt_id,
 FROM rollouts
 SEMI JOIN wanted_moments USING (sweep, run_id, step)
 SEMI JOIN wanted_prompts USING (prompt_id)
-LEFT JOIN prompts USING (sweep, prompt_id)
-WHERE phase = 'eval'
+LEFT JOIN prompts USING (sweep, eval_set, prompt_id)
+WHERE eval_set = 'own'
 GROUP BY sweep, run_id, step, prompt_id
 """

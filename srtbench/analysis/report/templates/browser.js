@@ -16,6 +16,11 @@
     if (text !== undefined) made.textContent = text;
     return made;
   }
+  function phaseOf(g) { return groups.set[g] < 0 ? "train" : data.sets[groups.set[g]]; }
+  function where(g) {
+    const phase = phaseOf(g);
+    return (phase === "train" ? phase : phase === "own" ? "eval" : "eval on " + phase) + " step " + groups.step[g];
+  }
   function answerText(index) { return index < 0 ? "no answer" : data.answers[index]; }
 
   async function unpack(text) {
@@ -43,13 +48,16 @@
     data.runs.forEach(function (run, index) {
       if (groups.run.includes(index)) form.run.add(new Option(run.label, index));
     });
+    data.sets.forEach(function (name) {
+      if (name !== "own") form.phase.add(new Option("eval on " + name, name));
+    });
     fillSteps();
   }
 
   function fillSteps() {
     const phase = form.phase.value, before = form.step.value, steps = new Set();
     for (let g = 0; g < groups.run.length; g++) {
-      if (phase === "" || groups.eval[g] === Number(phase)) steps.add(groups.step[g]);
+      if (phase === "" || phaseOf(g) === phase) steps.add(groups.step[g]);
     }
     form.step.length = 1;
     Array.from(steps).sort(function (a, b) { return a - b; }).forEach(function (step) {
@@ -80,7 +88,7 @@
     let rows = 0;
     for (let g = 0; g < groups.run.length; g++) {
       if (run !== "" && groups.run[g] !== Number(run)) continue;
-      if (phase !== "" && groups.eval[g] !== Number(phase)) continue;
+      if (phase !== "" && phaseOf(g) !== phase) continue;
       if (step !== "" && groups.step[g] !== Number(step)) continue;
       if (majority !== "" && majorityRight[g] !== Number(majority)) continue;
       const promptHit = !text || prompts[groups.prompt[g]];
@@ -107,7 +115,7 @@
       const dot = element("span", "dot");
       dot.style.background = data.runs[groups.run[g]].colour;
       const line = element("span", "line");
-      line.append(element("span", "where", data.runs[groups.run[g]].label + ", " + (groups.eval[g] ? "eval" : "train") + " step " + groups.step[g]));
+      line.append(element("span", "where", data.runs[groups.run[g]].label + ", " + where(g)));
       line.append(element("span", "what", data.prompts[groups.prompt[g]][0]));
       const result = element("span", "result " + (majorityRight[g] ? "right" : "wrong"),
         (majorityRight[g] ? "✓ " : "✗ ") + votes[g] + "/" + groups.size[g]);
@@ -127,7 +135,7 @@
       button.classList.toggle("chosen", Number(button.dataset.group) === g);
     });
     const parts = [], prompt = data.prompts[groups.prompt[g]];
-    parts.push(element("h3", "", data.runs[groups.run[g]].label + ", " + (groups.eval[g] ? "eval" : "train") + " step " + groups.step[g]));
+    parts.push(element("h3", "", data.runs[groups.run[g]].label + ", " + where(g)));
     const head = element("p", "prompt");
     head.append(element("span", "muted", "prompt "), element("code", "", prompt[0]), " ",
       element("span", "muted", "gold "), element("code", "", prompt[1]));
@@ -154,7 +162,7 @@
     });
     parts.push(bars);
     const label = groups.label[g];
-    if (!groups.eval[g]) {
+    if (groups.set[g] < 0) {
       parts.push(element("p", "muted small", label < 0 ? "no pseudo-label" : "pseudo-label " + answerText(label)));
     }
     const table = element("table", "completions"), body = element("tbody");

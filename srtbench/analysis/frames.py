@@ -1,0 +1,84 @@
+"""Tidy frames for figures, tables and notebooks: each is one documented SQL file.
+
+Frames are Polars by default; ``.to_pandas()`` and ``.to_arrow()`` give the others.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from srtbench.analysis.bands import banded
+from srtbench.analysis.warehouse.files import OWN
+from srtbench.analysis.warehouse.views import relation
+
+FRAMES = (
+    "eval_curve",
+    "train_curve",
+    "change",
+    "vote_flow",
+    "portrait",
+    "end_votes",
+    "held_out_scores",
+    "text_sample",
+    "set_summary",
+)
+
+Cell = tuple[str, str, str, str]
+"""Sweep, model, dataset, variant."""
+Run = tuple[str, str]
+"""Sweep and run id."""
+
+
+def frame(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    *,
+    eval_set: str = OWN,
+    runs: Iterable[Run] | None = None,
+) -> pl.DataFrame:
+    """The frame that ``sql/frames/<name>.sql`` describes; ``eval_curve`` with its bands.
+
+    Args:
+        eval_set: the evaluation set that a frame of evaluations is about.
+        runs: only these, in ``eval_curve``, ``train_curve`` and ``held_out_scores``; None: all.
+    """
+    sql = relation(name, "sql/frames").query
+    chosen = None if runs is None else ["/".join(run) for run in runs]
+    given = {"eval_set": eval_set, "runs": chosen}
+    found = query(connection, sql, **{key: given[key] for key in given if f"${key}" in sql})
+    if name == "eval_curve":
+        scores = frame(connection, "held_out_scores", eval_set=eval_set, runs=runs)
+        return banded(found, scores)
+    return found
+
+
+def query(connection: duckdb.DuckDBPyConnection, sql: str, **parameters: Any) -> pl.DataFrame:
+    """Any SELECT as a Polars frame."""
+    table = connection.sql(sql, params=parameters or None).to_arrow_table()
+    found = pl.from_arrow(table)
+    assert isinstance(found, pl.DataFrame)
+    return found
+
+
+def view(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
+    """A whole view, e.g. ``variant_summary``."""
+    return query(connection, f'SELECT * FROM "{name}"')
+
+
+def cell_caveats(connection: duckdb.DuckDBPyConnection) -> dict[Cell, str]:
+    """What must be said with the numbers of a cell, in the order of the plan; most have nothing."""
+    runs = view(connection, "runs").drop_nulls("caveat")
+    rows = runs.select("sweep", "model", "dataset", "variant", "caveat").unique(maintain_order=True)
+    return {(row[0], row[1], row[2], row[3]): row[4] for row in rows.iter_rows()}
+
+
+def eval_sets(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The sets on which runs are evaluated: ``own``, then the others in the order of the plan."""
+    rows = query(
+        connection,
+        "SELECT eval_set FROM planned_eval_sets GROUP BY eval_set "
+        "ORDER BY min(set_order), eval_set",
+    )
+    return rows["eval_set"].to_list()

@@ -1,0 +1,161 @@
+"""LaTeX tables for a paper (booktabs)."""
+
+import warnings
+from collections.abc import Iterator
+
+import duckdb
+import polars as pl
+
+from srtbench.analysis.bands import table_of
+from srtbench.analysis.estimates import differences, over, set_table
+from srtbench.analysis.frames import Cell, cell_caveats, frame, view
+from srtbench.analysis.warehouse.files import OWN
+from srtbench.stats import Interval, mean_interval
+
+_LATEX = str.maketrans(
+    {mark: f"\\{mark}" for mark in "&%$#_{}"}
+    | {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}"}
+)
+
+
+def latex_differences(
+    connection: duckdb.DuckDBPyConnection, level: float = 0.95, eval_set: str = OWN
+) -> str:
+    """A booktabs table: one row per pair of variants, the difference of their avg@k in points."""
+    found = differences(connection, level, eval_set)
+    varying = [name for name in ("sweep", "model", "dataset") if found[name].n_unique() > 1]
+    head = [name.capitalize() for name in (*varying, "first", "second")]
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        f"\\begin{{tabular}}{{{'l' * len(head)}rr}}",
+        "\\toprule",
+        f"{' & '.join(head)} & Difference & $p$ \\\\",
+        "\\midrule",
+    ]
+    for row in found.iter_rows(named=True):
+        names = [str(row[name.lower()]).translate(_LATEX) for name in head]
+        low, high = (f"{100 * row[name]:+.1f}" for name in ("low", "high"))
+        number = f"${100 * row['value']:+.1f}$ [${low}$, ${high}$]"
+        p = "$<$0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}"
+        lines.append(f"{' & '.join([*names, number, p])} \\\\")
+    unit = "; ".join(found["over"].unique(maintain_order=True)) or "nothing"
+    lines += ["\\bottomrule", "\\end{tabular}"]
+    lines.append(
+        f"% First minus second, avg@k at the last evaluation of both, points; {level:.0%} intervals"
+        f" over {unit}; p-values corrected for all pairs of a setting (Holm)."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def latex_summary(connection: duckdb.DuckDBPyConnection, level: float = 0.95) -> str:
+    """A booktabs table: one row per cell, avg and maj at the start and at the end with intervals.
+
+    Numbers are per cent; an interval is over seeds and prompts as far as there are two or more,
+    and the note below the table says so.
+    """
+    summary = view(connection, "variant_summary")
+    intervals = dict(_last_intervals(frame(connection, "held_out_scores"), level))
+    varying = [name for name in ("sweep", "model", "dataset") if summary[name].n_unique() > 1]
+    k = max((int(value) for value in summary["k"].drop_nulls()), default=0)
+    columns = "l" * (1 + len(varying)) + "r" * 4 + "l"
+    head = [name.capitalize() for name in ("variant", *varying)]
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        f"\\begin{{tabular}}{{{columns}}}",
+        "\\toprule",
+        f"{' & '.join(head)} & \\multicolumn{{2}}{{c}}{{avg@{k}}} & "
+        f"\\multicolumn{{2}}{{c}}{{maj@{k}}} & Collapse \\\\",
+        f"{'& ' * len(head)}start & last & start & last & step \\\\",
+        "\\midrule",
+    ]
+    intervals_over: set[str] = set()
+    for row in summary.iter_rows(named=True):
+        cell = (row["sweep"], row["model"], row["dataset"], row["variant"])
+        found = intervals.get(cell)
+        names = [str(row[name]).translate(_LATEX) for name in ("variant", *varying)]
+        if found is None:
+            state = "failed" if row["failed"] == row["runs"] else "not finished"
+            lines.append(f"{' & '.join(names)} & \\multicolumn{{5}}{{c}}{{{state}}} \\\\")
+            continue
+        intervals_over.add(over(found[0]))
+        collapse = "--" if row["collapse_step"] is None else str(row["collapse_step"])
+        numbers = [_number(row["start_avg"]), _with_interval(found[0])]
+        numbers += [_number(row["start_maj"]), _with_interval(found[1])]
+        lines.append(f"{' & '.join([*names, *numbers, collapse])} \\\\")
+    lines += ["\\bottomrule", "\\end{tabular}"]
+    lines.append(
+        f"% Per cent; {level:.0%} intervals over {'; '.join(sorted(intervals_over)) or 'nothing'}."
+    )
+    for cell, text in cell_caveats(connection).items():
+        lines.append(f"% {' / '.join(cell[1:])}: {text}")
+    return "\n".join(lines) + "\n"
+
+
+def _last_intervals(
+    scores: pl.DataFrame, level: float
+) -> Iterator[tuple[Cell, tuple[Interval, Interval]]]:
+    """Intervals of avg and maj in the last evaluation that all seeds of a cell have."""
+    for part in scores.partition_by("sweep", "model", "dataset", "variant"):
+        cell = (part["sweep"][0], part["model"][0], part["dataset"][0], part["variant"][0])
+        steps: list[int] = part.group_by("seed").agg(pl.col("step").max())["step"].to_list()
+        last = min((step for step in steps if step > 0), default=0)
+        rows = part.filter(pl.col("step") == last)
+        if last == 0 or rows["prompt_id"].n_unique() < 2:
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # no variance at all
+            yield (
+                cell,
+                (
+                    mean_interval(table_of(rows, "avg_gold"), level=level),
+                    mean_interval(table_of(rows, "majority_correct"), level=level),
+                ),
+            )
+
+
+def _number(share: float | None) -> str:
+    return "--" if share is None else f"{100 * share:.1f}"
+
+
+def _with_interval(found: Interval) -> str:
+    if found.standard_error == 0:  # every prompt scored the same: nothing to build one from
+        return _number(found.estimate)
+    low, high = max(found.low, 0.0), min(found.high, 1.0)
+    return f"{100 * found.estimate:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def latex_sets(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """A booktabs table: one row per cell and evaluation set; None if there is no further set.
+
+    Numbers are per cent and, of the difference, points with a 95% interval over the same prompts
+    (and seeds).
+    """
+    rows = set_table(connection)
+    if rows["eval_set"].n_unique() < 2:
+        return None
+    varying = [name for name in ("sweep", "model", "dataset") if rows[name].n_unique() > 1]
+    names = ["variant", *varying, "eval_set"]
+    head = ["Variant", *(name.capitalize() for name in varying), "Set"]
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        f"\\begin{{tabular}}{{{'l' * len(head)}rrrrr}}",
+        "\\toprule",
+        f"{' & '.join(head)} & Prompts & $k$ & avg start & avg last & Difference \\\\",
+        "\\midrule",
+    ]
+    for row in rows.iter_rows(named=True):
+        cells = [str(row[name]).translate(_LATEX) for name in names]
+        cells += ["--" if row[name] is None else str(row[name]) for name in ("prompts", "k")]
+        cells += [_number(row["start_avg"]), _number(row["last_avg"])]
+        change = "--"
+        if row["change"] is not None:
+            point, low, high = (f"${100 * row[n]:+.1f}$" for n in ("change", "low", "high"))
+            change = f"{point} [{low}, {high}]"
+        lines.append(f"{' & '.join([*cells, change])} \\\\")
+    lines += ["\\bottomrule", "\\end{tabular}"]
+    lines.append(
+        "% Per cent, means over the seeds that were evaluated after their start; last minus start "
+        "in points, 95% intervals over the same prompts and seeds. own: the runs' own held-out "
+        "prompts."
+    )
+    return "\n".join(lines) + "\n"

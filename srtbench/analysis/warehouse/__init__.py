@@ -1,0 +1,1 @@
+"""DuckDB over the Parquet files of a sweep: opening it, its documented views, their SQL."""

@@ -1,0 +1,121 @@
+"""Rows of the view ``runs``, from plan.json and the status.json and config.json of each run."""
+
+from typing import Any
+
+import pyarrow as pa
+
+from srtbench.analysis.warehouse.caveats import caveat
+from srtbench.analysis.warehouse.files import OWN
+
+RUN_SCHEMA = pa.schema(
+    [
+        ("sweep", pa.string()),
+        ("run_order", pa.int32()),
+        ("run_id", pa.string()),
+        ("part", pa.string()),
+        ("model", pa.string()),
+        ("dataset", pa.string()),
+        ("variant", pa.string()),
+        ("variant_type", pa.string()),
+        ("variant_order", pa.int32()),
+        ("variant_rank", pa.int32()),
+        ("seed", pa.int64()),
+        ("level", pa.int32()),
+        ("state", pa.string()),
+        ("step", pa.int32()),
+        ("total_steps", pa.int32()),
+        ("trains_on_eval_prompts", pa.bool_()),
+        ("starts_from", pa.string()),
+        ("start_rule", pa.string()),
+        ("caveat", pa.string()),
+        ("attempts", pa.int32()),
+        ("error", pa.string()),
+        ("wall_seconds", pa.float64()),
+        ("algorithm", pa.string()),
+        ("learning_rate", pa.float64()),
+        ("beta", pa.float64()),
+        ("prompts_per_step", pa.int32()),
+        ("num_generations", pa.int32()),
+        ("base_eval", pa.string()),
+        ("has_own_start", pa.bool_()),
+    ]
+)
+SET_SCHEMA = pa.schema(
+    [
+        ("sweep", pa.string()),
+        ("run_id", pa.string()),
+        ("eval_set", pa.string()),
+        ("set_order", pa.int32()),
+    ]
+)
+_TRAIN_KEYS = ("algorithm", "learning_rate", "beta", "prompts_per_step", "num_generations")
+
+
+def planned_runs(
+    plan: dict[str, Any],
+    sweep: str,
+    statuses: dict[str, dict[str, Any]],
+    configs: dict[str, dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Every planned run with its state; a run without a status is waiting."""
+    ranks: dict[str, list[str]] = {}
+    order: list[str] = []
+    rows = []
+    planned = {
+        run["run_id"]: run | {"start_rule": _start_rule(run, configs.get(run["run_id"], {}))}
+        for run in plan["runs"]
+    }
+    for position, run in enumerate(planned.values()):
+        if run["variant"] not in order:
+            order.append(run["variant"])
+        same_type = ranks.setdefault(run["variant_type"], [])
+        if run["variant"] not in same_type:
+            same_type.append(run["variant"])
+        status = statuses.get(run["run_id"], {})
+        config = configs.get(run["run_id"], {})
+        train = config.get("spec", config).get("train") or {}
+        row = {
+            "sweep": sweep,
+            "run_order": position,
+            "variant_order": order.index(run["variant"]),
+            "variant_rank": same_type.index(run["variant"]),
+            "state": status.get("state", "waiting"),
+            "step": status.get("step", 0),
+            "attempts": status.get("attempts", 0),
+            "error": status.get("error"),
+            "wall_seconds": status.get("wall_seconds", 0.0),
+            "trains_on_eval_prompts": run.get("trains_on_eval_prompts", False),
+            "caveat": caveat(run["run_id"], planned),
+            "base_eval": run.get("stages", {}).get("base_eval"),
+        }
+        for key in (
+            "run_id",
+            "part",
+            "starts_from",
+            "start_rule",
+            "model",
+            "dataset",
+            "variant",
+            "variant_type",
+            "seed",
+            "level",
+            "total_steps",
+        ):
+            row[key] = run.get(key)
+        rows.append(row | {key: train.get(key) for key in _TRAIN_KEYS})
+    return rows
+
+
+def planned_sets(plan: dict[str, Any], sweep: str) -> list[dict[str, Any]]:
+    """The evaluation sets of every run: its own held-out prompts first, then those of the plan."""
+    return [
+        {"sweep": sweep, "run_id": run["run_id"], "eval_set": name, "set_order": order}
+        for run in plan["runs"]
+        for order, name in enumerate(dict.fromkeys([OWN, *(run.get("eval_sets") or [])]))
+    ]
+
+
+def _start_rule(run: dict[str, Any], config: dict[str, Any]) -> str | None:
+    """Which policy of the run before it a run starts from; older plans leave it to config.json."""
+    starts_from = (config.get("spec") or {}).get("starts_from") or {}
+    return run.get("start_rule") or starts_from.get("rule")

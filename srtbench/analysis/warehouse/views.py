@@ -1,0 +1,116 @@
+"""The documented views, in the order in which they build on each other.
+
+Each is one file in ``sql/``: a comment that describes the view and its columns, then a SELECT.
+"""
+
+import functools
+from dataclasses import dataclass
+from importlib.resources import files
+
+import duckdb
+
+VIEWS = (
+    "runs",
+    "rollouts",
+    "prompts",
+    "metrics",
+    "answers",
+    "groups",
+    "step_answers",
+    "step_metrics",
+    "eval_curves",
+    "run_signals",
+    "eval_summary",
+    "run_summary",
+    "variant_summary",
+    "prompt_history",
+    "prompt_outcomes",
+)
+GRAINS = (
+    "answers",
+    "groups",
+    "step_answers",
+    "step_metrics",
+    "eval_curves",
+    "run_signals",
+    "eval_summary",
+    "run_summary",
+)
+"""Views that others build on: worth keeping as tables when many queries follow."""
+
+_DAMAGED = {
+    "sweep": "name of the sweep",
+    "run_id": "run or shared stage that the file belongs to; null: neither",
+    "file": "file, below the folder that holds the sweep",
+    "reason": "what is wrong with it; it is left out of every other view",
+}
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A documented view: its SELECT and what its columns mean, in order."""
+
+    name: str
+    description: str
+    columns: dict[str, str]
+    query: str
+
+
+@functools.cache
+def relation(name: str, folder: str = "sql") -> Relation:
+    """Read ``<folder>/<name>.sql``."""
+    text = (
+        files("srtbench.analysis.warehouse")
+        .joinpath(folder, f"{name}.sql")
+        .read_text(encoding="utf-8")
+    )
+    lines = text.splitlines()
+    header = [line.removeprefix("-- ") for line in lines if line.startswith("-- ")]
+    query = "\n".join(line for line in lines if not line.startswith("-- "))
+    description: list[str] = []
+    columns: dict[str, str] = {}
+    for line in header:
+        column, colon, meaning = line.partition(": ")
+        if colon and column.isidentifier() and column.islower():
+            columns[column] = meaning
+        else:
+            description.append(line)
+    return Relation(name, " ".join(description), columns, query)
+
+
+def damaged_relation() -> Relation:
+    """The table of files that are left out."""
+    description = (
+        "One row per file that is left out: it cannot be read, breaks the schema of the log, is "
+        "of a newer version, or lies among the parts without being one."
+    )
+    return Relation("damaged_files", description, _DAMAGED, "")
+
+
+def create_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create all views over the staged tables, with their descriptions as comments."""
+    for name in VIEWS:
+        view = relation(name)
+        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {view.query}")
+        _comment(connection, view, "VIEW")
+    _comment(connection, damaged_relation(), "TABLE")
+
+
+def materialize(connection: duckdb.DuckDBPyConnection) -> None:
+    """Turn the views that others build on into tables of this connection: a fixed snapshot."""
+    for name in GRAINS:
+        connection.execute(f"CREATE TABLE snapshot AS SELECT * FROM {name}")
+        connection.execute(f"DROP VIEW {name}")
+        connection.execute(f"ALTER TABLE snapshot RENAME TO {name}")
+        _comment(connection, relation(name), "TABLE")
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, view: Relation, kind: str) -> None:
+    connection.execute(f"COMMENT ON {kind} {view.name} IS {literal(view.description)}")
+    for column, meaning in view.columns.items():
+        connection.execute(f'COMMENT ON COLUMN {view.name}."{column}" IS {literal(meaning)}')
+
+
+def literal(text: str) -> str:
+    """A SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,5 @@
+"""The `srtbench` command. Thin: every command imports what it needs when it is called."""
+
+from srtbench.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,5 @@
+"""`python -m srtbench.cli`."""
+
+from srtbench.cli import main
+
+main()

@@ -1,0 +1,68 @@
+"""The group of all commands: what becomes of errors, and with which exit code."""
+
+import errno
+import os
+from typing import Any
+
+import click
+
+from srtbench.cli import evidence, results, run
+from srtbench.cli.common import FAILED, REFUSED, InputError, system_error
+from srtbench.cli.say import complain, one_line
+
+
+class _Group(click.Group):
+    """Turns wrong input, and a system that refuses, into one readable message and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        # Else pydantic reads the metadata of every installed package, to look for plugins.
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.Abort, click.ClickException):
+            raise  # click's own ways to end, --help among them
+        except KeyboardInterrupt as error:
+            by = f" by {error}" if str(error) else ""  # a signal's name, if it was not Ctrl-C
+            complain(f"interrupted{by}; the same command continues")
+            ctx.exit(FAILED)
+        except Exception as error:
+            message = _refusal(error)
+            if message is None:
+                raise
+            complain(f"error: {message}")
+            ctx.exit(REFUSED)
+
+
+def _refusal(error: Exception) -> str | None:
+    """What to say of an error that is not srtbench's own mistake; None if it may be one."""
+    if isinstance(error, OSError):
+        # EPIPE: the reader of a pipe is gone; click ends quietly.
+        return None if error.errno == errno.EPIPE else one_line(system_error(error))
+    from srtbench.config.errors import ConfigError
+    from srtbench.store import StoreError
+
+    return str(error) if isinstance(error, ConfigError | StoreError | InputError) else None
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  srtbench plan sweeps/smoke.yaml             what would run; nothing is loaded
+  srtbench sweep sweeps/smoke.yaml            train the grid; safe to interrupt and repeat
+  srtbench status sweeps/smoke.yaml           the state of every planned run, and why it failed
+  srtbench report runs/smoke                  figures, tables and one HTML page
+""",
+)
+@click.version_option(package_name="srtbench")
+def main() -> None:
+    """Train language models on their own judgement, log every rollout, see when it collapses."""
+
+
+for _command in (
+    *(run.plan, run.sweep, run.status),
+    *(results.report, results.export),
+    *(evidence.audit, evidence.revote),
+):
+    main.add_command(_command)

@@ -1,0 +1,89 @@
+"""What the commands share: arguments, exit codes, and errors that are the user's to mend."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from srtbench.config.sweep import SweepConfig, SweepOfParts
+    from srtbench.plan import Plan
+
+_T = TypeVar("_T")
+
+OK, FAILED, REFUSED = 0, 1, 2
+"""All well; a run failed or an audit found a breach; the input or the system refuses."""
+
+SWEEP_FILE = click.argument(
+    "sweep_file", type=click.Path(path_type=Path, dir_okay=False), metavar="SWEEP.yaml"
+)
+SWEEP_FOLDER = click.argument(
+    "sweep_folder", type=click.Path(path_type=Path, file_okay=False), metavar="RUNS/SWEEP"
+)
+ROOT = click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder of sweeps.",
+)
+ONLY = click.option(
+    "--only",
+    metavar="AXIS=LABEL,...",
+    multiple=True,
+    help="Only runs with these labels, e.g. variant=srt,seed=0. Axes: model, dataset, variant, "
+    "seed, and part in a sweep of parts. Given twice for one axis, either label will do. The name "
+    "of a curriculum takes all its stages.",
+)
+
+
+class InputError(Exception):
+    """What the user asked for cannot be done as asked."""
+
+
+def load(path: Path) -> "tuple[SweepConfig | SweepOfParts, Plan]":
+    """The sweep of a file, and its plan."""
+    from srtbench.config.sweep import load_sweep
+    from srtbench.plan import plan_sweep
+
+    config = load_sweep(path)
+    return config, plan_sweep(config)
+
+
+def selection_of(only: tuple[str, ...]) -> dict[str, list[str]]:
+    """``("variant=srt,seed=0",)`` -> ``{"variant": ["srt"], "seed": ["0"]}``."""
+    selection: dict[str, list[str]] = {}
+    for item in ",".join(only).split(",") if only else []:
+        axis, equals, label = item.partition("=")
+        if not equals or not label:
+            raise InputError(f"--only {item}: write AXIS=LABEL, e.g. variant=srt")
+        selection.setdefault(axis.strip(), []).append(label.strip())
+    return selection
+
+
+def checked(call: Callable[[], _T]) -> _T:
+    """Call, and turn the errors of a wrong argument into wrong input."""
+    try:
+        return call()
+    except (ValueError, FileNotFoundError) as error:
+        raise InputError(str(error)) from error
+
+
+@contextlib.contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Name ``place`` in an error of the system that names no file, as that of a full disk does."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(place)
+        raise
+
+
+def system_error(error: OSError) -> str:
+    """One line: the file, and what the system says of it."""
+    reason = error.strerror or str(error) or type(error).__name__
+    places = [str(place) for place in (error.filename, error.filename2) if place is not None]
+    return f"{' -> '.join(places)}: {reason}" if places else reason

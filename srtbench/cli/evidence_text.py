@@ -1,0 +1,64 @@
+"""What an audit found and what another voting rule changed, as plain text."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from srtbench.cli.render import table_text
+from srtbench.replay.audit import AuditReport, Health
+from srtbench.replay.revote import RevoteRow
+
+SHOWN = 3
+"""Breaches of one kind that the text shows."""
+
+_STATES = ("ok", "unparsable", "timeout", "error", "truncated")
+
+
+def audit_text(report: AuditReport) -> str:
+    """The whole report; of each kind of breach the first few."""
+    lines = [f"audit of {report.sweep}: {report.runs} runs"]
+    values = ", ".join(f"{count:,} {name}" for name, count in sorted(report.checked.items()))
+    lines.append(f"derived again: {values or 'nothing'}")
+    lines += ["", "verifier health (shares of the rollouts)", _health(report.health)]
+    if report.notes:
+        lines += ["", "notes", *(f"  {note}" for note in dict.fromkeys(report.notes))]
+    kinds = Counter((breach.run_id, breach.column) for breach in report.breaches)
+    lines.append("")
+    for (run_id, column), count in kinds.items():
+        lines.append(f"BREACH {run_id}: {column}, {count} times")
+        same = [b for b in report.breaches if (b.run_id, b.column) == (run_id, column)]
+        lines += [f"  {breach.where}: {breach.message}" for breach in same[:SHOWN]]
+    verdict = "clean" if report.ok else f"{len(report.breaches)} breaches"
+    rest = f"; {report.unaudited} planned runs not audited, see notes" if report.unaudited else ""
+    lines.append(verdict + rest)
+    return "\n".join(lines)
+
+
+def _health(health: Sequence[Health]) -> str:
+    """One line per dataset and phase, with the step at which the verifier failed most."""
+    lines = []
+    for dataset, phase in sorted({(row.dataset, row.phase) for row in health}):
+        rows = [row for row in health if (row.dataset, row.phase) == (dataset, phase)]
+        total = sum(row.rollouts for row in rows)
+        shares = [f"{sum(getattr(row, name) for row in rows) / total:.2%}" for name in _STATES]
+        worst = max(rows, key=lambda row: (row.timeout + row.error) / row.rollouts)
+        failed = worst.timeout + worst.error
+        where = f"step {worst.step}: {failed}" if failed else ""
+        lines.append((dataset, phase, f"{total:,}", *shares, where))
+    header = ("dataset", "phase", "rollouts", *_STATES, "most failures")
+    return table_text(header, lines)
+
+
+def revote_text(rows: Sequence[RevoteRow]) -> str:
+    """One line per run: before -> after; and one for each that is left out, saying why."""
+    lines = []
+    for row in rows:
+        if row.problem is not None:
+            continue
+        label = f"{row.label_accuracy_before:.3f} -> {row.label_accuracy_after:.3f}"
+        reward = f"{row.train_reward_before:.3f} -> {row.train_reward_after:.3f}"
+        changed = f"{row.changed_labels:.1%}" if row.votes else "does not vote"
+        lines.append((row.run_id, changed, label if row.votes else "-", reward))
+    left_out = [f"left out: {row.run_id}: {row.problem}" for row in rows if row.problem]
+    left_out += [f"note: {row.run_id}: {row.note}" for row in rows if row.note]
+    header = ("run", "labels changed", "label accuracy", "train reward")
+    return "\n".join([table_text(header, lines), *left_out])

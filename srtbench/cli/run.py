@@ -1,0 +1,171 @@
+"""Commands that plan, train and watch: `plan`, `sweep`, `status`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from srtbench.cli.common import (
+    FAILED,
+    ONLY,
+    ROOT,
+    SWEEP_FILE,
+    InputError,
+    checked,
+    load,
+    selection_of,
+    writing,
+)
+from srtbench.cli.say import complain, say
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  srtbench sweep sweeps/smoke.yaml
+  srtbench sweep sweeps/smoke.yaml --workers 1 --only variant=srt,seed=0
+  srtbench sweep sweeps/smoke.yaml --retry-failed
+"""
+)
+@SWEEP_FILE
+@ROOT
+@click.option("--workers", type=click.IntRange(min=1), help="Runs at once [default: one per core].")
+@ONLY
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and stop.")
+@click.option("--retry-failed", is_flag=True, help="Run failed runs again.")
+def sweep(
+    sweep_file: Path,
+    root: Path,
+    workers: int | None,
+    only: tuple[str, ...],
+    dry_run: bool,
+    retry_failed: bool,
+) -> None:
+    """Train every run of a sweep file that is not done yet.
+
+    Runs that were interrupted go on from their last checkpoint. Exit code 1 if a run failed.
+    """
+    from srtbench.cli.progress import Progress
+    from srtbench.execute.base import LaunchError
+    from srtbench.execute.sweep import SweepBusyError, run_sweep
+    from srtbench.plan.select import restricted, select
+    from srtbench.store import SweepStore
+
+    config, plan = load(sweep_file)
+    selection = selection_of(only)
+    chosen = checked(lambda: select(plan, selection))
+    store = SweepStore(root, plan.name)
+    if dry_run:
+        for run in chosen:
+            state = store.run(run.run_id).shown_status().state
+            skipped = state == "done" or (state == "failed" and not retry_failed)
+            say(f"{'skip' if skipped else 'run '}  {run.run_id}  ({state})")
+        return
+    shown = restricted(plan, chosen) if selection else plan
+    progress = Progress(shown, store)
+    try:
+        with progress.shown(), writing(store.path):
+            result = run_sweep(
+                config,
+                root=root,
+                workers=workers,
+                only=selection,
+                retry_failed=retry_failed,
+                on_event=progress.event,
+                on_tick=progress.tick,
+            )
+    except (SweepBusyError, LaunchError) as error:
+        raise InputError(str(error)) from error
+    except ModuleNotFoundError as error:
+        message = f"{error}; install it with: pip install 'srtbench[{error.name}]'"
+        raise InputError(message) from error
+    progress.end()
+    for run_id in result.failed:
+        folder = store.run(run_id)
+        complain(f"failed: {run_id}\n  log: {folder.log_path}")
+        for line in (folder.shown_status().error or "").splitlines()[-3:]:
+            complain(f"  {line}")
+    if result.failed:
+        complain("repeat with --retry-failed to run them again")
+    if not result.ok:
+        sys.exit(FAILED)
+    say(f"done: {len(result.states)} runs in {store.path}")
+    say(f"next: srtbench report {store.path}")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  srtbench plan sweeps/smoke.yaml
+  srtbench plan sweeps/smoke.yaml --only variant=srt
+  srtbench plan sweeps/paper/math.yaml --gpu h200 --mean-length 0.3
+"""
+)
+@SWEEP_FILE
+@ROOT
+@ONLY
+@click.option(
+    "--gpu",
+    type=click.Choice(["a100", "h100", "gh200", "h200", "l40s"]),
+    default="h100",
+    show_default=True,
+    help="Kind of GPU to estimate for.",
+)
+@click.option(
+    "--mean-length",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Mean completion length to assume, as a fraction of the maximum.",
+)
+@click.option(
+    "--prompt-length",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Mean prompt length to assume, in tokens.",
+)
+def plan(
+    sweep_file: Path,
+    root: Path,
+    only: tuple[str, ...],
+    gpu: str,
+    mean_length: float,
+    prompt_length: int,
+) -> None:
+    """Print the grid, the shared stages and the estimated work. Loads no model and no data."""
+    from srtbench.cli.plan_text import plan_text
+    from srtbench.plan.cost import Assumptions
+    from srtbench.plan.select import restricted, select
+
+    _, planned = load(sweep_file)
+    if selection := selection_of(only):
+        planned = restricted(planned, checked(lambda: select(planned, selection)))
+    say(plan_text(planned, Assumptions(gpu, mean_length, prompt_length)))
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  srtbench status runs/smoke
+  srtbench status sweeps/smoke.yaml
+"""
+)
+@click.argument("sweep", type=click.Path(path_type=Path), metavar="RUNS/SWEEP|SWEEP.yaml")
+@ROOT
+def status(sweep: Path, root: Path) -> None:
+    """Print the state of every planned run, and why a run failed."""
+    from srtbench.cli.progress import status_text
+    from srtbench.store import SweepStore, read_plan
+
+    if sweep.suffix in (".yaml", ".yml"):
+        _, planned = load(sweep)
+        store = SweepStore(root, planned.name)
+        rows = [(run.run_id, run.train.steps) for run in planned.runs]
+    else:
+        content = checked(lambda: read_plan(sweep))
+        store = SweepStore(sweep.parent, sweep.name)
+        rows = [(run["run_id"], run["total_steps"]) for run in content["runs"]]
+    say(status_text(store, rows))
+    if any(store.run(run_id).shown_status().state == "failed" for run_id, _ in rows):
+        sys.exit(FAILED)

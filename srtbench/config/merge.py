@@ -1,0 +1,194 @@
+"""Sections of a cell: presets and overrides merged, and checked to fit together."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
+from srtbench.config.models import ModelConfig, TinyModel
+from srtbench.config.sweep import SweepConfig
+from srtbench.config.tasks import majority_allowed
+from srtbench.config.train import (
+    EVAL_PRESETS,
+    TRAIN_PRESETS,
+    EvalConfig,
+    EvalOverride,
+    PresetName,
+    TrainConfig,
+    TrainOverride,
+)
+from srtbench.config.trl_options import trl_options
+from srtbench.config.variants import CurriculumConfig, CurriculumStage, VariantConfig
+from srtbench.sections import deep_merge
+from srtbench.variants import Facts
+
+SMALLEST_16_BIT_RATE = 1e-5
+"""AdamW's steps below this learning rate are mostly rounded away in 16-bit weights."""
+
+
+def merge_sections(
+    config: SweepConfig,
+    model: ModelConfig,
+    dataset: DatasetConfig,
+    variant: VariantConfig,
+    answers: Facts,
+) -> tuple[TrainConfig, EvalConfig, list[str]]:
+    """The `train` and `eval` sections of a cell, and what does not fit together in them.
+
+    Preset < sweep < model < dataset < variant.
+
+    Args:
+        answers: what the variant says of itself.
+    """
+    layers = [_written(section.train) for section in (config, model, dataset, variant)]
+    named = [layer.pop("preset") for layer in layers if "preset" in layer]
+    preset: PresetName = named[-1] if named else _preset(model, dataset)
+    merged = deep_merge(_preset_for(preset, layers), *layers)
+    updates = merged.pop("updates_per_rollout", None)
+    train = TrainConfig(**merged)
+    if updates is not None:
+        train = _with_updates(train, updates)
+    evaluation = EvalConfig(
+        **deep_merge(
+            EVAL_PRESETS[preset],
+            *(s.eval.model_dump(exclude_none=True) for s in (config, model, dataset, variant)),
+        )
+    )
+    problems = [
+        f"train.trl.{key} is no option of TRL's {train.algorithm.upper()}Config"
+        for layer in layers
+        for key in layer.get("trl", {})
+        if key not in trl_options(train.algorithm)
+    ]
+    problems += _many_answers(dataset, variant, answers)
+    dtype = "float32" if isinstance(model, TinyModel) else model.dtype
+    if dtype != "float32" and train.learning_rate < SMALLEST_16_BIT_RATE:
+        problems.append(
+            f"dtype {dtype} with learning_rate {train.learning_rate:g}: 16-bit weights hardly move "
+            f"below {SMALLEST_16_BIT_RATE:g}; use dtype: float32, mixed precision is trl.bf16"
+        )
+    per_process, rest = divmod(train.completions_per_step, train.num_processes)
+    if rest:
+        problems.append(
+            f"prompts_per_step x num_generations = {train.completions_per_step} completions do "
+            f"not divide by num_processes = {train.num_processes}"
+        )
+    elif train.micro_batch_size and per_process % train.micro_batch_size:
+        problems.append(
+            f"{per_process} completions per process and step do not divide by "
+            f"micro_batch_size = {train.micro_batch_size}"
+        )
+    else:
+        problems += _generation_shape(train, per_process)
+    if isinstance(model, TinyModel) and dataset.split.warm_start == 0:
+        problems.append("a tiny model needs warm-start prompts: set split.warm_start above 0")
+    problems += answers.problems(train.num_generations)
+    problems += _small_pool(dataset, train, evaluation, on_eval=answers.trains_on_eval_prompts)
+    if answers.trains_on_eval_prompts and evaluation.prompts < train.prompts_per_step:
+        problems.append(
+            f"it trains on the {evaluation.prompts} evaluation prompts (eval.prompts), fewer than "
+            f"prompts_per_step = {train.prompts_per_step}"
+        )
+    return train, evaluation, problems
+
+
+def pool_size(dataset: DatasetConfig, train: TrainConfig) -> int:
+    """Train prompts of a run, before the easiest are chosen."""
+    sizes = [dataset.train_prompts, train.pool.prompts if train.pool else None]
+    return min(
+        [train.steps * train.prompts_per_step, *(size for size in sizes if size is not None)]
+    )
+
+
+def stage_variant(curriculum: CurriculumConfig, stage: CurriculumStage) -> VariantConfig:
+    """The variant of a curriculum's stage, with the overrides of both.
+
+    Curriculum < stage < the stage's variant.
+    """
+    entries = (curriculum, stage, stage.variant)
+    train = TrainOverride(**deep_merge(*(_written(entry.train) for entry in entries)))
+    evaluation = EvalOverride(
+        **deep_merge(*(entry.eval.model_dump(exclude_none=True) for entry in entries))
+    )
+    return stage.variant.model_copy(update={"train": train, "eval": evaluation})
+
+
+def _written(section: TrainOverride) -> dict[str, Any]:
+    """What a section says: nothing for a key left out; null only where null is a value."""
+    values = section.model_dump(exclude_none=True)
+    if "micro_batch_size" in section.model_fields_set:
+        values["micro_batch_size"] = section.micro_batch_size
+    if section.pool is not None:
+        values["pool"] = section.pool.model_dump(exclude_unset=True)
+    return values
+
+
+def _small_pool(
+    dataset: DatasetConfig, train: TrainConfig, evaluation: EvalConfig, *, on_eval: bool
+) -> Iterator[str]:
+    """Why `train.pool` cannot be had, as far as a plan can tell."""
+    if train.pool is None:
+        return
+    if on_eval and train.pool.prompts is not None:
+        yield (
+            "train.pool.prompts says nothing where a run trains on its evaluation prompts; use "
+            "eval.prompts"
+        )
+        return
+    size = evaluation.prompts if on_eval else pool_size(dataset, train)
+    kept = train.pool.kept(size)
+    if kept < train.prompts_per_step:
+        yield (
+            f"train.pool leaves {kept} of {size} prompts, fewer than prompts_per_step = "
+            f"{train.prompts_per_step}: raise train.pool.prompts or train.pool.keep, or train.steps"
+        )
+
+
+def _with_updates(train: TrainConfig, updates: int) -> TrainConfig:
+    """TRL's words for so many optimiser steps on each batch of rollouts."""
+    per_process = train.completions_per_step // train.num_processes
+    accumulation = max(1, per_process // (train.micro_batch_size or per_process))
+    trl = train.trl | {"steps_per_generation": updates * accumulation}
+    return train.model_copy(update={"trl": trl})
+
+
+def _generation_shape(train: TrainConfig, per_process: int) -> list[str]:
+    """A generation must end with an optimiser step; rollouts of a step have one policy."""
+    accumulation = per_process // (train.micro_batch_size or per_process)
+    per_generation = train.trl.get("steps_per_generation") or accumulation
+    if (per_generation * train.trl.get("num_iterations", 1)) % accumulation == 0:
+        return []
+    return [
+        f"trl.steps_per_generation x trl.num_iterations must be a multiple of {accumulation}, the "
+        "forward passes of an optimiser step (its completions per process / micro_batch_size)"
+    ]
+
+
+def _many_answers(dataset: DatasetConfig, variant: VariantConfig, answers: Facts) -> list[str]:
+    """Why a vote over the answers of a task makes no sense; nothing if it does, or is wanted."""
+    if not isinstance(dataset, ReasoningGymDataset) or dataset.allow_many_answers:
+        return []
+    unique, reason = majority_allowed(dataset.task)
+    if unique or not answers.votes_on_answers:
+        return []
+    return [
+        f"{variant.label} votes over answers, but {dataset.task} has many right ones ({reason}); "
+        "set allow_many_answers: true on the dataset to do it all the same"
+    ]
+
+
+def _preset_for(preset: PresetName, layers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A preset, less the TRL options that another algorithm does not have."""
+    values = TRAIN_PRESETS[preset]
+    algorithm = next(
+        (layer["algorithm"] for layer in reversed(layers) if "algorithm" in layer), None
+    )
+    if algorithm in (None, values["algorithm"]):
+        return values
+    known = trl_options(algorithm)
+    return values | {"trl": {key: v for key, v in values["trl"].items() if key in known}}
+
+
+def _preset(model: ModelConfig, dataset: DatasetConfig) -> PresetName:
+    if isinstance(model, TinyModel):
+        return "tiny"
+    return "srt_reasoning_gym" if dataset.type == "reasoning_gym" else "srt_math"

@@ -1,0 +1,182 @@
+"""What a plan is made of: runs and shared stages, as data that a worker can read."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from srtbench.config.datasets import DatasetConfig
+from srtbench.config.models import ModelConfig
+from srtbench.config.train import EvalConfig, TrainConfig
+from srtbench.config.variants import StartRule, VariantConfig
+from srtbench.sections import AnyOrder, NotInId
+
+
+class Spec(BaseModel):
+    """Part of a plan."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sampling(Spec):
+    """How completions of prompts are sampled; temperature 0 is greedy."""
+
+    samples: int
+    temperature: float
+    max_completion_length: int
+    batch_size: int
+    seed: int
+
+    @classmethod
+    def of(cls, evaluation: EvalConfig, max_completion_length: int) -> Self:
+        """As an `eval` section says."""
+        return cls(
+            samples=evaluation.samples,
+            temperature=evaluation.temperature,
+            max_completion_length=max_completion_length,
+            batch_size=evaluation.batch_size,
+            seed=evaluation.seed,
+        )
+
+
+class _Ids(Spec):
+    """Ids of shared stages, by what they are needed for; None: not needed."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(value for _, value in self if value is not None)
+
+
+class Needs(_Ids):
+    """The shared stages of a run.
+
+    Attributes:
+        train_prompts: drew the prompts to train on; the evaluation prompts if it trains on those.
+        start_model: makes the start model; None: it is loaded as it is.
+        base_eval: evaluated the start model; None: the run starts from another one's policy.
+        teacher_labels: votes of the start model that are labels.
+        pool_votes: votes of the start model that say which prompts are easy.
+    """
+
+    train_prompts: str
+    eval_prompts: str
+    start_model: str | None = None
+    base_eval: str | None = None
+    teacher_labels: str | None = None
+    pool_votes: str | None = None
+
+
+class SetNeeds(_Ids):
+    """The shared stages of an evaluation set.
+
+    Attributes:
+        prompts: drew its prompts.
+        start: evaluated the start model on it; None: the run starts from another one's policy.
+    """
+
+    prompts: str
+    start: str | None = None
+
+
+class StartsFrom(Spec):
+    """The run, and which of its policies, that another run starts from."""
+
+    run_id: str
+    rule: StartRule
+
+
+class EvalSetSpec(Spec):
+    """Further prompts on which a run is evaluated.
+
+    Attributes:
+        prompts: the first so many; None: all.
+        every: steps between two evaluations; None: at the start and at the end.
+        needs: the shared stages of the set.
+    """
+
+    label: str
+    dataset: DatasetConfig
+    prompts: int | None
+    every: int | None
+    sampling: Sampling
+    on_overlap: Literal["error", "drop_from_train"]
+    needs: Annotated[SetNeeds, NotInId()]
+
+    def steps(self, last: int) -> tuple[int, ...]:
+        """Steps after which a run of ``last`` steps is evaluated on it."""
+        return evaluation_steps(self.every or last, last)
+
+
+class RunSpec(Spec):
+    """One training run: everything a worker needs to know.
+
+    Its id is the hash of what is not marked `NotInId`.
+
+    Attributes:
+        part: name of the part of the sweep that it belongs to, if the sweep has parts.
+        starts_from: the run before it in a curriculum.
+        keep_best: policies to keep for the runs that start from this one.
+        eval_sets: further prompts to evaluate on.
+    """
+
+    run_id: Annotated[str, NotInId()]
+    sweep: Annotated[str, NotInId()]
+    part: Annotated[str | None, NotInId()] = None
+    model_label: Annotated[str, NotInId()]
+    dataset_label: Annotated[str, NotInId()]
+    variant_label: Annotated[str, NotInId()]
+    seed: int
+    model: ModelConfig
+    dataset: DatasetConfig
+    variant: VariantConfig
+    train: TrainConfig
+    eval: EvalConfig
+    needs: Annotated[Needs, NotInId()]
+    starts_from: StartsFrom | None = None
+    keep_best: Annotated[tuple[StartRule, ...], NotInId()] = ()
+    eval_sets: Annotated[tuple[EvalSetSpec, ...], AnyOrder()] = ()
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Ids of the shared stages that it needs, those of its evaluation sets included."""
+        return (*self.needs.ids, *(stage for one in self.eval_sets for stage in one.needs.ids))
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Ids of the work that must be done before."""
+        before = (self.starts_from.run_id,) if self.starts_from else ()
+        return (*self.stages, *before)
+
+    @property
+    def cell(self) -> str:
+        """The run without its seed."""
+        return f"{self.model_label}/{self.dataset_label}/{self.variant_label}"
+
+    @property
+    def trains_on_eval_prompts(self) -> bool:
+        """Whether train and eval prompts are the same on purpose, as in test-time training."""
+        return self.needs.train_prompts == self.needs.eval_prompts
+
+    @property
+    def eval_steps(self) -> tuple[int, ...]:
+        """Steps after which the policy is evaluated; 0 is the start model."""
+        return evaluation_steps(self.eval.every, self.train.steps)
+
+
+def evaluation_steps(every: int, last: int) -> tuple[int, ...]:
+    """0, every so many steps, and the last."""
+    return tuple(sorted({*range(0, last + 1, every), last}))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Upper bounds on the work of a plan."""
+
+    rollouts: int
+    completion_tokens: int
+
+    def __add__(self, other: "Estimate") -> "Estimate":
+        return Estimate(
+            self.rollouts + other.rollouts, self.completion_tokens + other.completion_tokens
+        )

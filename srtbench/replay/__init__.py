@@ -1,0 +1,1 @@
+"""What can be derived again from a log: the audit, and votes under another rule."""

@@ -1,0 +1,267 @@
+"""`srtbench audit`: derive again, from the logged text, everything a sweep's numbers rest on.
+
+A breach is a logged value that the logged text, the configuration and the hidden answers do not
+give. What no log can give again is checked against its second record in metrics.parquet: token
+counts, truncation, token statistics. Every check names the column it guards.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from srtbench.plan.generation import GenerationShape
+from srtbench.replay.audit_choices import check_best, check_pool
+from srtbench.replay.audit_identity import check_identity, check_plan_row, unplanned
+from srtbench.replay.audit_prompts import check_labels, check_prompts
+from srtbench.replay.audit_rollouts import check_eval, check_metrics, check_train
+from srtbench.replay.interrupts import Interrupts
+from srtbench.replay.source import NOT_RUN, SOURCE_CHANGED, SOURCE_UNKNOWN, source_state
+from srtbench.rollouts import part_files
+from srtbench.rollouts.judge import Columns
+from srtbench.store import Folder, Status, StoreError
+from srtbench.store.configs import declared
+from srtbench.store.runs import LoggedRun, eval_sets, open_runs
+from srtbench.variants import from_outside
+
+
+@dataclass(frozen=True)
+class Breach:
+    """One disagreement.
+
+    Attributes:
+        column: what is wrong, a column of the rollouts, or ``structure``, ``prompts``, ``labels``,
+            ``pool``, ``best``.
+        where: where it stands, e.g. ``train step 3 group 3-1 sample 2``.
+    """
+
+    run_id: str
+    column: str
+    where: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """Verifier statuses of the rollouts of one dataset, phase and step, and truncations."""
+
+    dataset: str
+    phase: str
+    step: int
+    rollouts: int
+    ok: int
+    unparsable: int
+    timeout: int
+    error: int
+    truncated: int
+
+
+@dataclass
+class AuditReport:
+    """What an audit found.
+
+    Attributes:
+        notes: facts to know that are no breach: exceptions, runs not done, what was not derivable.
+        unaudited: planned runs of which there is nothing to audit.
+        checked: values that were derived again, by column.
+    """
+
+    sweep: str
+    runs: int = 0
+    unaudited: int = 0
+    breaches: list[Breach] = field(default_factory=list)
+    health: list[Health] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    checked: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.breaches
+
+
+def audit_sweep(path: str | Path, *, run_code: bool = False) -> AuditReport:
+    """Audit every run of a sweep that has begun.
+
+    Args:
+        run_code: whether to run the variants that the folder names: Python files, classes of
+            packages. Else their rewards are not derived again, and a note says so.
+
+    Raises:
+        FileNotFoundError: the folder holds no sweep.
+    """
+    found = open_runs(Path(path))
+    plan, runs = found.plan, found.runs
+    report = AuditReport(plan["sweep"], len(runs), len(found.damaged))
+    for run_id, problem in found.damaged.items():
+        report.breaches.append(Breach(run_id, "structure", "config.json", problem))
+    begun = {run.spec.run_id for run in runs} | set(found.damaged)
+    missing = [row["run_id"] for row in plan["runs"] if row["run_id"] not in begun]
+    if plan.get("revote"):
+        report.notes.append(f"voted again under {plan['revote']['voting']}: not as it was trained")
+    for run_id in missing:
+        _audit_missing(Folder(Path(path) / run_id), run_id, report)
+    for name in unplanned(found):
+        report.notes.append(f"{name}: a run that plan.json does not name; not audited")
+    rows = {row["run_id"]: row for row in plan["runs"]}
+    with Interrupts() as interrupts:
+        for run in runs:
+            row = rows[run.folder.path.name]
+            _audit_run(run, row, report, interrupts, run_code=run_code)
+    return report
+
+
+def _audit_missing(folder: Folder, run_id: str, report: AuditReport) -> None:
+    """A run without prompts or configuration has not begun; or its files were taken away.
+
+    Before its first file, a run may be running or failed: its stage failed, or it was stopped.
+    """
+    report.unaudited += 1
+    try:
+        status = folder.read_status()
+    except StoreError as error:
+        report.breaches.append(Breach(run_id, "structure", "status.json", str(error)))
+        return
+    begun = status.state == "done" or status.checkpoint is not None or status.step > 0
+    begun = begun or (status.attempts > 0 and not folder.config_path.is_file())
+    places = (folder.prompts_path, folder.metrics_path, folder.checkpoint_path)
+    left = part_files(folder.rollouts_path) or any(place.exists() for place in places)
+    if begun or left:
+        message = f"{status.state}, but its files are gone (config.json or prompts.parquet)"
+        report.breaches.append(Breach(run_id, "structure", "run", message))
+    elif not folder.path.is_dir():
+        report.notes.append(f"{run_id}: has no folder: never begun, or taken away as a whole")
+    else:
+        report.notes.append(f"{run_id}: {status.state}, nothing to audit")
+
+
+def _audit_run(
+    run: LoggedRun,
+    row: dict[str, Any],
+    report: AuditReport,
+    interrupts: Interrupts,
+    *,
+    run_code: bool,
+) -> None:
+    run_id = run.spec.run_id
+    if run.spec.trains_on_eval_prompts:
+        report.notes.append(f"{run_id}: trains on its evaluation prompts, as its variant does")
+    try:
+        if (answers := declared(run.folder, run.spec)) is not None and answers.uses_gold:
+            report.notes.append(f"{run_id}: uses gold: its rewards depend on the hidden answers")
+        status = run.folder.read_status()
+        if status.state != "done":
+            note = f"{run_id}: {status.state} at step {status.step}, audited as far as it"
+            report.notes.append(note)
+        for found in (*check_identity(run, report.notes), *check_plan_row(run, row)):
+            report.breaches.append(Breach(run_id, *found))
+        train, evaluated = run.columns("train"), run.columns("eval")
+        for found in _cut_short(run, train, evaluated, status):
+            report.breaches.append(Breach(run_id, *found))
+        if status.state == "done" and not run.folder.metrics_path.is_file():
+            message = "gone: lengths, truncation and token statistics have no second record"
+            report.breaches.append(Breach(run_id, "structure", "metrics.parquet", message))
+        done, judge = status.state == "done", run_code or not from_outside(run.spec.variant)
+        for found in _found(run, train, evaluated, done=done, judge=judge, report=report):
+            report.breaches.append(Breach(run_id, *found))
+        report.health += _health(run, train) + _health(run, evaluated)
+    except StoreError as error:
+        report.breaches.append(Breach(run_id, "structure", "run", str(error)))
+    except BaseException as error:  # a variant's own code may even ask to exit
+        asked = not (run_code and from_outside(run.spec.variant)) or interrupts.asked
+        if isinstance(error, KeyboardInterrupt) and asked:
+            raise
+        message = f"cannot be derived again: {type(error).__name__}: {error}"
+        report.breaches.append(Breach(run_id, "structure", "run", message))
+
+
+def _cut_short(
+    run: LoggedRun, train: Columns, evaluated: Columns, status: Status
+) -> Iterator[tuple[str, str, str]]:
+    """Everything up to the checkpoint was on disk before the checkpoint was named."""
+    checkpoint, steps = status.checkpoint_step, train["step"]
+    if not run.folder.status_path.is_file() and (steps or evaluated["step"]):
+        yield "structure", "status.json", "gone: what the run should hold is not known"
+    kept = max(steps) + GenerationShape.of(run.spec).every - 1 if steps else 0
+    if kept < checkpoint:
+        yield "step", "train", f"rollouts end at step {kept}, before the checkpoint {checkpoint}"
+    last = max(evaluated["step"], default=-1)
+    due = max((step for step in run.spec.eval_steps if step <= checkpoint), default=-1)
+    if checkpoint and status.state != "done" and last < due:
+        yield "step", "eval", f"rollouts end at step {last}, before the checkpoint {checkpoint}"
+
+
+def _found(
+    run: LoggedRun,
+    train: Columns,
+    evaluated: Columns,
+    *,
+    done: bool,
+    judge: bool,
+    report: AuditReport,
+) -> Iterator[tuple[str, str, str]]:
+    yield from check_prompts(run)
+    yield from check_labels(run, report.notes)
+    yield from check_pool(run, train, report.checked)
+    yield from check_best(run, report.checked, done=done)
+    source = source_state(run)
+    if not judge:
+        report.notes.append(f"{run.spec.run_id}: {NOT_RUN}")
+    if source in ("unknown", "gone"):
+        report.notes.append(f"{run.spec.run_id}: {SOURCE_UNKNOWN}")
+    elif source == "changed":
+        yield "structure", "variant", f"{SOURCE_CHANGED}; its rewards are not derived again"
+        judge = False
+    yield from check_eval(run, evaluated, report.checked, done=done)
+    yield from check_metrics(run, train, report.checked)
+    if run.revoted is None:  # a revote leaves evaluation sets out
+        for label, one in eval_sets(run):
+            for column, where, message in _found_in_set(run, one, done=done, report=report):
+                yield column, f"eval set {label}: {where}", message
+    # Last, because a variant's code may end what runs it.
+    yield from check_train(run, train, report.checked, report.notes, done=done, judge=judge)
+
+
+def _found_in_set(
+    run: LoggedRun, one: LoggedRun, *, done: bool, report: AuditReport
+) -> Iterator[tuple[str, str, str]]:
+    yield from check_prompts(one)
+    learnt = "eval" if run.spec.trains_on_eval_prompts else "train"
+    for prompt_id in one.prompts:
+        if run.prompts.get(prompt_id, {}).get("split") == learnt:
+            yield "prompts", f"prompt {prompt_id}", "is a prompt that the run trains on"
+    evaluated = one.columns("eval")
+    yield from check_eval(one, evaluated, report.checked, done=done)
+    checkpoint, last = run.folder.read_status().checkpoint_step, max(evaluated["step"], default=-1)
+    due = max((step for step in one.spec.eval_steps if step <= checkpoint), default=-1)
+    if checkpoint and not done and last < due:
+        yield "step", "eval", f"rollouts end at step {last}, before the checkpoint {checkpoint}"
+
+
+def _health(run: LoggedRun, columns: Columns) -> list[Health]:
+    found: dict[tuple[str, int], Counter[str]] = {}
+    names = ("phase", "step", "verifier_status", "truncated")
+    for phase, step, status, truncated in zip(*(columns[name] for name in names), strict=True):
+        counts = found.setdefault((phase, step), Counter())
+        counts.update([status, "rollouts"])
+        counts["truncated"] += bool(truncated)
+    numbers = ("rollouts", "ok", "unparsable", "timeout", "error", "truncated")
+    return [
+        Health(run.spec.dataset_label, phase, step, *(counts[name] for name in numbers))
+        for (phase, step), counts in sorted(found.items())
+    ]
+
+
+def report_dict(report: AuditReport) -> dict[str, Any]:
+    """The whole report as JSON values: every breach, and verifier health of every step."""
+    return {
+        "sweep": report.sweep,
+        "ok": report.ok,
+        "runs": report.runs,
+        "unaudited": report.unaudited,
+        "checked": dict(report.checked),
+        "notes": report.notes,
+        "breaches": [asdict(breach) for breach in report.breaches],
+        "health": [asdict(row) for row in report.health],
+    }

@@ -1,0 +1,65 @@
+"""Audit of what a run was given: prompts, gold keys, teacher labels."""
+
+from collections.abc import Iterator
+
+from srtbench.rollouts import PROMPT_SCHEMA
+from srtbench.rollouts.sameness import normalise, prompt_id
+from srtbench.store.files import read_table
+from srtbench.store.runs import LoggedRun, teacher_votes
+
+Found = Iterator[tuple[str, str, str]]
+
+
+def check_prompts(run: LoggedRun) -> Found:
+    """Ids and gold keys follow from the texts, and the splits do not overlap."""
+    rows = read_table(run.folder.prompts_path, PROMPT_SCHEMA).to_pylist()
+    if twice := len(rows) - len(run.prompts):
+        yield "prompts", "prompts.parquet", f"{twice} prompt ids stand twice"
+    keys = run.grader.gold_keys([row["gold_answer"] for row in rows])
+    owners: dict[str, str] = {}
+    for row, key in zip(rows, keys, strict=True):
+        where = f"prompt {row['prompt_id']}"
+        if prompt_id(row["prompt"]) != row["prompt_id"]:
+            yield "prompts", where, "its id is not the hash of its text"
+        if key != row["gold_key"]:
+            yield (
+                "prompts",
+                where,
+                f"gold_key is {row['gold_key']!r}, its gold answer gives {key!r}",
+            )
+        other = owners.setdefault(normalise(row["prompt"]), row["split"])
+        if other != row["split"]:
+            yield "prompts", where, f"is in {other} and {row['split']}"
+    yield from _warm_start_overlap(run, owners)
+
+
+def _warm_start_overlap(run: LoggedRun, owners: dict[str, str]) -> Found:
+    stage = run.spec.needs.start_model
+    path = run.store.stage(stage).prompts_path if stage else None
+    if path is None or not path.is_file():
+        return
+    for prompt in read_table(path, PROMPT_SCHEMA, ["prompt"])["prompt"].to_pylist():
+        if (split := owners.get(normalise(prompt))) is not None:
+            yield "prompts", f"prompt {prompt[:40]!r}", f"is in warm_start and {split}"
+
+
+def check_labels(run: LoggedRun, notes: list[str]) -> Found:
+    """Teacher labels are the votes of the teacher's logged completions."""
+    found = run.teacher_stage()
+    if found is None:
+        return
+    stage, folder = found
+    if not folder.rollouts_path.is_dir():
+        notes.append(f"{run.spec.run_id}: the teacher's completions are not there to vote again")
+        return
+    logged = run.teacher_labels()
+    derived = teacher_votes(stage, folder, stage.voting)
+    for name in sorted(set(logged) | set(derived)):
+        one, two = logged.get(name), derived.get(name)
+        if (
+            one is None
+            or two is None
+            or one.label != two.label
+            or abs(one.share - two.share) > 1e-6
+        ):
+            yield "labels", f"prompt {name}", f"teacher label is {one}, its votes give {two}"

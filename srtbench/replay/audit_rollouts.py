@@ -1,0 +1,288 @@
+"""Audit of rollouts: each value against what the text, the configuration and the votes give."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from srtbench.answers.grader import gold_reward
+from srtbench.plan.generation import GenerationShape
+from srtbench.replay.advantages import advantage_tolerance, advantages
+from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
+from srtbench.store.configs import declared
+from srtbench.store.runs import LoggedRun
+from srtbench.variants import TOKEN_STATISTICS, facts
+
+Found = Iterator[tuple[str, str, str]]
+_FAILED = ("timeout", "error")
+
+
+def check_train(
+    run: LoggedRun,
+    columns: Columns,
+    checked: Counter[str],
+    notes: list[str],
+    *,
+    done: bool,
+    judge: bool = True,
+) -> Found:
+    """Everything that the train rollouts claim; ``judge`` False: but what the variant decides."""
+    spec, size = run.spec, run.spec.train.num_generations
+    shape = GenerationShape.of(spec)
+    yield from _check_rows(run, columns, "train", checked)
+    due = votes_due(run, load=judge)
+    judging = run.judge(run.variant()) if judge else None
+    steps = list(runs_of(columns["step"]))
+    expected = shape.steps(spec.train.steps if done else max(columns["step"], default=0))
+    if [columns["step"][start] for start, _ in steps] != expected:
+        yield "step", "train", f"the steps are not {expected[:3]}...{expected[-1:]}, each once"
+    trained = {row["prompt_id"] for row in run.prompts.values() if _trains(run, row["split"])}
+    for start, stop in steps:
+        step = columns["step"][start]
+        if stop - start != shape.rollouts:
+            yield "step", f"train step {step}", f"{stop - start} rollouts, not {shape.rollouts}"
+        rewards = []
+        for position, first in enumerate(range(start, stop, size)):
+            part = slice(first, min(first + size, stop))
+            where = f"train step {step} group {step}-{position}"
+            split = list(_check_group(columns, part, size, f"{step}-{position}", where))
+            yield from split
+            if columns["prompt_id"][first] not in trained:
+                yield "prompt_id", where, "is no prompt that the run trains on"
+                continue
+            if not split:
+                rewards.append(columns["train_reward"][part])
+                if due is not None:
+                    yield from _check_votes(run, columns, part, step, position, due)
+                if judging is not None:
+                    where_is = (step, position)
+                    yield from _check_judgement(run, judging, columns, part, *where_is, checked)
+        if len(rewards) * size == stop - start and None not in columns["train_reward"][start:stop]:
+            yield from _check_advantages(run, columns, start, stop, rewards, checked, notes)
+
+
+def _trains(run: LoggedRun, split: str) -> bool:
+    return split == ("eval" if run.spec.trains_on_eval_prompts else "train")
+
+
+def check_eval(run: LoggedRun, columns: Columns, checked: Counter[str], *, done: bool) -> Found:
+    """Everything that the eval rollouts claim."""
+    spec = run.spec
+    size = spec.eval.samples
+    yield from _check_rows(run, columns, "eval", checked)
+    held_out = {row["prompt_id"] for row in run.prompts.values() if row["split"] == "eval"}
+    steps = list(runs_of(columns["step"]))
+    logged = [columns["step"][start] for start, _ in steps]
+    due = [step for step in spec.eval_steps if done or step <= max(logged, default=-1)]
+    if logged != due:
+        yield "step", "eval", f"evaluated at steps {logged}, not {due}"
+    for start, stop in steps:
+        step = columns["step"][start]
+        if {*columns["prompt_id"][start:stop]} != held_out or stop - start != size * len(held_out):
+            yield "prompt_id", f"eval step {step}", "not every held-out prompt has its completions"
+        names = [f"eval-{step}-{row // size}" for row in range(stop - start)]
+        keys = columns["answer_key"][start:stop]
+        voted = {"step": [step] * len(keys), "group_id": names, "answer_key": keys}
+        outcomes = eval_votes(voted, run.revoted)
+        for first in range(start, stop, size):
+            part = slice(first, min(first + size, stop))
+            group_id = names[first - start]
+            where = f"eval step {step} group {group_id}"
+            yield from _check_group(columns, part, size, group_id, where)
+            for name, values in outcomes.items():
+                again = values[first - start : part.stop - start]
+                yield from _compare(columns, part, name, again, where)
+            for name in ("train_reward", "advantage", *TOKEN_STATISTICS):
+                yield from _compare(columns, part, name, [None] * size, where)
+        checked.update({"pseudo_label": stop - start, "vote_share": stop - start})
+
+
+def _check_rows(run: LoggedRun, columns: Columns, phase: str, checked: Counter[str]) -> Found:
+    """What each row says of its own text; votes that were not trained on included."""
+    yield from _check_text(run, columns, phase, phase, checked)
+    if phase == "train":
+        for group_id, votes in run.votes.items():
+            yield from _check_text(run, votes, "train", f"votes of {group_id},", checked)
+
+
+def _check_text(
+    run: LoggedRun, columns: Columns, phase: str, name: str, checked: Counter[str]
+) -> Found:
+    spec, rows = run.spec, len(columns["run_id"])
+    graded = run.grader.grade(columns["completion"])
+    golds = [run.gold_keys.get(prompt) for prompt in columns["prompt_id"]]
+    limit = spec.train.max_completion_length
+    for row in range(rows):
+        found = {column: columns[column][row] for column in _ROW_COLUMNS}
+        where = f"{name} step {columns['step'][row]} row {row}"
+        if found["phase"] != phase:
+            yield "phase", where, f"is {found['phase']!r}"
+        if found["run_id"] != spec.run_id:
+            yield "run_id", where, f"is {found['run_id']!r}"
+        if found["prompt_id"] not in run.prompts:
+            yield "prompt_id", where, f"{found['prompt_id']!r} is no prompt of the run"
+        if found["answer"] != graded.answers[row]:
+            yield "answer", where, f"{found['answer']!r}, the text gives {graded.answers[row]!r}"
+        status, key = graded.statuses[row], graded.keys[row]
+        if found["verifier_status"] in _FAILED or status in _FAILED:
+            # A failure need not repeat itself; but it never leaves a key.
+            key = None if found["answer_key"] is None else key
+            if found["verifier_status"] in _FAILED and found["answer_key"] is not None:
+                yield "verifier_status", where, f"{found['verifier_status']}, but there is a key"
+        elif found["verifier_status"] != status:
+            yield "verifier_status", where, f"{found['verifier_status']}, again it is {status}"
+        if found["answer_key"] != key:
+            yield "answer_key", where, f"{found['answer_key']!r}, the answer gives {key!r}"
+        right = gold_reward(found["answer_key"], golds[row])
+        if found["gold_reward"] != right:
+            yield "gold_reward", where, f"{found['gold_reward']}, the key gives {right}"
+        tokens = found["completion_tokens"]
+        if not 0 <= tokens <= limit:
+            yield "completion_tokens", where, f"{tokens} of at most {limit}"
+        if found["truncated"] and tokens not in (0, limit):
+            yield "truncated", where, f"cut off after {tokens} of {limit} tokens"
+        yield from _check_ranges(found, where)
+    checked.update(dict.fromkeys(("answer", "answer_key", "gold_reward", "verifier_status"), rows))
+
+
+_ROW_COLUMNS = (
+    "run_id",
+    "phase",
+    "prompt_id",
+    "answer",
+    "answer_key",
+    "verifier_status",
+    "gold_reward",
+    "completion_tokens",
+    "truncated",
+    *TOKEN_STATISTICS,
+)
+
+
+def _check_ranges(found: dict[str, Any], where: str) -> Found:
+    for name, sign in zip(TOKEN_STATISTICS, (-1, 1, 1), strict=True):
+        value = found[name]
+        if value is not None and not (math.isfinite(value) and sign * value >= -1e-3):
+            yield name, where, f"{value} cannot be"
+
+
+def _check_group(columns: Columns, part: slice, size: int, group_id: str, where: str) -> Found:
+    if len(columns["step"][part]) != size:
+        yield "sample_index", where, f"{len(columns['step'][part])} rollouts, not {size}"
+    if columns["sample_index"][part] != list(range(len(columns["sample_index"][part]))):
+        yield "sample_index", where, f"{columns['sample_index'][part]}, not 0 to {size - 1}"
+    if set(columns["group_id"][part]) != {group_id}:
+        yield "group_id", where, f"holds rows of {sorted(set(columns['group_id'][part]))}"
+    if len(set(columns["prompt_id"][part])) != 1:
+        yield "prompt_id", where, "split: its rows are of several prompts"
+
+
+def votes_due(run: LoggedRun, *, load: bool) -> int | None:
+    """Votes per group beside the trained completions; None: not known without loading a class."""
+    answers = declared(run.folder, run.spec)
+    if answers is not None:
+        return answers.extra_votes
+    return facts(run.spec.variant).extra_votes(run.spec.train.num_generations) if load else None
+
+
+def _check_votes(
+    run: LoggedRun, columns: Columns, part: slice, step: int, position: int, due: int
+) -> Found:
+    where = f"train step {step} group {step}-{position}"
+    prompt, size = columns["prompt_id"][part.start], part.stop - part.start
+    votes = run.votes.get(f"{step}-{position}")
+    indices = votes["sample_index"] if votes else []
+    if indices != list(range(size, size + due)) or {*(votes or {}).get("prompt_id", [])} - {prompt}:
+        yield "votes", where, f"{len(indices)} further votes are logged, {due} were due"
+
+
+def _check_judgement(
+    run: LoggedRun,
+    judge: Judge,
+    columns: Columns,
+    part: slice,
+    step: int,
+    position: int,
+    checked: Counter[str],
+) -> Found:
+    where = f"train step {step} group {step}-{position}"
+    size, votes = part.stop - part.start, run.votes.get(f"{step}-{position}")
+    keys = run.vote_keys.get(f"{step}-{position}", [])
+    judgement = judge.group(columns, range(part.start, part.stop), step, position, keys)
+    yield from _compare(columns, part, "train_reward", judgement.train_reward.tolist(), where)
+    yield from _compare(columns, part, "pseudo_label", [judgement.pseudo_label] * size, where)
+    yield from _compare(columns, part, "vote_share", [judgement.vote_share] * size, where)
+    if votes:
+        count = len(votes["sample_index"])
+        every = slice(0, count)
+        labels, shares = [judgement.pseudo_label] * count, [judgement.vote_share] * count
+        yield from _compare(votes, every, "pseudo_label", labels, f"{where} votes")
+        yield from _compare(votes, every, "vote_share", shares, f"{where} votes")
+    checked.update(dict.fromkeys(("train_reward", "pseudo_label", "vote_share"), size))
+
+
+def _check_advantages(
+    run: LoggedRun,
+    columns: Columns,
+    start: int,
+    stop: int,
+    rewards: list[list[float]],
+    checked: Counter[str],
+    notes: list[str],
+) -> Found:
+    derived = advantages(np.array(rewards), run.spec)
+    if derived is None:
+        notes.append(
+            f"{run.spec.run_id}: its options make advantages that rewards alone do not give"
+        )
+        return
+    where = f"train step {columns['step'][start]}"
+    logged = np.array(columns["advantage"][start:stop], dtype=np.float64)
+    again, near = derived.ravel(), advantage_tolerance(np.array(rewards), run.spec).ravel()
+    for row in np.flatnonzero(~(np.abs(logged - again) <= near + 1e-4 * np.abs(again))):
+        yield "advantage", f"{where} row {row}", f"{logged[row]:g}, derived again {again[row]:g}"
+    checked["advantage"] += stop - start
+
+
+def _compare(columns: Columns, part: slice, name: str, derived: list[Any], where: str) -> Found:
+    for offset, (logged, again) in enumerate(zip(columns[name][part], derived, strict=False)):
+        if isinstance(logged, float) and isinstance(again, int | float):
+            equal = math.isclose(logged, again, rel_tol=1e-4, abs_tol=1e-5)
+        else:
+            equal = logged == again
+        if not equal:
+            yield name, f"{where} row {offset}", f"{logged!r}, derived again {again!r}"
+
+
+def check_metrics(run: LoggedRun, columns: Columns, checked: Counter[str]) -> Found:
+    """Columns that no text gives, against what the trainer logged of the same step."""
+    if not run.folder.metrics_path.is_file():
+        return
+    table = pq.read_table(run.folder.metrics_path).to_pydict()
+    logged = dict(
+        zip(zip(table["step"], table["metric"], strict=True), table["value"], strict=True)
+    )
+    every = GenerationShape.of(run.spec).every
+    for start, stop in runs_of(columns["step"]):
+        step = columns["step"][start]
+        for column, metric in _SECOND_RECORDS.items():
+            known = [float(v) for v in columns[column][start:stop] if v is not None]
+            own = metric.startswith("rollouts/")  # logged once the generation is used up
+            value = logged.get((step + every - 1 if own else step, metric))
+            if value is None:
+                continue
+            mean = sum(known) / len(known) if known else math.nan
+            if not math.isclose(mean, value, rel_tol=1e-5, abs_tol=1e-6):
+                message = f"mean {mean:.7g}, but metrics.parquet has {metric} = {value:.7g}"
+                yield column, f"train step {step}", message
+            checked[column] += stop - start
+
+
+_SECOND_RECORDS = {
+    "truncated": "completions/clipped_ratio",
+    "completion_tokens": "completions/mean_length",
+    **{name: f"rollouts/{name}" for name in TOKEN_STATISTICS},
+}

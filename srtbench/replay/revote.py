@@ -1,0 +1,319 @@
+"""`srtbench revote`: a finished sweep under another voting rule, from its Parquet files alone.
+
+What the policies wrote stays; who wins each vote, and so what each completion would have earned,
+is decided anew. Nothing is trained again, so this says what the other rule would have paid for the
+same completions, not how training on it would have gone.
+"""
+
+import json
+import math
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from srtbench.replay.advantages import advantages
+from srtbench.replay.source import (
+    NOT_RUN,
+    SOURCE_CHANGED,
+    SOURCE_UNKNOWN,
+    TRAINED_VARIANT,
+    source_state,
+)
+from srtbench.rollouts import METRIC_SCHEMA, part_files, write_parquet
+from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
+from srtbench.store import Folder, write_json
+from srtbench.store.runs import LoggedRun, LoggedSweep, open_runs
+from srtbench.variants import from_outside, with_voting
+from srtbench.votes import VotingPolicy
+
+_REWARD_METRICS = ("reward", "reward_std", "frac_reward_zero_std", "loss")
+
+
+@dataclass(frozen=True)
+class RevoteRow:
+    """One run before and after; shares and means over its train rollouts.
+
+    Attributes:
+        votes: whether the variant votes at all; else its rewards stay and only the evaluations'
+            majorities are voted again.
+        changed_labels: share of groups whose pseudo-label is another one.
+        no_label: share of groups without a pseudo-label, after.
+        label_accuracy: share of groups whose pseudo-label is gold; none counts as wrong.
+        reward_accuracy: share of completions whose train_reward equals their gold_reward.
+        note: what is to be known of it besides.
+        problem: why the run is left out, and then there are no numbers; None: it is voted again.
+    """
+
+    run_id: str
+    variant: str
+    seed: int
+    votes: bool
+    groups: int
+    changed_labels: float
+    no_label: float
+    label_accuracy_before: float
+    label_accuracy_after: float
+    reward_accuracy_before: float
+    reward_accuracy_after: float
+    train_reward_before: float
+    train_reward_after: float
+    note: str | None = None
+    problem: str | None = None
+
+    @classmethod
+    def left_out(cls, row: dict[str, Any], problem: str) -> "RevoteRow":
+        """A run of the plan whose files are damaged."""
+        numbers: dict[str, Any] = {
+            name: math.nan for name, kind in cls.__annotations__.items() if kind is float
+        }
+        known = {"run_id": row["run_id"], "variant": row["variant"], "seed": row["seed"]}
+        return cls(**known, votes=False, groups=0, **numbers, problem=problem)
+
+
+class RevoteError(ValueError):
+    """A sweep cannot be voted again; the message says why."""
+
+
+def policy_name(voting: VotingPolicy) -> str:
+    """Folder name of a rule: what differs from the default, e.g. ``revote-tie-abstain``."""
+    default = VotingPolicy()
+    parts = [
+        f"{name.replace('_', '-')}-{getattr(voting, name)}"
+        for name in VotingPolicy.model_fields
+        if getattr(voting, name) != getattr(default, name)
+    ]
+    return "-".join(["revote", *(parts or ["default"])])
+
+
+def revote_sweep(
+    path: str | Path, voting: VotingPolicy, out: str | Path | None = None, *, run_code: bool = False
+) -> tuple[Path, list[RevoteRow]]:
+    """Write the sweep under another rule into a folder of its own, which reads as a sweep.
+
+    Pseudo-labels, vote shares and train rewards of the variants that vote are decided anew, and
+    advantages where rewards alone give them (else null). In evaluations, the majority is.
+
+    Args:
+        path: the sweep. It is not modified.
+        run_code: whether to run the variants that the folder names, Python files and classes of
+            packages; else the rewards of these runs stay, and their rows say so.
+        out: folder to write; None: ``<path>/revote-<rule>``. One that a revote made is replaced.
+
+    Returns:
+        The folder, and one row per run, also written there as ``summary.csv``. A run whose
+        config.json is damaged is left out, and its row says so.
+
+    Raises:
+        FileNotFoundError: ``path`` holds no sweep.
+        RevoteError: no run has begun, a shared stage is missing, the file of a variant is not
+            what it was, or ``out`` is something else than an earlier revote. Nothing is written.
+    """
+    path = Path(path)
+    found = open_runs(path)
+    runs = found.runs
+    if not runs:
+        problems = "".join(f"; {problem}" for problem in found.damaged.values())
+        raise RevoteError(f"{path}: no run can be voted again: none has begun{problems}")
+    target = Path(out) if out is not None else path / policy_name(voting)
+    _check_target(target)
+    partial = target.with_name(f"{target.name}.partial")
+    for run in runs:
+        _check_run(run, voting, run_code=run_code)
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        rows = _write(found, voting, partial, target, run_code=run_code)
+    except FileNotFoundError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise RevoteError(f"{error.filename} is missing; the sweep is not whole") from error
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    _swap(partial, target)
+    return target, rows
+
+
+def _write(
+    found: LoggedSweep, voting: VotingPolicy, partial: Path, target: Path, *, run_code: bool
+) -> list[RevoteRow]:
+    """The whole revote, in the folder ``partial``, as it will stand in ``target``."""
+    plan, runs = found.plan, found.runs
+    rows = [_revote_run(run, voting, partial, run_code=run_code) for run in runs]
+    rows += [
+        RevoteRow.left_out(row, found.damaged[row["run_id"]])
+        for row in plan["runs"]
+        if row["run_id"] in found.damaged
+    ]
+    root = runs[0].store.root.resolve()
+    content = plan | {
+        "sweep": f"{plan['sweep']} ({policy_name(voting)})",
+        "runs": [row | {"eval_sets": []} for row in plan["runs"]],  # their votes stay as they are
+        "root": os.path.relpath(root, target.resolve()),
+        "revote": {"of": plan["sweep"], "voting": voting.model_dump()},
+    }
+    write_json(partial / "plan.json", content)
+    table = pa.Table.from_pylist([vars(row) for row in rows])
+    table.to_pandas().to_csv(partial / "summary.csv", index=False)
+    return rows
+
+
+def _swap(partial: Path, target: Path) -> None:
+    """Put the new revote, now whole, in the place of an earlier one."""
+    if target.exists():
+        old = target.with_name(f"{target.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        target.rename(old)
+        partial.rename(target)
+        shutil.rmtree(old)
+    else:
+        partial.rename(target)
+
+
+def _under(run: LoggedRun, voting: VotingPolicy, *, run_code: bool) -> tuple[Any, bool]:
+    """The run's entry under the rule, and whether it votes; one whose code is not run does not."""
+    if from_outside(run.spec.variant) and not run_code:
+        return run.spec.variant, False
+    return with_voting(run.spec.variant, voting)
+
+
+def _check_run(run: LoggedRun, voting: VotingPolicy, *, run_code: bool) -> None:
+    """Whether what a run's rewards are derived from is there, and is what it was."""
+    if not _under(run, voting, run_code=run_code)[1]:
+        return  # its rewards stay
+    if stage_id := run.spec.needs.teacher_labels:
+        stage = run.store.stage(stage_id)
+        if not stage.config_path.is_file() or not part_files(stage.rollouts_path):
+            raise RevoteError(
+                f"{run.spec.run_id}: the shared stage {stage_id} is missing from "
+                f"{stage.path.parent}: copy the shared stages, the folder _stages, along with the "
+                "sweep"
+            )
+    source = source_state(run)
+    if source == "gone":
+        raise RevoteError(f"{run.spec.run_id}: {SOURCE_UNKNOWN}")
+    if source == "changed":
+        raise RevoteError(f"{run.spec.run_id}: {SOURCE_CHANGED}")
+
+
+def _check_target(target: Path) -> None:
+    plan = target / "plan.json"
+    earlier = plan.is_file() and "revote" in json.loads(plan.read_text(encoding="utf-8"))
+    if not earlier and target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise RevoteError(f"{target}: is not the folder of an earlier revote; choose another")
+
+
+def _revote_run(run: LoggedRun, voting: VotingPolicy, target: Path, *, run_code: bool) -> RevoteRow:
+    config, votes = _under(run, voting, run_code=run_code)
+    left = from_outside(run.spec.variant) and not run_code
+    folder = Folder(target / run.spec.run_id)
+    train = run.columns("train")
+    before = _summary(run, train)
+    judge = run.judge(run.variant(config, voting)) if votes else None
+    for path in part_files(run.folder.rollouts_path, "train"):
+        table = pq.read_table(path)
+        if judge is not None:
+            table = _replace(table, _judged_again(run, judge, table.to_pydict()))
+        write_parquet(table, folder.rollouts_path / path.name)
+    for path in part_files(run.folder.rollouts_path, "eval"):
+        table = pq.read_table(path)
+        voted = {name: table[name].to_pylist() for name in ("step", "group_id", "answer_key")}
+        table = _replace(table, eval_votes(voted, voting))
+        write_parquet(table, folder.rollouts_path / path.name)
+    _copy(run, folder, config, votes)
+    columns = LoggedRun(run.spec, folder, run.store).columns("train")
+    _write_votes(run, folder, columns)
+    after = _summary(run, columns)
+    labels_before, labels_after = before.pop("labels"), after.pop("labels")
+    groups = len(labels_before)
+    changed = sum(a != b for a, b in zip(labels_before, labels_after, strict=True))
+    return RevoteRow(
+        run_id=run.spec.run_id,
+        variant=run.spec.variant_label,
+        seed=run.spec.seed,
+        votes=votes,
+        groups=groups,
+        changed_labels=changed / max(1, groups),
+        no_label=sum(label is None for label in labels_after) / max(1, groups),
+        **{f"{name}_before": value for name, value in before.items()},
+        **{f"{name}_after": value for name, value in after.items()},
+        note=NOT_RUN if left else None,
+    )
+
+
+def _judged_again(run: LoggedRun, judge: Judge, columns: Columns) -> Columns:
+    """pseudo_label, vote_share, train_reward and advantage of a part's rows."""
+    size = run.spec.train.num_generations
+    found: Columns = {"pseudo_label": [], "vote_share": [], "train_reward": [], "advantage": []}
+    for start, stop in runs_of(columns["step"]):
+        rows = {name: values[start:stop] for name, values in columns.items()}
+        judged = judge.step(rows, rows["step"][0], run.vote_keys).columns
+        derived = advantages(np.reshape(judged["train_reward"], (-1, size)), run.spec)
+        unknown = [None] * (stop - start)
+        judged["advantage"] = unknown if derived is None else derived.ravel().tolist()
+        for name, values in found.items():
+            values += judged[name]
+    return found
+
+
+def _replace(table: pa.Table, columns: Columns) -> pa.Table:
+    for name, values in columns.items():
+        position = table.schema.get_field_index(name)
+        field = table.schema.field(position)
+        table = table.set_column(position, field, pa.array(values, field.type))
+    return table
+
+
+def _copy(run: LoggedRun, folder: Folder, config: Any, votes: bool) -> None:
+    """What a sweep folder holds beside the rollouts."""
+    content = json.loads(run.folder.config_path.read_text(encoding="utf-8"))
+    content.setdefault(TRAINED_VARIANT, content["spec"]["variant"])
+    content["spec"]["variant"] = config.model_dump(mode="json")
+    write_json(folder.config_path, content)
+    for name in ("status.json", "prompts.parquet"):
+        if (run.folder.path / name).is_file():
+            shutil.copyfile(run.folder.path / name, folder.path / name)
+    if run.folder.metrics_path.is_file():
+        rows = pq.read_table(run.folder.metrics_path).to_pylist()
+        kept = [
+            row
+            for row in rows
+            if not votes
+            or (row["metric"] not in _REWARD_METRICS and not row["metric"].startswith("rewards/"))
+        ]
+        write_parquet(pa.Table.from_pylist(kept, METRIC_SCHEMA), folder.metrics_path)
+
+
+def _write_votes(run: LoggedRun, folder: Folder, columns: Columns) -> None:
+    """The further votes, with the outcomes of their groups."""
+    outcome = {
+        columns["group_id"][start]: (columns["pseudo_label"][start], columns["vote_share"][start])
+        for start, _ in runs_of(columns["group_id"])
+    }
+    for path in part_files(run.folder.votes_path):
+        table = pq.read_table(path)
+        found = [outcome[group_id] for group_id in table["group_id"].to_pylist()]
+        labels, shares = [label for label, _ in found], [share for _, share in found]
+        table = _replace(table, {"pseudo_label": labels, "vote_share": shares})
+        write_parquet(table, folder.votes_path / path.name)
+
+
+def _summary(run: LoggedRun, columns: Columns) -> dict[str, Any]:
+    labels, right = [], 0
+    for start, _ in runs_of(columns["group_id"]):
+        label = columns["pseudo_label"][start]
+        gold = run.prompts[columns["prompt_id"][start]]["gold_key"]
+        labels.append(label)
+        right += label is not None and label == gold
+    rewards = np.array(columns["train_reward"], dtype=np.float64)
+    agreeing = rewards == np.array(columns["gold_reward"])
+    return {
+        "labels": labels,
+        "label_accuracy": right / max(1, len(labels)),
+        "reward_accuracy": float(agreeing.mean()) if len(rewards) else 0.0,
+        "train_reward": float(rewards.mean()) if len(rewards) else 0.0,
+    }

@@ -1,0 +1,33 @@
+"""The rollout log: what a row holds, and parts on disk."""
+
+from srtbench.rollouts.parts import (
+    METRIC_SCHEMA,
+    PROMPT_SCHEMA,
+    ROLLOUT_SCHEMA,
+    SCHEMA_VERSION,
+    VERIFIER_STATUSES,
+    Phase,
+    RolloutWriter,
+    discard_after,
+    is_part,
+    part_files,
+    read_rollouts,
+    rollout_table,
+    write_parquet,
+)
+
+__all__ = [
+    "METRIC_SCHEMA",
+    "PROMPT_SCHEMA",
+    "ROLLOUT_SCHEMA",
+    "SCHEMA_VERSION",
+    "VERIFIER_STATUSES",
+    "Phase",
+    "RolloutWriter",
+    "discard_after",
+    "is_part",
+    "part_files",
+    "read_rollouts",
+    "rollout_table",
+    "write_parquet",
+]

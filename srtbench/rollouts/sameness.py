@@ -1,0 +1,14 @@
+"""When two prompts are one: for the log by their text, for the splits by their question."""
+
+import hashlib
+import unicodedata
+
+
+def prompt_id(prompt: str) -> str:
+    """Name of a prompt: equal text, equal id."""
+    return hashlib.sha256(prompt.encode()).hexdigest()[:16]
+
+
+def normalise(question: str) -> str:
+    """Text without differences that do not make another question: case, spacing, Unicode forms."""
+    return " ".join(unicodedata.normalize("NFKC", question).casefold().split())

@@ -1,0 +1,159 @@
+"""Files that srtbench wrote: written whole or not at all, and checked where they are read."""
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+T = TypeVar("T")
+
+
+class StoreError(ValueError):
+    """A file that srtbench wrote is damaged; the message is one line and names file and key."""
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON so that ``path`` is at any moment whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        # A lone surrogate, as an error message may quote one, becomes JSON's own escape of it.
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as sink:
+            json.dump(content, sink, indent=2, ensure_ascii=False)
+            sink.write("\n")
+            sink.flush()
+            os.fsync(sink.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        FileNotFoundError: there is no file. StoreError: it holds no JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        reason = error if isinstance(error, ValueError) else "nested too deeply"
+        raise StoreError(f"{path}: not valid JSON ({reason})") from None
+    if not isinstance(content, dict):
+        raise StoreError(f"{path}: not a JSON object")
+    return content
+
+
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
+
+
+def checked(kind: type[T], value: Any, path: Path, *at: str, strict: bool = False) -> T:
+    """JSON value ``value``, found in ``path`` under the keys ``at``, as ``kind``.
+
+    Args:
+        strict: no value of another type is converted, as "3" to 3.
+
+    Raises:
+        StoreError: it is not; the first wrong key is named.
+    """
+    try:
+        if kind not in _ADAPTERS:
+            _ADAPTERS[kind] = TypeAdapter(kind)
+        adapter = _ADAPTERS[kind]
+        if strict:
+            text = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+            found = adapter.validate_json(text, strict=True)
+        else:
+            found = adapter.validate_python(value)
+    except ValidationError as error:
+        raise StoreError(f"{path}: {_in_words(error, at)}") from None
+    return cast("T", found)
+
+
+def _in_words(error: ValidationError, at: Sequence[str]) -> str:
+    """The first mistake, and how many there are besides, in one line."""
+    first, *others = error.errors(include_url=False, include_context=False)
+    key = ".".join(map(str, (*at, *first["loc"]))) or "content"
+    given = repr(first["input"])
+    given = given if len(given) <= 40 else f"{given[:37]}..."
+    words = {
+        "missing": "is missing",
+        "extra_forbidden": "is not known to this version of srtbench",
+    }.get(first["type"])
+    if words is None:
+        message = first["msg"].removeprefix("Value error, ").splitlines()[0]
+        words = f"{message[0].lower()}{message[1:]}, not {given}"
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{key}: {words}{more}"
+
+
+def read_table(path: Path, schema: "pa.Schema", columns: Sequence[str] | None = None) -> "pa.Table":
+    """A Parquet file that holds at least ``columns`` (None: all) of a schema, of its types.
+
+    Raises:
+        FileNotFoundError: there is no file. StoreError: it is no such file; the column is named.
+    """
+    names = list(schema.names if columns is None else columns)
+    import pyarrow as pa  # here: a status needs none of it, and it takes half the time
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            present = file.schema_arrow
+            for name in names:
+                if name not in present.names:
+                    raise StoreError(f"{path}: has no column '{name}'")
+                kind, wanted = present.field(name).type, schema.field(name).type
+                if kind != wanted:
+                    raise StoreError(f"{path}: column '{name}' holds {kind}, not {wanted}")
+            table: pa.Table = file.read(None if columns is None else names)
+    except FileNotFoundError:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise StoreError(f"{path}: not a whole Parquet file ({reason})") from None
+    for name in names:
+        if not schema.field(name).nullable and table[name].null_count:
+            raise StoreError(f"{path}: column '{name}' has {table[name].null_count} empty values")
+    return table
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a lock file for this process; the system lets go of it however the process ends.
+
+    Raises:
+        BlockingIOError: another live process holds it. StoreError: it is a symbolic link, which
+            could be somebody else's file.
+    """
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, blocking=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise BlockingIOError(f"{path.parent} is in use by another process") from None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise StoreError(f"{path}: is a symbolic link, so it is not locked") from None
+        raise
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files of writes that a kill cut short; whoever calls holds the folder."""
+    for leftover in folder.glob(".*.tmp"):
+        leftover.unlink(missing_ok=True)

@@ -1,0 +1,103 @@
+"""plan.json of a sweep: every planned run and stage, so that what is missing can be seen."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from srtbench.plan import Plan, RunSpec
+from srtbench.store.files import checked, read_json, write_json
+from srtbench.variants import facts
+
+
+def _folder_name(name: str) -> str:
+    if not name or name.startswith(".") or "/" in name:
+        raise ValueError("must be the name of a folder")
+    return name
+
+
+FolderName = Annotated[str, AfterValidator(_folder_name)]
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class _Run(_Row):
+    run_id: FolderName
+    part: str | None = None
+    model: str
+    dataset: str
+    variant: str
+    variant_type: str
+    seed: int
+    total_steps: int
+    level: int | None = None
+    trains_on_eval_prompts: bool = False
+    uses_gold: bool | None = None
+    stages: dict[str, str] = {}
+    starts_from: str | None = None
+    start_rule: str | None = None
+    eval_sets: list[FolderName] = []
+
+
+class _Stage(_Row):
+    stage_id: FolderName
+    kind: str
+    requires: list[str] = []
+
+
+class _Plan(_Row):
+    sweep: str
+    runs: list[_Run]
+    stages: list[_Stage]
+    root: str = ".."
+    revote: dict[str, Any] | None = None
+
+
+def run_row(run: RunSpec) -> dict[str, Any]:
+    """What the plan says of a run: its labels, and what it depends on."""
+    return {
+        "run_id": run.run_id,
+        "part": run.part,
+        "model": run.model_label,
+        "dataset": run.dataset_label,
+        "variant": run.variant_label,
+        "variant_type": run.variant.type,
+        "seed": run.seed,
+        "total_steps": run.train.steps,
+        "level": getattr(run.dataset, "level", None),
+        "trains_on_eval_prompts": run.trains_on_eval_prompts,
+        "stages": run.needs.model_dump(exclude_none=True),
+        "starts_from": run.starts_from.run_id if run.starts_from else None,
+        "start_rule": run.starts_from.rule if run.starts_from else None,
+        "eval_sets": [one.label for one in run.eval_sets],
+    }
+
+
+def write_plan(path: Path, plan: Plan) -> None:
+    """Keep the plan beside the runs."""
+    runs = [run_row(run) | {"uses_gold": facts(run.variant).uses_gold} for run in plan.runs]
+    stages = [
+        {"stage_id": stage.stage_id, "kind": stage.kind, "requires": stage.requires}
+        for stage in plan.stages
+    ]
+    write_json(path, {"sweep": plan.name, "runs": runs, "stages": stages})
+
+
+def read_plan(sweep_path: Path) -> dict[str, Any]:
+    """The plan.json of a sweep folder.
+
+    Raises:
+        FileNotFoundError: the folder holds no sweep. StoreError: the file is damaged.
+    """
+    path = sweep_path / "plan.json"
+    try:
+        content = read_json(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(
+            f"{sweep_path}: no plan.json there, so no sweep; give the folder that "
+            "`srtbench sweep` wrote, e.g. runs/smoke"
+        ) from None
+    checked(_Plan, content, path, strict=True)
+    return content

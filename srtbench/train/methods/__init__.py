@@ -1,0 +1,1 @@
+"""Methods of training: what they share, and one module each."""

@@ -1,0 +1,90 @@
+"""Reinforcement learning on fresh samples: GRPO and RLOO through TRL."""
+
+from typing import Any
+
+import datasets
+from accelerate.utils import gather_object
+from transformers import PrinterCallback, ProgressCallback
+
+from srtbench.train.arguments import trainer_arguments
+from srtbench.train.context import RunContext
+from srtbench.train.evaluator import Evaluator
+from srtbench.train.prompts import grader_of
+from srtbench.train.recorder import Recorder
+from srtbench.train.reports import prepare_reports, take_tools
+from srtbench.train.reward import RewardAdapter
+from srtbench.train.trainer import TRAINERS, RolloutMixin
+from srtbench.train.voters import make_voter
+
+
+class Online:
+    """The method ``online``: each step samples groups with the policy and learns from them."""
+
+    def run(self, context: RunContext) -> None:
+        """See `Method`."""
+        spec, folder, process = context.spec, context.folder, context.process
+        if process.is_main_process:
+            prepare_reports(spec, folder, context.resumed_step)
+        trainer = _trainer(context)
+        evaluator = Evaluator(context, trainer.unwrapped_policy)
+        recorder = Recorder(
+            spec,
+            folder,
+            trainer.take_batch,
+            evaluator.held_out,
+            evaluator.sets,
+            is_main=process.is_main_process,
+            resumed_step=context.resumed_step,
+            checkpoint_every=context.execution.checkpoint_every,
+            flush_every=context.execution.flush_every,
+        )
+        _only_our_callbacks(trainer, recorder)
+        if not context.resumed_step:
+            evaluator.start()
+        if context.resumed_step < spec.train.steps:
+            checkpoint = folder.checkpoint_path / (folder.read_status().checkpoint or "")
+            trainer.train(str(checkpoint) if context.resumed_step else None)
+
+
+def _trainer(context: RunContext) -> RolloutMixin:
+    """TRL's trainer of the run, with the variant as its only reward."""
+    spec, tokenizer = context.spec, context.tokenizer
+    adapter = RewardAdapter(
+        context.variant,
+        grader_of(spec.dataset),
+        context.gold_keys,
+        num_generations=spec.train.num_generations,
+        seed=spec.seed,
+        gather=gather_object,
+        process_index=lambda: context.process.process_index,
+        end_tokens=_end_tokens(context.policy, tokenizer),
+    )
+    rows = [
+        {"prompt": context.format.messages(prompt.prompt), "prompt_id": prompt.prompt_id}
+        for prompt in context.prompts
+    ]
+    trainer = TRAINERS[spec.train.algorithm](
+        model=context.policy,
+        reward_funcs=adapter,
+        args=trainer_arguments(spec, context.folder.checkpoint_path),
+        train_dataset=datasets.Dataset.from_list(rows),
+        processing_class=tokenizer,
+    )
+    trainer.listen(adapter, make_voter(context, trainer.sample_once_more))
+    return trainer
+
+
+def _end_tokens(policy: Any, tokenizer: Any) -> frozenset[int]:
+    configured = policy.generation_config.eos_token_id
+    tokens = configured if isinstance(configured, list) else [configured]
+    return frozenset({*tokens, tokenizer.eos_token_id, tokenizer.pad_token_id} - {None})
+
+
+def _only_our_callbacks(trainer: RolloutMixin, recorder: Recorder) -> None:
+    """Add the recorder, then the tools of `report_to`; drop the printer, which nobody reads."""
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    reporter = take_tools(trainer, recorder.numbers)
+    trainer.add_callback(recorder)
+    if reporter is not None:
+        trainer.add_callback(reporter)

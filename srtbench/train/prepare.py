@@ -1,0 +1,109 @@
+"""Make a run ready to be trained: its folder, prompts, start model and variant."""
+
+import logging
+import shutil
+from typing import Any
+
+from srtbench.config.train import ExecutionConfig
+from srtbench.engines.base import PromptFormat
+from srtbench.models.load import load_policy, uses_chat
+from srtbench.plan import RunSpec
+from srtbench.rollouts import discard_after
+from srtbench.store import Folder, SweepStore
+from srtbench.store.choices import pool_prompt_ids
+from srtbench.store.labels import labels_path, read_labels
+from srtbench.train.context import RunContext
+from srtbench.train.eval_sets import discard_sets
+from srtbench.train.evaluate import Prompt
+from srtbench.train.prompts import read_prompts, write_run_prompts
+from srtbench.train.start import resume_step, start_model_path
+from srtbench.variants import Variant, VariantContext, build_variant
+
+logger = logging.getLogger(__name__)
+
+
+class NoPromptsError(ValueError):
+    """A variant keeps no prompt to train on."""
+
+
+def prepare_run(
+    spec: RunSpec, execution: ExecutionConfig, store: SweepStore, folder: Folder, process: Any
+) -> RunContext:
+    """Bring the folder in order and load what the run trains on.
+
+    Raises:
+        NoPromptsError: the variant or the pool keeps fewer prompts than a step has.
+    """
+    resumed_step = resume_step(spec, folder)
+    if process.is_main_process:
+        prepare_folder(spec, store, folder, resumed_step)
+    process.wait_for_everyone()
+    policy, tokenizer = load_policy(spec.model, start_model_path(spec, store))
+    prompts = _train_prompts(spec, store, folder)
+    variant = _variant(spec, store)
+    return RunContext(
+        spec=spec,
+        execution=execution,
+        store=store,
+        folder=folder,
+        process=process,
+        resumed_step=resumed_step,
+        policy=policy,
+        tokenizer=tokenizer,
+        format=PromptFormat(uses_chat(spec.model, tokenizer), spec.dataset.system_prompt),
+        prompts=_kept(spec, store, variant, prompts),
+        gold_keys={prompt.prompt_id: prompt.gold_key for prompt in prompts},
+        variant=variant,
+    )
+
+
+def prepare_folder(spec: RunSpec, store: SweepStore, folder: Folder, resumed_step: int) -> None:
+    """Bring the folder to the state of the checkpoint, or of a run not begun."""
+    if resumed_step:
+        dropped = discard_after(folder.rollouts_path, resumed_step)
+        dropped += discard_after(folder.votes_path, resumed_step)
+        dropped += discard_sets(spec, folder, resumed_step)
+        logger.info("resuming after step %d; %d newer parts dropped", resumed_step, dropped)
+        return
+    best = folder.path / "best"
+    for place in (folder.rollouts_path, folder.votes_path, folder.checkpoint_path, best):
+        shutil.rmtree(place, ignore_errors=True)
+    discard_sets(spec, folder, 0)
+    folder.metrics_path.unlink(missing_ok=True)
+    folder.update_status(step=0, checkpoint=None, checkpoint_step=0)
+    write_run_prompts(spec, store, folder)
+
+
+def _variant(spec: RunSpec, store: SweepStore) -> Variant:
+    labels = {}
+    if spec.needs.teacher_labels:
+        labels = read_labels(labels_path(store.stage(spec.needs.teacher_labels)))
+    return build_variant(spec.variant, VariantContext(teacher_labels=labels))
+
+
+def _train_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> list[Prompt]:
+    """The shared prompts, less those that an evaluation set has taken out of this run."""
+    prompts = read_prompts(store.stage(spec.needs.train_prompts).prompts_path)
+    own = {prompt.prompt_id for prompt in read_prompts(folder.prompts_path)}
+    return [prompt for prompt in prompts if prompt.prompt_id in own]
+
+
+def _kept(
+    spec: RunSpec, store: SweepStore, variant: Variant, prompts: list[Prompt]
+) -> list[Prompt]:
+    """The prompts that the variant and the pool keep."""
+    pool = pool_prompt_ids(spec, store)
+    kept = [
+        prompt
+        for prompt in prompts
+        if variant.keeps_prompt(prompt.prompt_id, prompt.gold_key if variant.uses_gold else None)
+        and (pool is None or prompt.prompt_id in pool)
+    ]
+    if len(kept) < spec.train.prompts_per_step:
+        raise NoPromptsError(
+            f"variant '{spec.variant_label}'{'' if pool is None else ', with train.pool.keep,'} "
+            f"keeps {len(kept)} of {len(prompts)} prompts, "
+            f"fewer than prompts_per_step = {spec.train.prompts_per_step}"
+        )
+    logger.info("training on %d of %d prompts", len(kept), len(prompts))
+    return kept

@@ -1,0 +1,158 @@
+"""Read and write what stages hand to runs: prompts."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from string import Formatter
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from srtbench.answers.grader import Grader
+from srtbench.config.datasets import DatasetConfig
+from srtbench.config.models import TinyModel
+from srtbench.datasets import DatasetError, Problem
+from srtbench.datasets.splits import excerpt, normalise
+from srtbench.plan import EvalSetSpec, RunSpec
+from srtbench.rollouts import PROMPT_SCHEMA, write_parquet
+from srtbench.store import Folder, SweepStore
+from srtbench.train.evaluate import Prompt
+
+logger = logging.getLogger(__name__)
+
+
+def grader_of(dataset: DatasetConfig) -> Grader:
+    """How a dataset's answers are found and compared."""
+    return Grader(dataset.answer_style, dataset.answer_kind)
+
+
+def prompt_table(dataset: DatasetConfig, problems: Sequence[Problem]) -> pa.Table:
+    """Problems as PROMPT_SCHEMA, gold keys included.
+
+    Raises:
+        DatasetError: a gold answer has no key, so that no completion could ever be right.
+    """
+    outcomes = grader_of(dataset).gold_outcomes([problem.gold for problem in problems])
+    _check_keys(dataset, problems, [status for _, status in outcomes])
+    return pa.Table.from_pylist(
+        [
+            {
+                "prompt_id": problem.prompt_id,
+                "dataset": dataset.label,
+                "level": problem.level,
+                "split": problem.split,
+                "prompt": problem.prompt,
+                "gold_answer": problem.gold,
+                "gold_key": key,
+            }
+            for problem, (key, _) in zip(problems, outcomes, strict=True)
+        ],
+        PROMPT_SCHEMA,
+    )
+
+
+def _check_keys(
+    dataset: DatasetConfig, problems: Sequence[Problem], statuses: Sequence[str]
+) -> None:
+    bad = [
+        f"{excerpt(problem.gold)} ({status})"
+        for problem, status in zip(problems, statuses, strict=True)
+        if status != "ok"
+    ]
+    if bad:
+        raise DatasetError(
+            f"{dataset.label}: {len(bad)} of {len(problems)} {problems[0].split} gold answers have "
+            f"no key as answer_kind {dataset.answer_kind}: {', '.join(bad[:3])}"
+            f"{', ...' if len(bad) > 3 else ''}; choose another answer_kind, set gold_style if the "
+            "answer column holds more than the answer, or correct the answers"
+        )
+
+
+def read_prompts(path: Path) -> list[Prompt]:
+    """Prompts of a table, in its order."""
+    rows = pq.read_table(path, columns=["prompt_id", "prompt", "gold_key"]).to_pylist()
+    return [Prompt(**row) for row in rows]
+
+
+QUESTION = pa.field("question", pa.string(), False, {"description": "question alone"})
+
+
+class OverlapError(ValueError):
+    """A prompt stands in two splits."""
+
+
+def write_run_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> None:
+    """Put the train and eval prompts of a run, and those of its sets, into its own folder.
+
+    A variant that trains on the eval prompts has one split only, ``eval``. Train prompts whose
+    question an evaluation set with ``on_overlap: drop_from_train`` has are left out.
+
+    Raises:
+        OverlapError: train, eval and warm-start prompts are not disjoint, or the run would train on
+            a question of an evaluation set.
+    """
+    sources = [spec.needs.train_prompts, spec.needs.eval_prompts]
+    tables = [pq.read_table(store.stage(stage).prompts_path) for stage in dict.fromkeys(sources)]
+    table = pa.concat_tables(tables)
+    if isinstance(spec.model, TinyModel) and spec.needs.start_model:
+        warm = pq.read_table(store.stage(spec.needs.start_model).prompts_path)
+        _check_disjoint(pa.concat_tables([table, warm]))
+    else:
+        warm = table.slice(0, 0)
+        _check_disjoint(table)
+    for one in spec.eval_sets:
+        found = pq.read_table(store.stage(one.needs.prompts).prompts_path)
+        table = _without_set(spec, one, found, table, warm)
+        write_parquet(_labelled(found, one.label), folder.eval_set(one.label).prompts_path)
+    write_parquet(_labelled(table, spec.dataset_label), folder.prompts_path)
+
+
+def _labelled(table: pa.Table, label: str) -> pa.Table:
+    """A table of prompts under the label that the sweep gives to their dataset."""
+    labels = pa.array([label] * len(table), pa.string())
+    position = table.schema.get_field_index("dataset")
+    return table.set_column(position, PROMPT_SCHEMA.field("dataset"), labels)
+
+
+def _without_set(
+    spec: RunSpec, one: EvalSetSpec, found: pa.Table, table: pa.Table, warm: pa.Table
+) -> pa.Table:
+    """The run's prompts without train prompts that ask what an evaluation set asks.
+
+    Raises:
+        OverlapError: there are some, and the set does not say to drop them, or they cannot be
+            dropped: warm-start prompts, or the evaluation prompts of a run that trains on them.
+    """
+    asked = {normalise(prompt) for prompt in found["prompt"].to_pylist()}
+    template = spec.dataset.prompt_template
+    if {name for _, name, _, _ in Formatter().parse(template)} <= {"question", None}:
+        questions = found["question"].to_pylist()
+        asked |= {normalise(template.format(question=question)) for question in questions}
+    learnt = "eval" if spec.trains_on_eval_prompts else "train"
+    droppable = learnt == "train" and one.on_overlap == "drop_from_train"
+    rows = zip(table["prompt"].to_pylist(), table["split"].to_pylist(), strict=True)
+    drop = [split == learnt and normalise(prompt) in asked for prompt, split in rows]
+    shared = [] if droppable else table.filter(pa.array(drop))["prompt"].to_pylist()
+    hint = "; on_overlap: drop_from_train in the set would leave it out of training"
+    where = "this run trains on"
+    if not shared:
+        shared = [prompt for prompt in warm["prompt"].to_pylist() if normalise(prompt) in asked]
+        where, hint = "the warm start was trained on", ""
+    if shared:
+        hint = hint if learnt == "train" else ""
+        raise OverlapError(
+            f"evaluation set {one.label}: {len(shared)} of its {len(found)} questions are among "
+            f"the prompts that {where}, e.g. {shared[0][:80]!r}{hint}"
+        )
+    if any(drop):
+        logger.info("%d train prompts are in evaluation set %s: dropped", sum(drop), one.label)
+    return table.filter(pa.array([not one for one in drop], pa.bool_()))
+
+
+def _check_disjoint(table: pa.Table) -> None:
+    owner: dict[str, str] = {}
+    for prompt, split in zip(table["prompt"].to_pylist(), table["split"].to_pylist(), strict=True):
+        if owner.setdefault(normalise(prompt), split) != split:
+            raise OverlapError(
+                f"prompt {prompt[:80]!r} is in {split} and {owner[normalise(prompt)]}"
+            )

@@ -1,0 +1,1 @@
+"""Properties and oracles of srtbench.stats, one file per question."""
