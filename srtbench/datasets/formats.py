@@ -43,11 +43,23 @@ def _json_object(line: bytes, first: bool) -> dict[str, Any] | str:
     try:
         # NaN and Infinity are not JSON, and no answers either.
         value = json.loads(text, parse_float=_Number, parse_int=_Number, parse_constant=_refuse)
+        half = _half_of_a_pair(value) if "\\u" in text else None
     except (ValueError, RecursionError) as error:
         return f"not valid JSON: {str(error) or type(error).__name__}"
     if not isinstance(value, dict):
         return f"expected an object, got {_json_type(value)}"
-    return value
+    return half or value
+
+
+def _half_of_a_pair(values: Any) -> str | None:
+    """What is wrong where an escape is half of a pair: UTF-16 that was cut within a character."""
+    for name, value in values.items() if isinstance(values, dict) else ():
+        try:
+            json.dumps([name, value], ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = f"\\u{ord(error.object[error.start]):04x}"
+            return f"{name!a} holds {half} alone, half of a surrogate pair and no character"
+    return None
 
 
 def _refuse(constant: str) -> Any:
@@ -124,10 +136,24 @@ def parquet_rows(path: Path) -> Iterator[Row]:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=_BATCH):
-                narrow = {f.name: str(f.type) for f in batch.schema if str(f.type) in _NARROW}
-                for values in batch.to_pylist():
+                for values in _batch_values(batch):
                     number += 1
-                    yield Row(f"row {number}", shortest_floats(values, narrow))
+                    yield Row(f"row {number}", values)
     except pyarrow.ArrowException as error:
         place = f" after row {number}" if number else ""
         raise DatasetError(f"{path.name}: not readable as Parquet{place}: {error}") from error
+
+
+def _batch_values(batch: Any) -> Iterator[dict[str, Any] | str]:
+    narrow = {f.name: str(f.type) for f in batch.schema if str(f.type) in _NARROW}
+    try:
+        rows = batch.to_pylist()
+    except UnicodeDecodeError:  # again, one by one, to name the row
+        for place in range(len(batch)):
+            try:
+                yield shortest_floats(batch.slice(place, 1).to_pylist()[0], narrow)
+            except UnicodeDecodeError:
+                yield "not valid UTF-8"
+    else:
+        for values in rows:
+            yield shortest_floats(values, narrow)

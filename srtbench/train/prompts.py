@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srtbench.answers.grader import Grader
-from srtbench.config.datasets import DatasetConfig
+from srtbench.config.datasets import DatasetConfig, TableColumns
 from srtbench.config.models import TinyModel
 from srtbench.datasets import DatasetError, Problem
 from srtbench.datasets.splits import excerpt, normalise
@@ -55,16 +55,18 @@ def _check_keys(
     dataset: DatasetConfig, problems: Sequence[Problem], statuses: Sequence[str]
 ) -> None:
     bad = [
-        f"{excerpt(problem.gold)} ({status})"
+        f"{problem.where}: {excerpt(problem.gold)} ({status})".removeprefix(": ")
         for problem, status in zip(problems, statuses, strict=True)
         if status != "ok"
     ]
     if bad:
+        table = isinstance(dataset, TableColumns)
+        rule = ", or leave such rows out with on_bad_gold: drop" if table else ""
         raise DatasetError(
             f"{dataset.label}: {len(bad)} of {len(problems)} {problems[0].split} gold answers have "
             f"no key as answer_kind {dataset.answer_kind}: {', '.join(bad[:3])}"
             f"{', ...' if len(bad) > 3 else ''}; choose another answer_kind, set gold_style if the "
-            "answer column holds more than the answer, or correct the answers"
+            f"answer column holds more than the answer, correct the answers{rule}"
         )
 
 

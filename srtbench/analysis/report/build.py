@@ -22,13 +22,12 @@ from srtbench.analysis.figures.more_sheets import (
     teacher_sheet,
     vote_flow_sheet,
 )
+from srtbench.analysis.figures.panels import Sheet, of_set
 from srtbench.analysis.figures.sheets import (
-    Sheet,
     accuracy_sheet,
     collapse_sheet,
     label_accuracy_sheet,
     modal_share_sheet,
-    of_set,
 )
 from srtbench.analysis.figures.style import save
 from srtbench.analysis.frames import cell_caveats, eval_sets, frame, query, view
@@ -226,10 +225,14 @@ def _content(
         "caveats": [(*cell[1:], text) for cell, text in cell_caveats(connection).items()],
         "styles": {fact.variant: fact.style for fact in found},
         "damaged_files": view(connection, "damaged_files").rows(named=True),
+        "unplanned": query(connection, _FORGOTTEN)["run_id"].to_list(),
         "written": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "k": runs["k"].max(),
         "browser": browser_data(connection),
     }
+
+
+_FORGOTTEN = "SELECT run_id FROM unplanned_runs WHERE state = 'done' ORDER BY sweep, run_id"
 
 
 def _set_rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Opens sweep folders as documented DuckDB views.
 
 What is read is told by the plan: every planned run has its row, and a folder that no plan names
-is not looked at. The list of files is fixed when the sweep is opened; open it again to see more.
+only one in ``unplanned_runs``. The list of files is fixed when the sweep is opened; open it again
+to see more.
 """
 
 import json
@@ -80,6 +81,9 @@ def open_sweep(
     connection.execute(
         "CREATE TABLE damaged_files(sweep TEXT, run_id TEXT, file TEXT, reason TEXT)"
     )
+    connection.execute(
+        "CREATE TABLE unplanned_runs(sweep TEXT, run_id TEXT, state TEXT, step INTEGER)"
+    )
     loader = _Loader(connection, check)
     for path in paths:
         loader.add_sweep(str(path).rstrip("/"))
@@ -126,6 +130,11 @@ class _Loader:
         statuses = self._statuses(f"{place}/*/status.json", sweep)
         configs = self._json(f"{place}/*/config.json", sweep)
         self.runs += planned_runs(plan, sweep, statuses, configs)
+        known = {run["run_id"] for run in plan["runs"]}
+        for owner in sorted(statuses.keys() - known):
+            state, step = statuses[owner].get("state", "waiting"), statuses[owner].get("step", 0)
+            row = [sweep, owner, state, step if isinstance(step, int) else None]
+            self.connection.execute("INSERT INTO unplanned_runs VALUES (?, ?, ?, ?)", row)
         self.sets += planned_sets(plan, sweep)
         sets = {(row["run_id"], row["eval_set"]) for row in self.sets if row["sweep"] == sweep}
         for kind, pattern in (
