@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from srtbench.rollouts import PROMPT_SCHEMA
+from srtbench.rollouts import PROMPT_SCHEMA, read_table
 from srtbench.rollouts.sameness import normalise, prompt_id
-from srtbench.store.files import read_table
 from srtbench.store.runs import LoggedRun, teacher_votes
 
 Found = Iterator[tuple[str, str, str]]

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from srtbench.answers.grader import gold_reward
 from srtbench.plan.generation import GenerationShape
 from srtbench.replay.advantages import advantage_tolerance, advantages
+from srtbench.rollouts import METRIC_SCHEMA, read_table
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
 from srtbench.store.configs import declared
 from srtbench.store.runs import LoggedRun
@@ -261,7 +261,7 @@ def check_metrics(run: LoggedRun, columns: Columns, checked: Counter[str]) -> Fo
     """Columns that no text gives, against what the trainer logged of the same step."""
     if not run.folder.metrics_path.is_file():
         return
-    table = pq.read_table(run.folder.metrics_path).to_pydict()
+    table = read_table(run.folder.metrics_path, METRIC_SCHEMA).to_pydict()
     logged = dict(
         zip(zip(table["step"], table["metric"], strict=True), table["value"], strict=True)
     )

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from srtbench.analysis.csv_files import write_csv
 from srtbench.analysis.diagnosis import diagnosis_table, stopping_table
 from srtbench.analysis.estimates import majority_by_k, paired_curve, set_table
 from srtbench.analysis.figures.more_sheets import (
@@ -165,7 +166,7 @@ def _write_figures(folder: Path, sheets: Iterable[Sheet]) -> list[Picture]:
         sheet.figure.set_layout_engine("none")  # keep the layout that the first drawing found
         svg = save(sheet.figure, "svg")
         (figures / f"{sheet.name}.svg").write_bytes(svg)
-        sheet.data.write_csv(tables / f"{sheet.name}.csv")
+        write_csv(sheet.data, tables / f"{sheet.name}.csv")
         encoded = base64.b64encode(svg).decode("ascii")
         width = round(sheet.figure.get_figwidth() * PIXELS_PER_INCH)
         pictures.append(Picture(sheet.name, sheet.title, sheet.caption, encoded, width))
@@ -174,11 +175,11 @@ def _write_figures(folder: Path, sheets: Iterable[Sheet]) -> list[Picture]:
 
 def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     for name in ("runs", "run_summary", "variant_summary", "eval_curves"):
-        view(connection, name).write_csv(folder / f"{name}.csv")
-    set_table(connection).write_csv(folder / "set_summary.csv")
+        write_csv(view(connection, name), folder / f"{name}.csv")
+    write_csv(set_table(connection), folder / "set_summary.csv")
     (folder / "summary.tex").write_text(latex_summary(connection), encoding="utf-8")
-    diagnosis_table(connection).write_csv(folder / "diagnosis.csv")
-    stopping_table(connection).write_csv(folder / "stopping.csv")
+    write_csv(diagnosis_table(connection), folder / "diagnosis.csv")
+    write_csv(stopping_table(connection), folder / "stopping.csv")
 
 
 def _content(
