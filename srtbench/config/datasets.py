@@ -12,7 +12,7 @@ from srtbench.sections import FilePath, Name, NotInId, Section, slug
 SRT_SUFFIX = "{question}\n\nThink step by step, and put your final answer within \\boxed{{}}."
 """Default prompt template, in the words of SRT's prompt suffix (arXiv 2505.21444)."""
 
-AnswerStyle = Literal["boxed", "hash", "the_answer_is", "tag", "line", "text"]
+AnswerStyle = Literal["boxed", "hash", "the_answer_is", "tag", "line", "text", "answer"]
 AnswerKind = Literal["math", "text", "word", "choice", "integer", "number"]
 
 PROMPT_FIELDS = ("question", "level", "metadata")
@@ -88,6 +88,30 @@ class PromptSource(Section):
         return check_template(template, PROMPT_FIELDS)
 
 
+class TableColumns(Section):
+    """What a table of prompts may say, wherever it comes from.
+
+    A column is named by its own name, or by a path into it: ``reward_model.ground_truth``.
+    """
+
+    question_column: str = Field(
+        "question", description="text, or chat messages: one system at most, and one user message"
+    )
+    answer_column: str = "answer"
+    level_column: str | None = None
+    on_bad_gold: Literal["error", "drop"] | None = Field(
+        None,
+        description="if a gold answer has no key, or a prompt has two: error, as null, or drop, "
+        "which counts them and leaves them out",
+    )
+
+    @field_validator("on_bad_gold")
+    @classmethod
+    def _error_is_nothing_said(cls, rule: str | None) -> str | None:
+        """Both are one run, and have one id."""
+        return None if rule == "error" else rule
+
+
 class DatasetBase(PromptSource):
     """What every dataset entry may carry."""
 
@@ -143,7 +167,7 @@ class ReasoningGymDataset(DatasetBase):
         return self.name or (self.task if self.level is None else f"{self.task}-{self.level}")
 
 
-class HubDataset(DatasetBase):
+class HubDataset(TableColumns, DatasetBase):
     """Any repository the `datasets` library can load, with question and answer columns."""
 
     type: Literal["hub"] = "hub"
@@ -154,9 +178,6 @@ class HubDataset(DatasetBase):
     eval_split: str | None = Field(
         None, description="null: `train_split` is divided by the hash of each question"
     )
-    question_column: str = "question"
-    answer_column: str = "answer"
-    level_column: str | None = None
     on_overlap: Literal["error", "drop_from_train"] = "error"
 
     @property
@@ -165,7 +186,7 @@ class HubDataset(DatasetBase):
         return self.name or slug(self.id.split("/")[-1])
 
 
-class FileDataset(DatasetBase):
+class FileDataset(TableColumns, DatasetBase):
     """A JSONL, Parquet or CSV file with question and answer columns."""
 
     type: Literal["file"] = "file"
@@ -173,9 +194,6 @@ class FileDataset(DatasetBase):
     eval_path: Annotated[str | None, FilePath()] = Field(
         None, description="null: `path` is divided by the hash of each question"
     )
-    question_column: str = "question"
-    answer_column: str = "answer"
-    level_column: str | None = None
     on_overlap: Literal["error", "drop_from_train"] = "error"
 
     @property

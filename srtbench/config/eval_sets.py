@@ -12,6 +12,7 @@ from srtbench.config.datasets import (
     PromptSource,
     ReasoningGymDataset,
     SplitShares,
+    TableColumns,
     expand_short_form,
 )
 from srtbench.sections import FilePath, slug
@@ -82,7 +83,7 @@ class GymEvalSet(EvalSetBase):
         return ReasoningGymDataset(**self._shared(), split=shares)
 
 
-class HubEvalSet(EvalSetBase):
+class HubEvalSet(TableColumns, EvalSetBase):
     """One split of a repository that the `datasets` library can load."""
 
     type: Literal["hub"] = "hub"
@@ -90,9 +91,6 @@ class HubEvalSet(EvalSetBase):
     subset: str | None = None
     revision: str | None = None
     split: str = Field("test", min_length=1, description="all of it is evaluated")
-    question_column: str = "question"
-    answer_column: str = "answer"
-    level_column: str | None = None
 
     @property
     def label(self) -> str:
@@ -104,14 +102,11 @@ class HubEvalSet(EvalSetBase):
         return HubDataset(**self._shared(), train_split=self.split)
 
 
-class FileEvalSet(EvalSetBase):
+class FileEvalSet(TableColumns, EvalSetBase):
     """A JSONL, Parquet or CSV file; all of it is evaluated."""
 
     type: Literal["file"] = "file"
     path: Annotated[str, FilePath()] = Field(min_length=1, description="relative to the sweep file")
-    question_column: str = "question"
-    answer_column: str = "answer"
-    level_column: str | None = None
 
     @property
     def label(self) -> str:

@@ -21,6 +21,9 @@ _FLOAT = re.compile(
 
 
 _TOO_DEEP = "nested too deeply, or an anchor that contains itself"
+MAX_VALUES = 100_000
+"""Values of a file, an alias counted as all that its anchor holds; large sweeps have hundreds."""
+_TOO_MANY = f"over {MAX_VALUES:,} values once its aliases are written out"
 
 
 class _Loader(yaml.SafeLoader):
@@ -37,6 +40,7 @@ class YamlSource:
     path: Path
     content: Any
     lines: dict[KeyPath, int]
+    values: int = 0
     problems: list[Problem] = field(default_factory=list)
 
     def line(self, key_path: KeyPath) -> int | None:
@@ -74,6 +78,10 @@ def read_yaml(path: Path) -> YamlSource:
         reason = getattr(error, "problem", None) or str(error)
         line = mark.line + 1 if mark else None
         raise ConfigError(path, [Problem(f"not valid YAML: {reason}", line=line)]) from None
+    except ConfigError:
+        raise
+    except (ValueError, LookupError, AttributeError) as error:  # PyYAML's own, e.g. 2024-13-45
+        raise ConfigError(path, [Problem(f"a value does not fit its type: {error}")]) from None
     finally:
         loader.dispose()
     return source
@@ -81,6 +89,9 @@ def read_yaml(path: Path) -> YamlSource:
 
 def _index(node: yaml.Node, here: KeyPath, source: YamlSource) -> None:
     source.lines.setdefault(here, node.start_mark.line + 1)
+    source.values += 1
+    if source.values > MAX_VALUES:
+        raise ConfigError(source.path, [Problem(_TOO_MANY)])
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key_node, value_node in node.value:
@@ -96,3 +107,6 @@ def _index(node: yaml.Node, here: KeyPath, source: YamlSource) -> None:
     elif isinstance(node, yaml.SequenceNode):
         for position, item in enumerate(node.value):
             _index(item, (*here, position), source)
+    elif any("\ud800" <= character <= "\udfff" for character in node.value):
+        line = node.start_mark.line + 1
+        source.problems.append(Problem(r"half of a surrogate pair (\ud...) is no text", here, line))

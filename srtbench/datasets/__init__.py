@@ -4,14 +4,23 @@
 loads neither Reasoning Gym nor the `datasets` library.
 """
 
-from srtbench.datasets.load import load_eval_set, load_problems
+from srtbench.datasets.load import (
+    Drawn,
+    draw_eval_set,
+    draw_problems,
+    load_eval_set,
+    load_problems,
+)
 from srtbench.datasets.problems import DatasetError, Problem
 from srtbench.datasets.splits import check_disjoint, split_of
 
 __all__ = [
     "DatasetError",
+    "Drawn",
     "Problem",
     "check_disjoint",
+    "draw_eval_set",
+    "draw_problems",
     "load_eval_set",
     "load_problems",
     "split_of",

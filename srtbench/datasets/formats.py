@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from srtbench.datasets.problems import DatasetError
 
 _BATCH = 1024
+_NARROW = {"float": "float32", "float32": "float32", "halffloat": "float16", "float16": "float16"}
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,23 @@ def _json_object(line: bytes, first: bool) -> dict[str, Any] | str:
     try:
         # NaN and Infinity are not JSON, and no answers either.
         value = json.loads(text, parse_float=_Number, parse_int=_Number, parse_constant=_refuse)
+        half = _half_of_a_pair(value) if "\\u" in text else None
     except (ValueError, RecursionError) as error:
         return f"not valid JSON: {str(error) or type(error).__name__}"
     if not isinstance(value, dict):
         return f"expected an object, got {_json_type(value)}"
-    return value
+    return half or value
+
+
+def _half_of_a_pair(values: Any) -> str | None:
+    """What is wrong where an escape is half of a pair: UTF-16 that was cut within a character."""
+    for name, value in values.items() if isinstance(values, dict) else ():
+        try:
+            json.dumps([name, value], ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = f"\\u{ord(error.object[error.start]):04x}"
+            return f"{name!a} holds {half} alone, half of a surrogate pair and no character"
+    return None
 
 
 def _refuse(constant: str) -> Any:
@@ -97,6 +110,19 @@ def _csv_values(header: list[str], fields: list[str]) -> dict[str, Any] | str:
     return {name: field or None for name, field in zip(header, fields, strict=True)}
 
 
+def shortest_floats(values: dict[str, Any], narrow: Mapping[str, str]) -> dict[str, Any]:
+    """A row with its narrow floats as they were written: float32 0.8 is not 0.800000011920929.
+
+    ``narrow`` names the columns of fewer than 64 bits and their types.
+    """
+    import numpy as np
+
+    for name, kind in narrow.items():
+        if isinstance(values.get(name), float):
+            values[name] = float(str(np.dtype(_NARROW[kind]).type(values[name])))
+    return values
+
+
 def parquet_rows(path: Path) -> Iterator[Row]:
     """Rows of a Parquet file, numbered from 1.
 
@@ -110,9 +136,24 @@ def parquet_rows(path: Path) -> Iterator[Row]:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=_BATCH):
-                for values in batch.to_pylist():
+                for values in _batch_values(batch):
                     number += 1
                     yield Row(f"row {number}", values)
     except pyarrow.ArrowException as error:
         place = f" after row {number}" if number else ""
         raise DatasetError(f"{path.name}: not readable as Parquet{place}: {error}") from error
+
+
+def _batch_values(batch: Any) -> Iterator[dict[str, Any] | str]:
+    narrow = {f.name: str(f.type) for f in batch.schema if str(f.type) in _NARROW}
+    try:
+        rows = batch.to_pylist()
+    except UnicodeDecodeError:  # again, one by one, to name the row
+        for place in range(len(batch)):
+            try:
+                yield shortest_floats(batch.slice(place, 1).to_pylist()[0], narrow)
+            except UnicodeDecodeError:
+                yield "not valid UTF-8"
+    else:
+        for values in rows:
+            yield shortest_floats(values, narrow)

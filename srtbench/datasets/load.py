@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
+from srtbench.datasets.golds import Dropped
 from srtbench.datasets.gym import distinct_problems
 from srtbench.datasets.problems import DatasetError, Item, Problem, Split
 from srtbench.datasets.tables import all_problems, table_problems
@@ -14,7 +16,20 @@ GENERATED_PROMPTS = 4096
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Problems of one split, and what `on_bad_gold: drop` left out of all of the split."""
+
+    problems: list[Problem]
+    dropped: Dropped
+
+
 def load_problems(dataset: DatasetConfig, split: Split, count: int | None = None) -> list[Problem]:
+    """The problems of ``draw_problems`` alone."""
+    return draw_problems(dataset, split, count).problems
+
+
+def draw_problems(dataset: DatasetConfig, split: Split, count: int | None = None) -> Drawn:
     """Distinct problems of one split, in a fixed order: a larger request starts with a smaller one.
 
     With ``count`` None: all of a file or hub dataset, 4096 of a generated task; for train,
@@ -33,6 +48,7 @@ def load_problems(dataset: DatasetConfig, split: Split, count: int | None = None
     levels = _levels(dataset, split)
     if not levels:
         raise DatasetError(f"{dataset.label}: warm_start_levels has no level of positive weight")
+    dropped = Dropped()
     if isinstance(dataset, ReasoningGymDataset):
         count = GENERATED_PROMPTS if count is None else count
         seen: dict[str, Item] = {}
@@ -42,18 +58,23 @@ def load_problems(dataset: DatasetConfig, split: Split, count: int | None = None
         if levels != [None] and dataset.level_column is None:
             raise DatasetError(f"{dataset.label}: warm_start_levels needs a level_column")
         # Files are often sorted, by topic or difficulty; the first few must stand for all.
-        found = sorted(table_problems(dataset, split), key=lambda problem: problem.prompt_id)
+        found, dropped = table_problems(dataset, split)
+        found.sort(key=lambda problem: problem.prompt_id)
         if split == "warm_start" and dataset.warm_start_levels:
             problems = _take_turns(
                 [iter([p for p in found if p.level == level]) for level in levels], count
             )
         else:
             problems = found[:count]
-    _check_enough(dataset, split, count, levels, problems)
-    return problems
+    return _drawn(dataset, split, count, levels, problems, dropped)
 
 
 def load_eval_set(dataset: DatasetConfig, count: int | None = None) -> list[Problem]:
+    """The problems of ``draw_eval_set`` alone."""
+    return draw_eval_set(dataset, count).problems
+
+
+def draw_eval_set(dataset: DatasetConfig, count: int | None = None) -> Drawn:
     """The first ``count`` distinct problems of an evaluation set, in the order of their ids.
 
     All of a file or hub split is evaluated, whatever its shares; of a generated task the eval split
@@ -63,10 +84,24 @@ def load_eval_set(dataset: DatasetConfig, count: int | None = None) -> list[Prob
         DatasetError: the set cannot be read or used, is empty, or has fewer than ``count``.
     """
     if isinstance(dataset, ReasoningGymDataset):
-        return load_problems(dataset, "eval", count)
-    problems = sorted(all_problems(dataset), key=lambda problem: problem.prompt_id)[:count]
-    _check_enough(dataset, "eval", count, [None], problems)
-    return problems
+        return draw_problems(dataset, "eval", count)
+    found, dropped = all_problems(dataset)
+    found.sort(key=lambda problem: problem.prompt_id)
+    return _drawn(dataset, "eval", count, [None], found[:count], dropped)
+
+
+def _drawn(
+    dataset: DatasetConfig,
+    split: Split,
+    count: int | None,
+    levels: Sequence[int | None],
+    problems: list[Problem],
+    dropped: Dropped,
+) -> Drawn:
+    if dropped.bad:
+        _log.warning("%s: %s: dropped %s", dataset.label, split, dropped)
+    _check_enough(dataset, split, count, levels, problems)
+    return Drawn(problems, dropped)
 
 
 def _levels(dataset: DatasetConfig, split: Split) -> list[int | None]:

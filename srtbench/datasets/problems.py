@@ -1,7 +1,7 @@
 """What a dataset is made of, and the error that every loader raises."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Split = Literal["train", "eval", "warm_start"]
@@ -23,6 +23,8 @@ class Problem:
     split: str
     target: str
     """Supervised completion for a warm start, from ``target_template``."""
+    where: str = field(default="", compare=False)
+    """Place in the source, for messages."""
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,15 @@
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from srtbench.answers import extract
-from srtbench.config.datasets import AnswerStyle, FileDataset, HubDataset
-from srtbench.config.errors import allowed
 from srtbench.datasets import formats
+from srtbench.datasets.chat import check_system, is_chat, read_chat
+from srtbench.datasets.columns import MISSING, Columns, check_columns, names_in, value_at
 from srtbench.datasets.problems import DatasetError, Item
 from srtbench.datasets.splits import excerpt, listing
 
@@ -21,31 +21,6 @@ _READERS = {
     ".csv": formats.csv_rows,
     ".parquet": formats.parquet_rows,
 }
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns hold what, and where in its cell the answer is."""
-
-    question: str
-    answer: str
-    level: str | None
-    gold_style: AnswerStyle | None = None
-
-    @classmethod
-    def of(cls, dataset: FileDataset | HubDataset) -> "Columns":
-        """The columns that a dataset entry names."""
-        return cls(
-            dataset.question_column,
-            dataset.answer_column,
-            dataset.level_column,
-            dataset.gold_style,
-        )
-
-    @property
-    def wanted(self) -> list[str]:
-        """Those that must exist."""
-        return [name for name in (self.question, self.answer, self.level) if name is not None]
 
 
 def read_file(path: Path, columns: Columns) -> list[Item]:
@@ -83,44 +58,39 @@ def items_of(source: str, rows: Iterable[formats.Row], columns: Columns) -> list
     """
     items: list[Item] = []
     broken: list[str] = []
-    present: set[str] = set()
+    names: set[str] = set()
+    found: set[str] = set()
+    systems: dict[str | None, None] = {}
     for row in rows:
         if isinstance(row.values, str):
             broken.append(f"{row.where}: {row.values}")
             continue
-        present.update(row.values)
-        problems, item = _item(row.where, row.values, columns)
+        here = {name for name in columns.wanted if value_at(row.values, name) is not MISSING}
+        found |= here
+        if len(here) < len(columns.wanted):
+            names.update(names_in(row.values))
+        problems, item = _item(row.where, row.values, columns, systems)
         broken += [f"{row.where}: {problem}" for problem in problems]
         if item is not None:
             items.append(item)
-    if present:
-        check_columns(source, present, columns)
+    if names:
+        check_columns(source, names | found, columns.wanted)
     if len(broken) == 1:
         raise DatasetError(f"{source}: {broken[0]}")
     if broken:
         raise DatasetError("\n".join([f"{source}: {len(broken)} broken rows", *listing(broken)]))
     if not items:
         raise DatasetError(f"{source}: no rows")
+    check_system(source, columns.question, systems, columns.system_prompt)
     return items
 
 
-def check_columns(source: str, present: Iterable[str], columns: Columns) -> None:
-    """Check that the named columns exist.
-
-    Raises:
-        DatasetError: one does not; the message names the columns there are.
-    """
-    names = sorted(set(present))
-    missing = [name for name in columns.wanted if name not in names]
-    if missing:
-        lines = [f"{source}: no column '{name}'. {allowed(name, names)}" for name in missing]
-        raise DatasetError("\n".join(lines))
-
-
-def _item(where: str, values: Mapping[str, Any], columns: Columns) -> tuple[list[str], Item | None]:
-    """What is wrong with a row, and the item if nothing is."""
+def _item(
+    where: str, values: Mapping[str, Any], columns: Columns, systems: dict[str | None, None]
+) -> tuple[list[str], Item | None]:
+    """What is wrong with a row, and the item if nothing is; its system message is noted."""
     problems: list[str] = []
-    question = _text(values, columns.question, problems)
+    question = _question(values, columns.question, problems, systems)
     answer = _gold(_text(values, columns.answer, problems), columns, problems)
     level = _level(values, columns.level, problems)
     if problems:
@@ -128,10 +98,27 @@ def _item(where: str, values: Mapping[str, Any], columns: Columns) -> tuple[list
     return [], Item(where, question, answer, level, values)
 
 
+def _question(
+    values: Mapping[str, Any], column: str, problems: list[str], systems: dict[str | None, None]
+) -> str:
+    value = value_at(values, column)
+    if not is_chat(value):
+        return _text(values, column, problems)
+    try:
+        question, system = read_chat(value, column)
+    except ValueError as error:
+        problems.append(f"'{column}' {error}")
+        return ""
+    systems[system] = None
+    if not question:
+        problems.append(f"'{column}' is empty")
+    return question
+
+
 def _text(values: Mapping[str, Any], column: str, problems: list[str]) -> str:
-    value = values.get(column)
+    value = value_at(values, column)
     text = ""
-    if column not in values:
+    if value is MISSING:
         problems.append(f"no '{column}'")
     elif isinstance(value, bool):
         text = str(value).lower()
@@ -144,7 +131,9 @@ def _text(values: Mapping[str, Any], column: str, problems: list[str]) -> str:
     elif value is None:
         problems.append(f"'{column}' is null")
     else:
-        problems.append(f"'{column}' is a {type(value).__name__}, not a text or number")
+        inside = ", ".join(islice(names_in(value, f"{column}."), 4))
+        hint = f"; name what is in it: {inside}" if inside else ""
+        problems.append(f"'{column}' is a {type(value).__name__}, not a text or number{hint}")
     return text
 
 
@@ -161,8 +150,8 @@ def _gold(text: str, columns: Columns, problems: list[str]) -> str:
 
 
 def _level(values: Mapping[str, Any], column: str | None, problems: list[str]) -> int | None:
-    value = None if column is None else values.get(column)
-    if value is None or (isinstance(value, str) and not value.strip()):
+    value = None if column is None else value_at(values, column)
+    if value is None or value is MISSING or (isinstance(value, str) and not value.strip()):
         return None
     match = _LEVEL.fullmatch(str(value).strip())
     if match is None or isinstance(value, bool):

@@ -1,57 +1,58 @@
 """Files and hub datasets: rows that exist, divided by hash or by their own splits."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from srtbench.config.datasets import FileDataset, HubDataset
+from srtbench.datasets.columns import Columns
+from srtbench.datasets.golds import BadGold, Dropped, settle
 from srtbench.datasets.problems import DatasetError, Item, Problem, Split
-from srtbench.datasets.rows import Columns, read_file
+from srtbench.datasets.rows import read_file
 from srtbench.datasets.splits import excerpt, listing, normalise, split_of
 from srtbench.datasets.templates import Templates
 
 TableDataset = FileDataset | HubDataset
 
 
-def table_problems(dataset: TableDataset, split: Split) -> Iterator[Problem]:
-    """Distinct problems of one split, in the order of the rows.
+def table_problems(dataset: TableDataset, split: Split) -> tuple[list[Problem], Dropped]:
+    """Distinct problems of one split, in the order of the rows; and what was dropped of it.
 
     Raises:
         DatasetError: rows that are broken or contradict each other, or questions that are in the
             train and in the eval part while ``on_overlap`` is ``error``.
     """
     templates = Templates(dataset)
-    main = _distinct(dataset, "train", templates)
+    main, bad = _distinct(dataset, "train", templates)
     if not _has_eval_part(dataset):
-        chosen = {
-            prompt: item
-            for prompt, item in main.items()
-            if split_of(prompt, dataset.split) == split
-        }
+
+        def belongs(prompt: str) -> bool:
+            return split_of(prompt, dataset.split) == split
+
     else:
-        evaluation = _distinct(dataset, "eval", templates)
+        evaluation, bad_there = _distinct(dataset, "eval", templates)
         main = _without_overlap(dataset, main, evaluation)
         if split == "eval":
-            chosen = evaluation
-        else:
+            main, bad = evaluation, bad_there
+
+        def belongs(prompt: str) -> bool:
             warm = split == "warm_start"
-            chosen = {
-                prompt: item
-                for prompt, item in main.items()
-                if (split_of(prompt, dataset.split) == "warm_start") == warm
-            }
-    for prompt, item in chosen.items():
-        yield templates.problem(item, prompt, split)
+            return split == "eval" or (split_of(prompt, dataset.split) == "warm_start") == warm
+
+    problems = [
+        templates.problem(item, prompt, split) for prompt, item in main.items() if belongs(prompt)
+    ]
+    return problems, Dropped(tuple(one for one in bad if belongs(one.prompt)))
 
 
-def all_problems(dataset: TableDataset) -> Iterator[Problem]:
+def all_problems(dataset: TableDataset) -> tuple[list[Problem], Dropped]:
     """Distinct problems of the whole table, or of the hub split that is its ``train_split``.
 
     Raises:
         DatasetError: rows that are broken or contradict each other.
     """
     templates = Templates(dataset)
-    for prompt, item in _distinct(dataset, "train", templates).items():
-        yield templates.problem(item, prompt, "eval")
+    found, bad = _distinct(dataset, "train", templates)
+    problems = [templates.problem(item, prompt, "eval") for prompt, item in found.items()]
+    return problems, Dropped(tuple(bad))
 
 
 def _has_eval_part(dataset: TableDataset) -> bool:
@@ -73,23 +74,16 @@ def _read(dataset: TableDataset, part: Split) -> tuple[str, list[Item]]:
     return f"{dataset.id}[{name}]", read_hub(dataset, name)
 
 
-def _distinct(dataset: TableDataset, part: Split, templates: Templates) -> dict[str, Item]:
+def _distinct(
+    dataset: TableDataset, part: Split, templates: Templates
+) -> tuple[dict[str, Item], list[BadGold]]:
     """Prompt -> item, the first of several; prompts that differ in spacing only are one."""
     source, items = _read(dataset, part)
-    first: dict[str, tuple[str, Item]] = {}
-    conflicts = []
+    same: dict[str, list[tuple[str, Item]]] = {}
     for item in items:
         prompt = templates.prompt_of(item)
-        _, known = first.setdefault(" ".join(prompt.split()), (prompt, item))
-        if known.answer != item.answer:
-            conflicts.append(
-                f"{known.where} and {item.where}: answers {excerpt(known.answer)} and "
-                f"{excerpt(item.answer)} to {excerpt(prompt)}"
-            )
-    if conflicts:
-        count = f"{len(conflicts)} prompt{'s' if len(conflicts) > 1 else ''}"
-        raise DatasetError("\n".join([f"{source}: {count} with two answers", *listing(conflicts)]))
-    return dict(first.values())
+        same.setdefault(" ".join(prompt.split()), []).append((prompt, item))
+    return settle(source, same.values(), dataset.answer_kind, dataset.on_bad_gold == "drop")
 
 
 def _without_overlap(

@@ -11,6 +11,7 @@ from srtbench.config.datasets import (
     check_template,
 )
 from srtbench.config.errors import allowed
+from srtbench.datasets.columns import columns_of
 from srtbench.datasets.problems import DatasetError, Item, Problem, Split
 from srtbench.rollouts.sameness import prompt_id
 from srtbench.sections import Section
@@ -22,10 +23,10 @@ class Templates:
     def __init__(self, dataset: DatasetBase):
         self.prompt = _checked(dataset, "prompt_template", PROMPT_FIELDS)
         self.target = _checked(dataset, "target_template", TARGET_FIELDS)
-        self.hidden = (
+        self.answer_column = (
             dataset.answer_column if isinstance(dataset, FileDataset | HubDataset) else None
         )
-        """The column that no prompt may show."""
+        """What no prompt may show, with the column in which it lies."""
 
     def prompt_of(self, item: Item) -> str:
         """The text given to the policy.
@@ -33,7 +34,7 @@ class Templates:
         Raises:
             DatasetError: the template asks for metadata that the item has not, or for the answer.
         """
-        return _render("prompt_template", self.prompt, item, self.hidden)
+        return _render("prompt_template", self.prompt, item, self.answer_column)
 
     def problem(self, item: Item, prompt: str, split: Split) -> Problem:
         """The finished problem.
@@ -42,7 +43,9 @@ class Templates:
             DatasetError: the target template asks for metadata that the item has not.
         """
         target = _render("target_template", self.target, item)
-        return Problem(prompt_id(prompt), prompt, item.answer, item.level, split, target)
+        return Problem(
+            prompt_id(prompt), prompt, item.answer, item.level, split, target, item.where
+        )
 
 
 def _checked(dataset: Section, name: str, fields: tuple[str, ...]) -> str:
@@ -59,18 +62,19 @@ class _Missing(dict[str, Any]):
         raise LookupError("the dataset has no level: set `level` or `level_column`")
 
 
-def _render(name: str, template: str, item: Item, hidden: str | None = None) -> str:
+def _render(name: str, template: str, item: Item, answer_column: str | None = None) -> str:
     level = _Missing() if item.level is None else item.level
     metadata = item.metadata
-    if hidden is not None:
-        metadata = {key: value for key, value in metadata.items() if key != hidden}
+    hidden = [] if answer_column is None else columns_of(answer_column, metadata)
+    if hidden:
+        metadata = {key: value for key, value in metadata.items() if key not in hidden}
     try:
         return template.format(
             question=item.question, answer=item.answer, level=level, metadata=metadata
         )
     except KeyError as error:
         key = str(error.args[0])
-        if key == hidden:
+        if key in hidden:
             raise DatasetError(
                 f"{name}: {{metadata[{key}]}}: the policy must not see the gold answer"
             ) from None

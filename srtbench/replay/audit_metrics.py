@@ -9,10 +9,9 @@ import numpy as np
 
 from srtbench.plan import RunSpec
 from srtbench.plan.generation import GenerationShape
-from srtbench.rollouts import METRIC_SCHEMA
+from srtbench.rollouts import METRIC_SCHEMA, read_table
 from srtbench.rollouts.judge import Columns, runs_of
 from srtbench.store import Status
-from srtbench.store.files import read_table
 from srtbench.store.runs import LoggedRun
 from srtbench.variants import TOKEN_STATISTICS
 

@@ -5,10 +5,9 @@ from typing import Any
 
 from srtbench.answers.grader import Grader
 from srtbench.config.datasets import DatasetConfig
-from srtbench.rollouts import PROMPT_SCHEMA
+from srtbench.rollouts import PROMPT_SCHEMA, read_table
 from srtbench.rollouts.sameness import normalise, prompt_id
 from srtbench.store import Folder
-from srtbench.store.files import read_table
 from srtbench.store.runs import LoggedRun, teacher_votes
 
 Found = Iterator[tuple[str, str, str]]

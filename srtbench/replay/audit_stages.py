@@ -13,12 +13,11 @@ from srtbench.plan.stages import EvalPrompts, StartModelStage, TrainPrompts, Vot
 from srtbench.replay.audit_files import check_folder, check_seal
 from srtbench.replay.audit_prompts import check_prompt_rows, prompt_rows
 from srtbench.replay.audit_rollouts import Author, check_evaluation, check_text
-from srtbench.rollouts import read_rollouts
+from srtbench.rollouts import read_rollouts, read_table
 from srtbench.rollouts.judge import Columns, runs_of
 from srtbench.sections import FilePath
 from srtbench.store import Folder, SweepStore, read_json
 from srtbench.store.configs import read_stage_spec
-from srtbench.store.files import read_table
 from srtbench.store.labels import LABEL_SCHEMA, labels_path, read_labels
 from srtbench.store.runs import LoggedRun, eval_sets, teacher_votes
 

@@ -15,6 +15,7 @@ from srtbench.rollouts.parts import (
     rollout_table,
     write_parquet,
 )
+from srtbench.rollouts.tables import read_table
 
 __all__ = [
     "METRIC_SCHEMA",
@@ -28,6 +29,7 @@ __all__ = [
     "is_part",
     "part_files",
     "read_rollouts",
+    "read_table",
     "rollout_table",
     "write_parquet",
 ]

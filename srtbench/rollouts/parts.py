@@ -14,6 +14,8 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from srtbench.rollouts.tables import read_table
+
 SCHEMA_VERSION = 1
 
 Phase = Literal["train", "eval"]
@@ -189,9 +191,13 @@ def discard_after(folder: Path, step: int) -> int:
 def read_rollouts(
     folder: Path, phase: Phase | None = None, columns: Iterable[str] | None = None
 ) -> pa.Table:
-    """All rollouts of a run, in the order of phase, step and row; ``columns`` None: all."""
+    """All rollouts of a run, in the order of phase, step and row; ``columns`` None: all.
+
+    Raises:
+        StoreError: a part is damaged.
+    """
     names = list(columns) if columns is not None else None
-    tables = [pq.read_table(path, columns=names) for path in part_files(folder, phase)]
+    tables = [read_table(path, ROLLOUT_SCHEMA, names) for path in part_files(folder, phase)]
     if tables:
         return pa.concat_tables(tables)
     schema = pa.schema([ROLLOUT_SCHEMA.field(name) for name in names]) if names else ROLLOUT_SCHEMA

@@ -22,6 +22,9 @@ DECLARED = "declared"
 CONFIG_VERSION = 2
 """Version of the config.json that this srtbench writes."""
 
+_KEYS = {"version", "type", "spec", "execution", "declared", "trained_variant"}
+_KEYS |= {"versions", "platform", "cpu_count", "git"}  # the provenance
+
 Content = dict[str, Any]
 Work = RunSpec | StageSpec
 
@@ -60,6 +63,8 @@ def read_config(folder: Folder) -> Content:
             f"{path}: version: {version} is of a newer srtbench; this one reads up to "
             f"{CONFIG_VERSION}, so update srtbench"
         )
+    if unknown := [key for key in content if key not in _KEYS]:
+        raise StoreError(f"{path}: {unknown[0]}: is not known to this version of srtbench")
     for key in ("type", "spec"):
         if key not in content:
             raise StoreError(f"{path}: {key}: is missing")

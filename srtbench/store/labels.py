@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from srtbench.plan.stages import TEACHER_SEED
-from srtbench.rollouts import write_parquet
-from srtbench.store.files import read_table
+from srtbench.rollouts import read_table, write_parquet
 from srtbench.store.folders import Folder
 from srtbench.variants import TeacherLabel
 from srtbench.votes import VotingPolicy, vote

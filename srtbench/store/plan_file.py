@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from srtbench.plan import Plan, RunSpec
 from srtbench.store.files import checked, read_json, write_sealed
 from srtbench.variants import facts
+from srtbench.votes import VotingPolicy
 
 
 def _folder_name(name: str) -> str:
@@ -20,7 +21,7 @@ FolderName = Annotated[str, AfterValidator(_folder_name)]
 
 
 class _Row(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="forbid")
 
 
 class _Run(_Row):
@@ -45,6 +46,12 @@ class _Stage(_Row):
     stage_id: FolderName
     kind: str
     requires: list[str] = []
+    needs: dict[str, str] = {}  # older plans have these
+
+
+class _Revote(_Row):
+    of: str
+    voting: VotingPolicy
 
 
 class _Plan(_Row):
@@ -52,7 +59,7 @@ class _Plan(_Row):
     runs: list[_Run]
     stages: list[_Stage]
     root: str = ".."
-    revote: dict[str, Any] | None = None
+    revote: _Revote | None = None
 
 
 def run_row(run: RunSpec) -> dict[str, Any]:
@@ -99,5 +106,14 @@ def read_plan(sweep_path: Path) -> dict[str, Any]:
             f"{sweep_path}: no plan.json there, so no sweep; give the folder that "
             "`srtbench sweep` wrote, e.g. runs/smoke"
         ) from None
+    return plan_of(content, path)
+
+
+def plan_of(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The content of a plan.json, if it is one.
+
+    Raises:
+        StoreError: it is not.
+    """
     checked(_Plan, content, path, strict=True)
     return content

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from srtbench.answers.grader import Grader
 from srtbench.plan import RunSpec
 from srtbench.plan.stages import VotesStage
-from srtbench.rollouts import PROMPT_SCHEMA, read_rollouts
+from srtbench.rollouts import PROMPT_SCHEMA, read_rollouts, read_table
 from srtbench.rollouts.judge import Columns, Judge, runs_of
 from srtbench.store.configs import read_run_spec, read_stage_spec
-from srtbench.store.files import StoreError, read_table
+from srtbench.store.files import StoreError
 from srtbench.store.folders import Folder, SweepStore
 from srtbench.store.labels import count_votes, labels_path, read_labels
 from srtbench.store.plan_file import read_plan

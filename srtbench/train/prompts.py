@@ -6,15 +6,14 @@ from pathlib import Path
 from string import Formatter
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from srtbench.answers.grader import Grader
-from srtbench.config.datasets import DatasetConfig
+from srtbench.config.datasets import DatasetConfig, TableColumns
 from srtbench.config.models import TinyModel
 from srtbench.datasets import DatasetError, Problem
 from srtbench.datasets.splits import excerpt, normalise
 from srtbench.plan import EvalSetSpec, RunSpec
-from srtbench.rollouts import PROMPT_SCHEMA, write_parquet
+from srtbench.rollouts import PROMPT_SCHEMA, read_table, write_parquet
 from srtbench.store import Folder, SweepStore
 from srtbench.train.evaluate import Prompt
 
@@ -55,22 +54,25 @@ def _check_keys(
     dataset: DatasetConfig, problems: Sequence[Problem], statuses: Sequence[str]
 ) -> None:
     bad = [
-        f"{excerpt(problem.gold)} ({status})"
+        f"{problem.where}: {excerpt(problem.gold)} ({status})".removeprefix(": ")
         for problem, status in zip(problems, statuses, strict=True)
         if status != "ok"
     ]
     if bad:
+        table = isinstance(dataset, TableColumns)
+        rule = ", or leave such rows out with on_bad_gold: drop" if table else ""
         raise DatasetError(
             f"{dataset.label}: {len(bad)} of {len(problems)} {problems[0].split} gold answers have "
             f"no key as answer_kind {dataset.answer_kind}: {', '.join(bad[:3])}"
             f"{', ...' if len(bad) > 3 else ''}; choose another answer_kind, set gold_style if the "
-            "answer column holds more than the answer, or correct the answers"
+            f"answer column holds more than the answer, correct the answers{rule}"
         )
 
 
 def read_prompts(path: Path) -> list[Prompt]:
     """Prompts of a table, in its order."""
-    rows = pq.read_table(path, columns=["prompt_id", "prompt", "gold_key"]).to_pylist()
+    columns = ["prompt_id", "prompt", "gold_key"]
+    rows = read_table(path, PROMPT_SCHEMA, columns).to_pylist()
     return [Prompt(**row) for row in rows]
 
 
@@ -92,16 +94,20 @@ def write_run_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> None:
             a question of an evaluation set.
     """
     sources = [spec.needs.train_prompts, spec.needs.eval_prompts]
-    tables = [pq.read_table(store.stage(stage).prompts_path) for stage in dict.fromkeys(sources)]
+    tables = [
+        read_table(store.stage(stage).prompts_path, PROMPT_SCHEMA)
+        for stage in dict.fromkeys(sources)
+    ]
     table = pa.concat_tables(tables)
     if isinstance(spec.model, TinyModel) and spec.needs.start_model:
-        warm = pq.read_table(store.stage(spec.needs.start_model).prompts_path)
+        warm = read_table(store.stage(spec.needs.start_model).prompts_path, PROMPT_SCHEMA)
         _check_disjoint(pa.concat_tables([table, warm]))
     else:
         warm = table.slice(0, 0)
         _check_disjoint(table)
     for one in spec.eval_sets:
-        found = pq.read_table(store.stage(one.needs.prompts).prompts_path)
+        path = store.stage(one.needs.prompts).prompts_path
+        found = read_table(path, PROMPT_SCHEMA)
         table = _without_set(spec, one, found, table, warm)
         write_parquet(_labelled(found, one.label), folder.eval_set(one.label).prompts_path)
     write_parquet(_labelled(table, spec.dataset_label), folder.prompts_path)

@@ -17,7 +17,7 @@ from srtbench.config.datasets import (
     SplitShares,
 )
 from srtbench.config.models import TinyModel
-from srtbench.datasets import DatasetError, Problem, load_problems
+from srtbench.datasets import DatasetError, Problem, draw_problems, load_problems
 from srtbench.models.warm_start import Example, WarmStartResult, check_count
 from srtbench.plan.stages import WarmStart
 from srtbench.store import Folder
@@ -192,7 +192,7 @@ def test_a_pool_that_cannot_work_stops_before_the_model_is_built(
             split=SplitShares(train=0.05, eval=0.05, warm_start=0.9),
         )
         monkeypatch.setattr(
-            stages, "load_problems", lambda *_: load_problems(dataset, "warm_start", 1)
+            stages, "draw_problems", lambda *_: draw_problems(dataset, "warm_start", 1)
         )
         message = "a: nothing is left to train on: of 1 warm-start prompts"
     spec = WarmStart(stage_id="warm", model=TinyModel(), dataset=dataset, max_completion_length=8)

@@ -249,7 +249,10 @@ def test_a_cut_tail_of_a_run_that_is_not_done_is_a_breach(copied: Path, phase: s
 
 
 def test_runs_that_never_began_are_no_breach(tmp_path: Path) -> None:
-    runs = [{"run_id": name} for name in ("absent", "stage-failed", "stopped-early")]
+    labels = {"model": "m", "dataset": "d", "variant": "srt", "variant_type": "srt"}
+    numbers = {"seed": 0, "total_steps": 10}
+    names = ("absent", "stage-failed", "stopped-early")
+    runs = [{"run_id": name, **labels, **numbers} for name in names]
     write_json(tmp_path / "plan.json", {"sweep": "some", "runs": runs, "stages": []})
     Folder(tmp_path / "stage-failed").update_status(state="failed", error="shared stage failed")
     early = Folder(tmp_path / "stopped-early")

@@ -17,10 +17,10 @@ from srtbench.cli.evidence_text import revote_text
 from srtbench.plan import StageSpec
 from srtbench.replay.audit import audit_sweep
 from srtbench.replay.revote import revote_sweep
-from srtbench.rollouts import PROMPT_SCHEMA
+from srtbench.rollouts import PROMPT_SCHEMA, read_table
 from srtbench.store import Folder, StoreError, read_json, read_plan, write_json
 from srtbench.store.configs import CONFIG_VERSION, read_run_spec, read_spec
-from srtbench.store.files import held, read_table
+from srtbench.store.files import held
 from srtbench.store.labels import LABEL_SCHEMA, read_labels
 from srtbench.store.runs import open_runs
 from srtbench.votes import VotingPolicy

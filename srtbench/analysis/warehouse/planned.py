@@ -1,11 +1,15 @@
 """Rows of the view ``runs``, from plan.json and the status.json and config.json of each run."""
 
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pydantic import BaseModel, Field
 
 from srtbench.analysis.warehouse.caveats import caveat
 from srtbench.analysis.warehouse.files import OWN
+from srtbench.store.configs import CONFIG_VERSION
+from srtbench.store.files import checked
 from srtbench.variants import VARIANTS
 
 RUN_SCHEMA = pa.schema(
@@ -50,6 +54,41 @@ SET_SCHEMA = pa.schema(
         ("set_order", pa.int32()),
     ]
 )
+
+
+class _Train(BaseModel):
+    algorithm: str
+    learning_rate: float
+    beta: float
+    prompts_per_step: int
+    num_generations: int
+
+
+class _Start(BaseModel):
+    rule: str | None = None
+
+
+class _Spec(BaseModel):
+    train: _Train
+    starts_from: _Start | None = None
+
+
+class _Config(BaseModel):
+    """What the views take from a config.json."""
+
+    version: int = Field(1, ge=1, le=CONFIG_VERSION)
+
+
+def check_config(content: dict[str, Any], path: Path) -> None:
+    """Whether a config.json has what the views take from it.
+
+    Raises:
+        StoreError: it does not, or a newer srtbench wrote it.
+    """
+    checked(_Config, content, path)
+    checked(_Spec, content.get("spec", content), path, "spec")
+
+
 _TRAIN_KEYS = ("algorithm", "learning_rate", "beta", "prompts_per_step", "num_generations")
 
 
@@ -75,7 +114,7 @@ def planned_runs(
             same_type.append(run["variant"])
         status = statuses.get(run["run_id"], {})
         config = configs.get(run["run_id"], {})
-        train = config.get("spec", config).get("train") or {}
+        train = config.get("spec", config).get("train", {})
         row = {
             "sweep": sweep,
             "run_order": position,

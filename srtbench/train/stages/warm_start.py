@@ -1,9 +1,6 @@
 """The stage that makes a tiny start model."""
 
-from collections.abc import Sequence
-from typing import Any
-
-from srtbench.datasets import Problem, load_problems
+from srtbench.datasets import draw_problems
 from srtbench.datasets.splits import normalise
 from srtbench.engines.base import Completion
 from srtbench.models.tiny import build_tiny
@@ -12,13 +9,17 @@ from srtbench.plan.stages import WarmStart
 from srtbench.rollouts import write_parquet
 from srtbench.store import Folder, write_json
 from srtbench.train.prompts import grader_of, prompt_table
+from srtbench.train.stages.target_checks import (
+    WarmStartError,
+    check_alphabet,
+    check_lengths,
+    check_targets,
+)
+
+__all__ = ["WARM_START_PROMPTS", "WarmStartError", "make_start_model"]
 
 WARM_START_PROMPTS = 2000
 """Warm-start prompts per level, at most."""
-
-
-class WarmStartError(RuntimeError):
-    """A warm start did not reach its accuracy."""
 
 
 def make_start_model(spec: WarmStart, folder: Folder) -> None:
@@ -28,7 +29,8 @@ def make_start_model(spec: WarmStart, folder: Folder) -> None:
         WarmStartError: it cannot be trained or checked, or does not reach the accuracy.
     """
     dataset, config = spec.dataset, spec.model.warm_start
-    problems = load_problems(dataset, "warm_start", WARM_START_PROMPTS)
+    drawn = draw_problems(dataset, "warm_start", WARM_START_PROMPTS)
+    problems = drawn.problems
     level = getattr(dataset, "level", None)
     weights: dict[int | None, float] = {level: 1.0}
     if dataset.warm_start_levels:
@@ -50,6 +52,7 @@ def make_start_model(spec: WarmStart, folder: Folder) -> None:
     write_parquet(prompt_table(dataset, problems), folder.prompts_path)
 
     grader = grader_of(dataset)
+    check_targets(grader, problems)
     golds = grader.gold_keys([problem.gold for problem in checked])
 
     def is_right(index: int, completion: Completion) -> bool:
@@ -57,7 +60,8 @@ def make_start_model(spec: WarmStart, folder: Folder) -> None:
         return key is not None and key == golds[index]
 
     model, tokenizer = build_tiny(spec.model)
-    _check_alphabet(tokenizer, problems)
+    check_alphabet(tokenizer, problems)
+    check_lengths(tokenizer, checked, spec.max_completion_length, config.target_accuracy)
     folder.update_status(total_steps=config.max_steps)
     result = warm_start(
         model,
@@ -86,6 +90,7 @@ def make_start_model(spec: WarmStart, folder: Folder) -> None:
     write_json(
         folder.path / "result.json",
         {
+            "dropped": drawn.dropped.counts(),
             "steps": result.steps,
             "accuracy": result.accuracy,
             "check_prompts": len(checked),
@@ -93,20 +98,6 @@ def make_start_model(spec: WarmStart, folder: Folder) -> None:
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
         },
     )
-
-
-def _check_alphabet(tokenizer: Any, problems: Sequence[Problem]) -> None:
-    """Every character of the prompts and targets must have a token."""
-    texts = {char for problem in problems for char in problem.prompt + problem.target}
-    unknown = [
-        char for char in sorted(texts) if tokenizer.unk_token_id in tokenizer(char).input_ids
-    ]
-    words = set(tokenizer.get_vocab())
-    missing = [char for char in unknown if not any(char in word for word in words)]
-    if missing:
-        raise WarmStartError(
-            f"the tiny model's alphabet lacks {''.join(missing)!r}: add them to `alphabet`"
-        )
 
 
 def _progress(folder: Folder, step: int, accuracy: float) -> None:
