@@ -1,23 +1,65 @@
 """Audit of what a run was given: prompts, gold keys, teacher labels."""
 
 from collections.abc import Iterator
+from typing import Any
 
+from srtbench.answers.grader import Grader
+from srtbench.config.datasets import DatasetConfig
 from srtbench.rollouts import PROMPT_SCHEMA, read_table
 from srtbench.rollouts.sameness import normalise, prompt_id
+from srtbench.store import Folder
 from srtbench.store.runs import LoggedRun, teacher_votes
 
 Found = Iterator[tuple[str, str, str]]
 
 
+def prompt_rows(folder: Folder) -> list[dict[str, Any]]:
+    """Rows of a folder's prompts.parquet; raises as `read_table`."""
+    rows: list[dict[str, Any]] = read_table(folder.prompts_path, PROMPT_SCHEMA).to_pylist()
+    return rows
+
+
 def check_prompts(run: LoggedRun) -> Found:
     """Ids and gold keys follow from the texts, and the splits do not overlap."""
-    rows = read_table(run.folder.prompts_path, PROMPT_SCHEMA).to_pylist()
-    if twice := len(rows) - len(run.prompts):
-        yield "prompts", "prompts.parquet", f"{twice} prompt ids stand twice"
-    keys = run.grader.gold_keys([row["gold_answer"] for row in rows])
+    rows, label = prompt_rows(run.folder), run.spec.dataset_label
+    yield from check_prompt_rows(rows, run.spec.dataset, {"train", "eval"}, label=label)
     owners: dict[str, str] = {}
+    for row in rows:
+        other = owners.setdefault(normalise(row["prompt"]), row["split"])
+        if other != row["split"]:
+            yield "prompts", f"prompt {row['prompt_id']}", f"is in {other} and {row['split']}"
+    yield from _warm_start_overlap(run, owners)
+
+
+def check_prompt_rows(
+    rows: list[dict[str, Any]],
+    dataset: DatasetConfig,
+    splits: set[str],
+    *,
+    label: str,
+    level: bool = True,
+) -> Found:
+    """What each prompt says follows from its text, its gold answer and the configuration.
+
+    Args:
+        splits: those that may stand there. label: of the dataset.
+        level: whether all are of the dataset's level.
+    """
+    if twice := len(rows) - len({row["prompt_id"] for row in rows}):
+        yield "prompts", "prompts.parquet", f"{twice} prompt ids stand twice"
+    wanted = getattr(dataset, "level", None) if level else None
+    golds = [row["gold_answer"] for row in rows]
+    keys = Grader(dataset.answer_style, dataset.answer_kind).gold_keys(golds)
     for row, key in zip(rows, keys, strict=True):
         where = f"prompt {row['prompt_id']}"
+        if row["split"] not in splits:
+            yield "prompts", where, f"split is {row['split']!r}"
+        if row["dataset"] != label:
+            yield "prompts", where, f"dataset is {row['dataset']!r}, not {label!r}"
+        if wanted is not None and row["level"] != wanted:
+            yield "prompts", where, f"level is {row['level']}, not {wanted}"
+        if row["level"] is not None and not _has_levels(dataset):
+            yield "prompts", where, f"level is {row['level']}, but the dataset has none"
         if prompt_id(row["prompt"]) != row["prompt_id"]:
             yield "prompts", where, "its id is not the hash of its text"
         if key != row["gold_key"]:
@@ -26,10 +68,10 @@ def check_prompts(run: LoggedRun) -> Found:
                 where,
                 f"gold_key is {row['gold_key']!r}, its gold answer gives {key!r}",
             )
-        other = owners.setdefault(normalise(row["prompt"]), row["split"])
-        if other != row["split"]:
-            yield "prompts", where, f"is in {other} and {row['split']}"
-    yield from _warm_start_overlap(run, owners)
+
+
+def _has_levels(dataset: DatasetConfig) -> bool:
+    return hasattr(dataset, "level") or getattr(dataset, "level_column", None) is not None
 
 
 def _warm_start_overlap(run: LoggedRun, owners: dict[str, str]) -> Found:

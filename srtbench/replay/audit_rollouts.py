@@ -2,19 +2,21 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from srtbench.answers.grader import gold_reward
+from srtbench.answers.grader import Grader, gold_reward
 from srtbench.plan.generation import GenerationShape
 from srtbench.replay.advantages import advantage_tolerance, advantages
-from srtbench.rollouts import METRIC_SCHEMA, read_table
+from srtbench.rollouts import read_rollouts
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
 from srtbench.store.configs import declared
 from srtbench.store.runs import LoggedRun
 from srtbench.variants import TOKEN_STATISTICS, facts
+from srtbench.votes import VotingPolicy
 
 Found = Iterator[tuple[str, str, str]]
 _FAILED = ("timeout", "error")
@@ -79,51 +81,84 @@ def check_eval(run: LoggedRun, columns: Columns, checked: Counter[str], *, done:
     due = [step for step in spec.eval_steps if done or step <= max(logged, default=-1)]
     if logged != due:
         yield "step", "eval", f"evaluated at steps {logged}, not {due}"
+    order: list[str] = []
     for start, stop in steps:
         step = columns["step"][start]
         if {*columns["prompt_id"][start:stop]} != held_out or stop - start != size * len(held_out):
             yield "prompt_id", f"eval step {step}", "not every held-out prompt has its completions"
-        names = [f"eval-{step}-{row // size}" for row in range(stop - start)]
-        keys = columns["answer_key"][start:stop]
-        voted = {"step": [step] * len(keys), "group_id": names, "answer_key": keys}
-        outcomes = eval_votes(voted, run.revoted)
-        for first in range(start, stop, size):
-            part = slice(first, min(first + size, stop))
-            group_id = names[first - start]
-            where = f"eval step {step} group {group_id}"
-            yield from _check_group(columns, part, size, group_id, where)
-            for name, values in outcomes.items():
-                again = values[first - start : part.stop - start]
-                yield from _compare(columns, part, name, again, where)
-            for name in ("train_reward", "advantage", *TOKEN_STATISTICS):
-                yield from _compare(columns, part, name, [None] * size, where)
+        order = order or columns["prompt_id"][start:stop]
+        if columns["prompt_id"][start:stop] != order:
+            yield "prompt_id", f"eval step {step}", "not in the order of the evaluation before"
+        yield from check_evaluation(columns, start, stop, size, run.revoted)
         checked.update({"pseudo_label": stop - start, "vote_share": stop - start})
+
+
+def check_evaluation(
+    columns: Columns, start: int, stop: int, size: int, rule: VotingPolicy | None
+) -> Found:
+    """Groups and majorities of one evaluation, whose rows are ``start`` to ``stop``."""
+    step = columns["step"][start] if stop > start else 0
+    names = [f"eval-{step}-{row // size}" for row in range(stop - start)]
+    keys = columns["answer_key"][start:stop]
+    voted: Columns = {"step": [step] * len(keys), "group_id": names, "answer_key": keys}
+    outcomes = eval_votes(voted, rule) if keys else {}
+    for first in range(start, stop, size):
+        part = slice(first, min(first + size, stop))
+        group_id = names[first - start]
+        where = f"eval step {step} group {group_id}"
+        yield from _check_group(columns, part, size, group_id, where)
+        for name, values in outcomes.items():
+            again = values[first - start : part.stop - start]
+            yield from _compare(columns, part, name, again, where)
+        for name in ("train_reward", "advantage", *TOKEN_STATISTICS):
+            yield from _compare(columns, part, name, [None] * size, where)
 
 
 def _check_rows(run: LoggedRun, columns: Columns, phase: str, checked: Counter[str]) -> Found:
     """What each row says of its own text; votes that were not trained on included."""
-    yield from _check_text(run, columns, phase, phase, checked)
+    limit = run.spec.train.max_completion_length
+    author = Author(run.spec.run_id, run.grader, run.prompts, limit)
+    graded = ("answer", "answer_key", "gold_reward", "verifier_status")
+    yield from check_text(author, columns, phase, phase)
+    checked.update(dict.fromkeys(graded, len(columns["run_id"])))
     if phase == "train":
-        for group_id, votes in run.votes.items():
-            yield from _check_text(run, votes, "train", f"votes of {group_id},", checked)
+        votes: Columns = read_rollouts(run.folder.votes_path).to_pydict()
+        yield from check_text(author, votes, "train", "votes")
+        checked.update(dict.fromkeys(graded, len(votes["run_id"])))
+        silent = ("train_reward", "advantage", *TOKEN_STATISTICS)
+        for name in silent:
+            if any(value is not None for value in votes[name]):
+                yield name, "votes", "further votes have none"
 
 
-def _check_text(
-    run: LoggedRun, columns: Columns, phase: str, name: str, checked: Counter[str]
-) -> Found:
-    spec, rows = run.spec, len(columns["run_id"])
-    graded = run.grader.grade(columns["completion"])
-    golds = [run.gold_keys.get(prompt) for prompt in columns["prompt_id"]]
-    limit = spec.train.max_completion_length
-    for row in range(rows):
+@dataclass(frozen=True)
+class Author:
+    """Who logged rollouts, and what of.
+
+    Attributes:
+        run_id: of the run, or id of the stage. prompts: prompt_id -> its row.
+        limit: longest completion, in tokens.
+    """
+
+    run_id: str
+    grader: Grader
+    prompts: Mapping[str, Mapping[str, Any]]
+    limit: int
+
+
+def check_text(author: Author, columns: Columns, phase: str, name: str) -> Found:
+    """What each row says of its own text."""
+    graded, limit = author.grader.grade(columns["completion"]), author.limit
+    golds = [author.prompts.get(one, {}).get("gold_key") for one in columns["prompt_id"]]
+    for row in range(len(columns["run_id"])):
         found = {column: columns[column][row] for column in _ROW_COLUMNS}
         where = f"{name} step {columns['step'][row]} row {row}"
         if found["phase"] != phase:
             yield "phase", where, f"is {found['phase']!r}"
-        if found["run_id"] != spec.run_id:
+        if found["run_id"] != author.run_id:
             yield "run_id", where, f"is {found['run_id']!r}"
-        if found["prompt_id"] not in run.prompts:
-            yield "prompt_id", where, f"{found['prompt_id']!r} is no prompt of the run"
+        if found["prompt_id"] not in author.prompts:
+            yield "prompt_id", where, f"{found['prompt_id']!r} is no prompt that was asked"
         if found["answer"] != graded.answers[row]:
             yield "answer", where, f"{found['answer']!r}, the text gives {graded.answers[row]!r}"
         status, key = graded.statuses[row], graded.keys[row]
@@ -145,7 +180,6 @@ def _check_text(
         if found["truncated"] and tokens not in (0, limit):
             yield "truncated", where, f"cut off after {tokens} of {limit} tokens"
         yield from _check_ranges(found, where)
-    checked.update(dict.fromkeys(("answer", "answer_key", "gold_reward", "verifier_status"), rows))
 
 
 _ROW_COLUMNS = (
@@ -255,34 +289,3 @@ def _compare(columns: Columns, part: slice, name: str, derived: list[Any], where
             equal = logged == again
         if not equal:
             yield name, f"{where} row {offset}", f"{logged!r}, derived again {again!r}"
-
-
-def check_metrics(run: LoggedRun, columns: Columns, checked: Counter[str]) -> Found:
-    """Columns that no text gives, against what the trainer logged of the same step."""
-    if not run.folder.metrics_path.is_file():
-        return
-    table = read_table(run.folder.metrics_path, METRIC_SCHEMA).to_pydict()
-    logged = dict(
-        zip(zip(table["step"], table["metric"], strict=True), table["value"], strict=True)
-    )
-    every = GenerationShape.of(run.spec).every
-    for start, stop in runs_of(columns["step"]):
-        step = columns["step"][start]
-        for column, metric in _SECOND_RECORDS.items():
-            known = [float(v) for v in columns[column][start:stop] if v is not None]
-            own = metric.startswith("rollouts/")  # logged once the generation is used up
-            value = logged.get((step + every - 1 if own else step, metric))
-            if value is None:
-                continue
-            mean = sum(known) / len(known) if known else math.nan
-            if not math.isclose(mean, value, rel_tol=1e-5, abs_tol=1e-6):
-                message = f"mean {mean:.7g}, but metrics.parquet has {metric} = {value:.7g}"
-                yield column, f"train step {step}", message
-            checked[column] += stop - start
-
-
-_SECOND_RECORDS = {
-    "truncated": "completions/clipped_ratio",
-    "completion_tokens": "completions/mean_length",
-    **{name: f"rollouts/{name}" for name in TOKEN_STATISTICS},
-}

@@ -31,7 +31,8 @@ from srtbench.rollouts import (
     write_parquet,
 )
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
-from srtbench.store import Folder, StoreError, read_json, write_json
+from srtbench.store import Folder, StoreError, read_json
+from srtbench.store.files import write_sealed
 from srtbench.store.runs import LoggedRun, LoggedSweep, open_runs
 from srtbench.store.spreadsheet import csv_cell
 from srtbench.variants import from_outside, with_voting
@@ -171,7 +172,7 @@ def _write(
         "root": os.path.relpath(root, target.resolve()),
         "revote": {"of": plan["sweep"], "voting": voting.model_dump()},
     }
-    write_json(partial / "plan.json", content)
+    write_sealed(partial / "plan.json", content)
     table = pa.Table.from_pylist([vars(row) for row in rows]).to_pandas()
     for name in ("run_id", "variant", "problem"):
         table[name] = [csv_cell(cell) if isinstance(cell, str) else cell for cell in table[name]]
@@ -290,7 +291,7 @@ def _copy(run: LoggedRun, folder: Folder, config: Any, votes: bool) -> None:
     content = read_json(run.folder.config_path)
     content.setdefault(TRAINED_VARIANT, content["spec"]["variant"])
     content["spec"]["variant"] = config.model_dump(mode="json")
-    write_json(folder.config_path, content)
+    write_sealed(folder.config_path, content)
     run.folder.read_status()  # a damaged one is not handed on
     for name in ("status.json", "prompts.parquet"):
         if (run.folder.path / name).is_file():

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from srtbench.plan import RunSpec, StageSpec
 from srtbench.plan.stages import AnyStage
-from srtbench.store.files import StoreError, checked, read_json, write_json
+from srtbench.store.files import StoreError, checked, read_json, write_sealed
 from srtbench.store.folders import Folder
 from srtbench.store.upgrade import upgrade_run, upgrade_stage
 from srtbench.variants import facts, from_outside
@@ -44,7 +44,7 @@ def write_config(folder: Folder, work: Work, execution: Content, provenance: Con
     }
     if isinstance(work, RunSpec):
         content[DECLARED] = facts(work.variant).declared(work.train.num_generations)
-    write_json(folder.config_path, content)
+    write_sealed(folder.config_path, content)
 
 
 def read_config(folder: Folder) -> Content:

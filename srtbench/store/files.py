@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +16,29 @@ from pydantic import TypeAdapter, ValidationError
 from srtbench.config.errors import StoreError as StoreError
 
 T = TypeVar("T")
+
+
+SEAL = "seal"
+"""Key of a file's seal. It tells an edit by hand or a mixed-up copy, and says nothing against
+whoever seals a file anew."""
+
+
+def seal_of(content: dict[str, Any]) -> str:
+    """SHA-256 of everything else in a file's content."""
+    rest = {key: value for key, value in content.items() if key != SEAL}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def seal_broken(content: dict[str, Any]) -> bool:
+    """Whether a file that has a seal is not as it was written; older files have none."""
+    return SEAL in content and content[SEAL] != seal_of(content)
+
+
+def write_sealed(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object with its seal."""
+    plain = json.loads(json.dumps(content))  # as it will be read: tuples are lists, keys strings
+    write_json(path, plain | {SEAL: seal_of(plain)})
 
 
 def write_json(path: Path, content: Any) -> None:

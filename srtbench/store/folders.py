@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from srtbench.plan import Plan, RunSpec, StageSpec
-from srtbench.store.files import StoreError, held, remove_leftovers, write_json
+from srtbench.store.files import StoreError, held, remove_leftovers, write_sealed
 from srtbench.store.plan_file import write_plan
 from srtbench.store.status import Status, read_status
 
@@ -102,7 +102,7 @@ class Folder:
 
     def write_status(self, status: Status) -> None:
         """Replace the status."""
-        write_json(self.status_path, asdict(replace(status, updated=time.time())))
+        write_sealed(self.status_path, asdict(replace(status, updated=time.time())))
 
     def update_status(self, **changes: Any) -> Status:
         """Change some fields of the status."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from srtbench.plan import Plan, RunSpec
-from srtbench.store.files import checked, read_json, write_json
+from srtbench.store.files import checked, read_json, write_sealed
 from srtbench.variants import facts
 from srtbench.votes import VotingPolicy
 
@@ -89,7 +89,7 @@ def write_plan(path: Path, plan: Plan) -> None:
         {"stage_id": stage.stage_id, "kind": stage.kind, "requires": stage.requires}
         for stage in plan.stages
     ]
-    write_json(path, {"sweep": plan.name, "runs": runs, "stages": stages})
+    write_sealed(path, {"sweep": plan.name, "runs": runs, "stages": stages})
 
 
 def read_plan(sweep_path: Path) -> dict[str, Any]:

@@ -114,7 +114,8 @@ def eval_sets(run: LoggedRun) -> Iterator[tuple[str, LoggedRun]]:
         evaluation = run.spec.eval.model_copy(
             update={"every": one.every or train.steps, "samples": sampling.samples}
         )
-        changes = {"dataset": one.dataset, "train": train, "eval": evaluation, "eval_sets": ()}
+        changes: dict[str, Any] = {"dataset_label": one.label}
+        changes |= {"dataset": one.dataset, "train": train, "eval": evaluation, "eval_sets": ()}
         yield one.label, LoggedRun(run.spec.model_copy(update=changes), folder, run.store)
 
 

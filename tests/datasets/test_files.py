@@ -341,7 +341,7 @@ def test_a_file_without_rows_is_an_error(tmp_path: Path) -> None:
 
 
 def _data(name: str) -> Path:
-    default = Path(__file__).parents[2] / "shared" / "data"
+    default = Path(__file__).parents[3] / "shared" / "data"
     path = Path(os.environ.get("SRTBENCH_DATA", default)) / name
     if not path.is_file():
         pytest.skip(f"{name} is not here: set SRTBENCH_DATA to the folder that holds it")

@@ -10,6 +10,7 @@ from srtbench.analysis.warehouse.caveats import caveat
 from srtbench.analysis.warehouse.files import OWN
 from srtbench.store.configs import CONFIG_VERSION
 from srtbench.store.files import checked
+from srtbench.variants import VARIANTS
 
 RUN_SCHEMA = pa.schema(
     [
@@ -29,6 +30,7 @@ RUN_SCHEMA = pa.schema(
         ("step", pa.int32()),
         ("total_steps", pa.int32()),
         ("trains_on_eval_prompts", pa.bool_()),
+        ("uses_gold", pa.bool_()),
         ("starts_from", pa.string()),
         ("start_rule", pa.string()),
         ("caveat", pa.string()),
@@ -124,6 +126,7 @@ def planned_runs(
             "error": status.get("error"),
             "wall_seconds": status.get("wall_seconds", 0.0),
             "trains_on_eval_prompts": run.get("trains_on_eval_prompts", False),
+            "uses_gold": _uses_gold(run),
             "caveat": caveat(run["run_id"], planned),
             "base_eval": run.get("stages", {}).get("base_eval"),
         }
@@ -143,6 +146,14 @@ def planned_runs(
             row[key] = run.get(key)
         rows.append(row | {key: train.get(key) for key in _TRAIN_KEYS})
     return rows
+
+
+def _uses_gold(run: dict[str, Any]) -> bool | None:
+    """What the plan says; of a plan that does not say it, what a built-in variant is known for."""
+    if run.get("uses_gold") is not None:
+        return bool(run["uses_gold"])
+    known = VARIANTS.get(run.get("variant_type", ""))
+    return None if known is None else bool(known.uses_gold)
 
 
 def planned_sets(plan: dict[str, Any], sweep: str) -> list[dict[str, Any]]:
