@@ -40,6 +40,13 @@ def _other_column(table: pa.Table) -> pa.Table:
     return table.set_column(0, table.column_names[0], rows)
 
 
+def _without_values(table: pa.Table) -> pa.Table:
+    """A column that every reader needs is empty."""
+    name = next(one for one in ("prompt_id", "step") if one in table.column_names)
+    place = table.column_names.index(name)
+    return table.set_column(place, name, pa.nulls(len(table), table.schema.field(name).type))
+
+
 def _newer(table: pa.Table) -> pa.Table:
     return table.replace_schema_metadata({"srtbench_schema_version": "99"})
 
@@ -66,11 +73,7 @@ TABLE_DAMAGE: dict[str, Callable[[Path], None]] = {
     "newer": _table(_newer),
     "no column": _table(lambda t: t.drop_columns([t.column_names[0]])),
     "no rows": _table(lambda t: t.slice(0, 0)),
-    "empty values": _table(
-        lambda t: t.set_column(
-            0, t.column_names[0], pa.array([None] * len(t), t.schema.field(0).type)
-        )
-    ),
+    "empty values": _table(_without_values),
 }
 
 

@@ -61,7 +61,7 @@ def views(sweep: Path, out: Path) -> tuple[str, int]:
         warnings.simplefilter("always", CorruptFileWarning)
         try:
             connection = open_sweep(sweep, check="data")
-        except ValueError as error:
+        except (ValueError, FileNotFoundError) as error:
             return str(error), 2
         planned = connection.execute("SELECT count(*) FROM runs").fetchone()
     assert planned == (OTHER_RUNS + 1,)
@@ -112,8 +112,8 @@ def test_damage_is_named_and_no_traceback(runs: Path, file: str, damage: str) ->
         said.append(path.name in text or code != 0)
         if file == f"{RUN}/config.json" and reader == "revote":
             assert code == 0, "the other runs go on"
-    if path.parent.name != "base_eval-550052dd" and READ_BY[file] != ("views",):
-        assert any(said)
+    unseen = READ_BY[file] == ("views",) or file.startswith("_stages/warm_start")
+    assert any(said) or (nameless and unseen)
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "binary", "wrong type", "newer", "no rows"])

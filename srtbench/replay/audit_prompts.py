@@ -79,7 +79,7 @@ def _warm_start_overlap(run: LoggedRun, owners: dict[str, str]) -> Found:
     path = run.store.stage(stage).prompts_path if stage else None
     if path is None or not path.is_file():
         return
-    for prompt in read_table(path, PROMPT_SCHEMA, ["prompt"])["prompt"].to_pylist():
+    for prompt in read_table(path, PROMPT_SCHEMA)["prompt"].to_pylist():
         if (split := owners.get(normalise(prompt))) is not None:
             yield "prompts", f"prompt {prompt[:40]!r}", f"is in warm_start and {split}"
 

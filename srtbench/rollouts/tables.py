@@ -19,7 +19,7 @@ def read_table(
     schema: pa.Schema,
     columns: Sequence[str] | None = None,
 ) -> pa.Table:
-    """A Parquet file that holds at least ``columns`` of a schema, of its types, and no other ones.
+    """A Parquet file that has the columns of a schema, of its types, and no other ones.
 
     Args:
         columns: those to read; None: all, those of ``FURTHER`` too.
@@ -31,7 +31,7 @@ def read_table(
     names = list(schema.names if columns is None else columns)
     try:
         with pq.ParquetFile(path) as file:
-            _check_schema(path, file.schema_arrow, schema, names)
+            _check_schema(path, file.schema_arrow, schema)
             table: pa.Table = file.read(columns)
     except FileNotFoundError:
         raise
@@ -46,7 +46,7 @@ def read_table(
     return table
 
 
-def _check_schema(path: Path, found: pa.Schema, schema: pa.Schema, names: Sequence[str]) -> None:
+def _check_schema(path: Path, found: pa.Schema, schema: pa.Schema) -> None:
     newest = (schema.metadata or {}).get(VERSION_KEY)
     version = (found.metadata or {}).get(VERSION_KEY)
     if newest is not None and version is not None and _number(version) > _number(newest):
@@ -54,7 +54,7 @@ def _check_schema(path: Path, found: pa.Schema, schema: pa.Schema, names: Sequen
             f"{path}: its schema has version {version.decode(errors='replace')}; this srtbench "
             f"reads up to {newest.decode()}, so update srtbench"
         )
-    for field in map(schema.field, names):
+    for field in schema:
         if field.name not in found.names:
             raise StoreError(f"{path}: has no column '{field.name}'")
         kind = found.field(field.name).type

@@ -68,6 +68,8 @@ def read_config(folder: Folder) -> Content:
     for key in ("type", "spec"):
         if key not in content:
             raise StoreError(f"{path}: {key}: is missing")
+    if content["type"] not in ("run", "stage"):
+        raise StoreError(f"{path}: type: {content['type']!r} is neither run nor stage")
     for number in range(version, CONFIG_VERSION):
         try:
             content = _UPGRADES[number](content)
@@ -121,6 +123,4 @@ def read_stage_spec(folder: Folder) -> StageSpec:
 def read_spec(folder: Folder) -> Work:
     """The specification of either; raises as `read_config`."""
     kind = read_config(folder)["type"]
-    if kind not in ("run", "stage"):
-        raise StoreError(f"{folder.config_path}: type: {kind!r} is neither run nor stage")
     return read_run_spec(folder) if kind == "run" else read_stage_spec(folder)

@@ -173,7 +173,8 @@ def test_tables_are_checked(tmp_path: Path) -> None:
     pq.write_table(pa.table({"prompt_id": ["p"]}), path)
     with pytest.raises(StoreError, match="has no column 'pseudo_label'"):
         read_table(path, LABEL_SCHEMA)
-    pq.write_table(pa.table({"prompt_id": pa.array([None], pa.string())}), path)
+    nulls = {field.name: pa.nulls(1, field.type) for field in PROMPT_SCHEMA}
+    pq.write_table(pa.table(nulls), path)
     with pytest.raises(StoreError, match="column 'prompt_id' has 1 empty values"):
         read_table(path, PROMPT_SCHEMA, ["prompt_id"])
 
