@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from srtbench.plan import RunSpec, StageSpec
 from srtbench.plan.stages import AnyStage
-from srtbench.store.files import StoreError, checked, read_json, write_sealed
+from srtbench.store.files import SEAL, StoreError, checked, read_json, write_sealed
 from srtbench.store.folders import Folder
 from srtbench.store.upgrade import upgrade_run, upgrade_stage
 from srtbench.variants import facts, from_outside
@@ -22,7 +22,7 @@ DECLARED = "declared"
 CONFIG_VERSION = 2
 """Version of the config.json that this srtbench writes."""
 
-_KEYS = {"version", "type", "spec", "execution", "declared", "trained_variant"}
+_KEYS = {"version", "type", "spec", "execution", DECLARED, "trained_variant", SEAL}
 _KEYS |= {"versions", "platform", "cpu_count", "git"}  # the provenance
 
 Content = dict[str, Any]

@@ -60,6 +60,7 @@ class _Plan(_Row):
     stages: list[_Stage]
     root: str = ".."
     revote: _Revote | None = None
+    seal: str = ""
 
 
 def run_row(run: RunSpec) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import psutil
 
-from srtbench.store.files import StoreError, checked, read_json
+from srtbench.store.files import SEAL, StoreError, checked, read_json
 
 State = Literal["waiting", "running", "done", "failed", "interrupted"]
 
@@ -76,6 +76,7 @@ def status_of(content: dict[str, Any], path: Path) -> Status:
     Raises:
         StoreError: it is none.
     """
+    content = {key: value for key, value in content.items() if key != SEAL}
     if unknown := [key for key in content if key not in Status.__dataclass_fields__]:
         raise StoreError(f"{path}: {unknown[0]}: is not known to this version of srtbench")
     return checked(Status, content, path, strict=True)
