@@ -6,7 +6,8 @@ python -m analysis.accuracy runs/smoke --out figures
 import duckdb
 
 from analysis.common import MissingError, main
-from srtbench.analysis.figures.sheets import Sheet, accuracy_sheet
+from srtbench.analysis.figures.panels import Sheet
+from srtbench.analysis.figures.sheets import accuracy_sheet
 from srtbench.analysis.frames import frame
 
 

@@ -9,7 +9,7 @@ import duckdb
 
 import srtbench
 from srtbench.analysis.figures import save
-from srtbench.analysis.figures.sheets import Sheet
+from srtbench.analysis.figures.panels import Sheet
 
 
 class MissingError(Exception):

@@ -9,7 +9,7 @@ import duckdb
 
 from analysis.common import MissingError, main
 from srtbench.analysis.figures.more_sheets import ladder_sheet
-from srtbench.analysis.figures.sheets import Sheet
+from srtbench.analysis.figures.panels import Sheet
 from srtbench.analysis.frames import query
 
 SUMMARY = """

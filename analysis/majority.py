@@ -10,7 +10,7 @@ import duckdb
 from analysis.common import MissingError, main
 from srtbench.analysis.estimates import majority_by_k
 from srtbench.analysis.figures.more_sheets import majority_by_k_sheet
-from srtbench.analysis.figures.sheets import Sheet
+from srtbench.analysis.figures.panels import Sheet
 
 
 def draw(connection: duckdb.DuckDBPyConnection) -> Sheet:

@@ -8,7 +8,7 @@ import duckdb
 from analysis.claims.data import Study
 from analysis.claims.stopping import PART, base_cell, mitigation_sheet, stopping
 from analysis.common import MissingError, main
-from srtbench.analysis.figures.sheets import Sheet
+from srtbench.analysis.figures.panels import Sheet
 
 
 def draw(connection: duckdb.DuckDBPyConnection) -> Sheet:

@@ -8,7 +8,7 @@ import duckdb
 from analysis.claims.data import Study
 from analysis.claims.phase import PART, phase_frame, phase_sheet
 from analysis.common import MissingError, main
-from srtbench.analysis.figures.sheets import Sheet
+from srtbench.analysis.figures.panels import Sheet
 
 
 def draw(connection: duckdb.DuckDBPyConnection) -> Sheet:

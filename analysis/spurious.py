@@ -9,7 +9,8 @@ import duckdb
 import polars as pl
 
 from analysis.common import MissingError, main
-from srtbench.analysis.figures.sheets import Sheet, accuracy_sheet
+from srtbench.analysis.figures.panels import Sheet
+from srtbench.analysis.figures.sheets import accuracy_sheet
 from srtbench.analysis.frames import frame
 
 SPURIOUS = ("random", "format", "incorrect")

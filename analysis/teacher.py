@@ -8,7 +8,7 @@ import duckdb
 from analysis.common import MissingError, main
 from srtbench.analysis.estimates import paired_curve
 from srtbench.analysis.figures.more_sheets import teacher_sheet
-from srtbench.analysis.figures.sheets import Sheet
+from srtbench.analysis.figures.panels import Sheet
 from srtbench.analysis.frames import query
 
 FIRST = """

@@ -8,6 +8,7 @@ from analysis.claims.sections import (
     Section,
     Table,
     absent,
+    any_run,
     change_of,
     count,
     final_difference,
@@ -49,7 +50,7 @@ def climbs(study: Study) -> Section:
         "the rung's own prompts. Steps of all rungs together are set against those of direct "
         "training."
     )
-    if any(cell.seeds for cell in section.cells):
+    if any_run(section):
         section.sheet = drawing.climb(study, rungs, beside)
     return section
 

@@ -1,4 +1,4 @@
-"""The sweeps as cells of finished runs, with their scores as arrays.
+"""The sweeps as cells of finished runs; their scores and curves are frames of the library.
 
 Nothing is dropped in silence: a planned run that cannot be used is named in its cell's problems.
 """
@@ -8,50 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
-import numpy as np
 import polars as pl
 
-from analysis.claims.effects import Scores
 from analysis.common import MissingError
-from srtbench.analysis.diagnosis import diagnose_runs
-from srtbench.analysis.frames import query
+from srtbench.analysis.diagnosis import diagnose_runs, trained_prompts
+from srtbench.analysis.frames import Run, by_run, frame, of_cells, view
+from srtbench.analysis.scores import Scores, aligned
 from srtbench.stats import CollapseReport
-
-Run = tuple[str, str]
-"""Sweep and run id."""
-
-_RUNS = """
-SELECT sweep, run_order, run_id, part, model, dataset, level, variant, variant_type, variant_order,
-    variant_rank, seed, state, step, total_steps, starts_from, learning_rate, prompts_per_step
-FROM runs ORDER BY sweep, run_order
-"""
-_SCORES = """
-SELECT sweep, run_id, step, prompt_id, avg_gold, majority_correct, samples
-FROM groups WHERE eval_set = 'own' ORDER BY sweep, run_id, step, prompt_id
-"""
-_TRAIN = """
-SELECT sweep, run_id, step, train_reward, gold_reward, label_accuracy
-FROM step_metrics WHERE step IS NOT NULL ORDER BY sweep, run_id, step
-"""
-_TRAIN_PROMPTS = """
-SELECT sweep, run_id, count(DISTINCT prompt_id) FROM groups WHERE phase = 'train'
-GROUP BY sweep, run_id
-"""
-_MODAL = """
-SELECT sweep, run_id, step, modal_share
-FROM eval_curves WHERE step IS NOT NULL AND eval_set = 'own' ORDER BY sweep, run_id, step
-"""
-
-
-@dataclass(frozen=True)
-class Evaluations:
-    """Held-out scores of one run: arrays (steps, prompts)."""
-
-    steps: tuple[int, ...]
-    prompts: tuple[str, ...]
-    samples: int
-    avg: Scores
-    maj: Scores
 
 
 @dataclass(frozen=True)
@@ -65,15 +28,12 @@ class Cell:
     level: int | None
     variant: str
     variant_type: str
-    variant_order: int
-    variant_rank: int
     total_steps: int
     learning_rate: float | None
-    prompts_per_step: int | None
     climbs: bool
     """Whether a run of it starts from another run."""
-    runs: dict[int, str] = field(hash=False)
-    """Seed -> run id of the finished runs."""
+    runs: dict[int, Run] = field(hash=False)
+    """Seed -> run of the finished ones."""
     planned: tuple[int, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -83,65 +43,46 @@ class Cell:
         return tuple(self.runs)
 
     @property
+    def key(self) -> tuple[str, str, str, str]:
+        """As the library names a cell."""
+        return (self.sweep, self.model, self.dataset, self.variant)
+
+    @property
     def name(self) -> str:
         """Cell in words."""
         return f"{self.model}, {self.dataset}, {self.variant}"
 
 
-@dataclass(frozen=True)
-class Block:
-    """Scores of one cell on given seeds: arrays (seeds, steps, prompts)."""
-
-    steps: tuple[int, ...]
-    avg: Scores
-    maj: Scores
-
-    @property
-    def change(self) -> Scores:
-        """avg@k at the end minus at the start, (seeds, prompts)."""
-        return np.asarray(self.avg[:, -1] - self.avg[:, 0])
-
-
 class Study:
-    """Sweeps, read once; only the columns that the claims need."""
+    """Sweeps, read once; the tables are per run."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection):
         self.connection = connection
-        columns = set(query(connection, "SELECT * FROM runs LIMIT 0").columns)
-        if not {"part", "starts_from"} <= columns:
+        self._runs = view(connection, "runs")
+        if not {"part", "starts_from"} <= set(self._runs.columns):
             raise MissingError("the view runs has no columns part and starts_from")
-        self._runs = query(connection, _RUNS)
-        self._damaged = set(query(connection, "SELECT sweep, run_id FROM damaged_files").rows())
+        self._damaged = set(view(connection, "damaged_files").select("sweep", "run_id").rows())
 
     @functools.cached_property
-    def evaluations(self) -> dict[Run, Evaluations]:
-        """Held-out scores per run, on the prompts that all its evaluations have."""
-        found = {}
-        for (sweep, run_id), part in _by_run(query(self.connection, _SCORES)):
-            tables = [
-                part.pivot("step", index="prompt_id", values=column).drop_nulls().sort("prompt_id")
-                for column in ("avg_gold", "majority_correct")
-            ]
-            steps = sorted(int(name) for name in tables[0].columns[1:])
-            avg, maj = (table.select(map(str, steps)).to_numpy().T for table in tables)
-            prompts = tuple(tables[0]["prompt_id"])
-            samples = int(part["samples"].to_numpy().max())
-            found[sweep, run_id] = Evaluations(tuple(steps), prompts, samples, avg, maj)
-        return found
+    def scores(self) -> dict[Run, pl.DataFrame]:
+        """Held-out scores."""
+        return by_run(frame(self.connection, "held_out_scores"))
 
     @functools.cached_property
     def training(self) -> dict[Run, pl.DataFrame]:
-        """Train measures per run and step."""
-        return dict(_by_run(query(self.connection, _TRAIN)))
+        """Train measures per step."""
+        return by_run(view(self.connection, "step_metrics").drop_nulls("step"))
 
     @functools.cached_property
-    def modal_shares(self) -> dict[Run, pl.DataFrame]:
-        """Share of the most common answer across held-out prompts, per run and evaluation."""
-        return dict(_by_run(query(self.connection, _MODAL)))
+    def modal_shares(self) -> dict[Run, float | None]:
+        """Share of the most common answer across held-out prompts in the last evaluation."""
+        summary = view(self.connection, "run_summary")
+        shares = summary.select("sweep", "run_id", "last_modal_share").rows()
+        return {(sweep, run_id): share for sweep, run_id, share in shares}
 
     @functools.cached_property
     def diagnoses(self) -> dict[Run, CollapseReport]:
-        """Collapse diagnosis per run."""
+        """Collapse diagnosis."""
         return {
             (labels["sweep"], labels["run_id"]): report
             for labels, report in diagnose_runs(self.connection)
@@ -150,7 +91,7 @@ class Study:
     @functools.cached_property
     def train_prompts(self) -> dict[Run, int]:
         """How many different prompts each run trained on."""
-        return {row[:2]: row[2] for row in query(self.connection, _TRAIN_PROMPTS).rows()}
+        return trained_prompts(self.connection)
 
     @functools.cached_property
     def all_cells(self) -> tuple[Cell, ...]:
@@ -173,91 +114,60 @@ class Study:
         """
         if not cells:
             return None
-        model, dataset, sweep = cells[0].model, cells[0].dataset, cells[0].sweep
-        elsewhere = [
-            cell
-            for cell in self.all_cells
-            if (cell.sweep, cell.model, cell.dataset) == (sweep, model, dataset)
-        ]
         for cell in cells:
             if cell.variant == name or (name is None and cell.variant_type == kind):
                 return cell
-        return next((cell for cell in elsewhere if cell.variant == (name or kind)), None)
+        wanted = (*cells[0].key[:3], name or kind)
+        return next((cell for cell in self.all_cells if cell.key == wanted), None)
 
-    def block(self, cell: Cell, seeds: Sequence[int], prompts: Sequence[str]) -> Block:
-        """Scores of finished runs on these prompts, at the steps that all have."""
-        runs = [self.evaluations[cell.sweep, cell.runs[seed]] for seed in seeds]
-        steps = sorted(set.intersection(*(set(run.steps) for run in runs)))
+    def blocks(self, *cells: Cell | None) -> list[Scores]:
+        """Scores on the seeds finished in all cells; none where one is None or no seed is."""
+        known = [cell.runs for cell in cells if cell is not None]
+        return aligned(self.scores, known) if len(known) == len(cells) else []
 
-        def stacked(measure: str) -> Scores:
-            rows = []
-            for run in runs:
-                at = {prompt: place for place, prompt in enumerate(run.prompts)}
-                when = [run.steps.index(step) for step in steps]
-                scores = getattr(run, measure)
-                rows.append(scores[np.ix_(when, [at[prompt] for prompt in prompts])])
-            return np.stack(rows)
-
-        return Block(tuple(steps), stacked("avg"), stacked("maj"))
-
-    def blocks(self, *cells: Cell) -> tuple[tuple[int, ...], list[Block]]:
-        """Seeds finished in all of the cells, and aligned scores; no blocks without a seed."""
-        seeds = tuple(s for s in cells[0].seeds if all(s in cell.runs for cell in cells[1:]))
-        if not seeds:
-            return (), []
-        sets = [
-            set(self.evaluations[cell.sweep, cell.runs[seed]].prompts)
-            for cell in cells
-            for seed in seeds
-        ]
-        prompts = sorted(set.intersection(*sets))
-        if not prompts:
-            return (), []
-        return seeds, [self.block(cell, seeds, prompts) for cell in cells]
+    def curves(self, name: str, cells: Sequence[Cell], measures: Sequence[str]) -> pl.DataFrame:
+        """Rows of ``eval_curve`` or ``train_curve``, with its bands, of finished runs only."""
+        runs = [run for cell in cells for run in cell.runs.values()]
+        rows = frame(self.connection, name, runs=runs).filter(pl.col("measure").is_in(measures))
+        return of_cells(rows, [cell.key for cell in cells])
 
     def _cell(self, runs: pl.DataFrame) -> Cell:
         first = runs.row(0, named=True)
-        usable: dict[int, str] = {}
+        usable: dict[int, Run] = {}
         problems = []
         for run in runs.sort("seed").iter_rows(named=True):
-            problem = self._problem(run["sweep"], run["run_id"], run["state"], run["total_steps"])
+            key = (run["sweep"], run["run_id"])
+            problem = self._problem(key, run["state"], run["total_steps"])
             if problem is None:
-                usable[run["seed"]] = run["run_id"]
+                usable[run["seed"]] = key
             else:
                 problems.append(f"seed {run['seed']} {problem}")
-        names = (
-            "sweep", "part", "model", "dataset", "level", "variant", "variant_type",
-            "variant_order", "variant_rank",
-        )  # fmt: skip
-        begun = runs.filter(pl.col("learning_rate").is_not_null())
-        rate, per_step = (
-            begun.select("learning_rate", "prompts_per_step").row(0)
-            if begun.height
-            else (None,) * 2
-        )
+        names = ("sweep", "part", "model", "dataset", "level", "variant", "variant_type")
+        rates = runs["learning_rate"].drop_nulls()
         return Cell(
             **{name: first[name] for name in names},
             total_steps=first["total_steps"] or 0,
-            learning_rate=rate,
-            prompts_per_step=per_step,
+            learning_rate=rates[0] if len(rates) else None,
             climbs=runs["starts_from"].null_count() < runs.height,
             runs=usable,
             planned=tuple(sorted(runs["seed"])),
             problems=tuple(problems),
         )
 
-    def _problem(self, sweep: str, run_id: str, state: str, total_steps: int) -> str | None:
-        if (sweep, run_id) in self._damaged:
+    def _problem(self, run: Run, state: str, total_steps: int) -> str | None:
+        if run in self._damaged:
             return "has a file that could not be read"
         if state != "done":
             words = {"waiting": "has not begun", "failed": "failed"}
             return words.get(state, f"is not finished ({state})")
-        scores = self.evaluations.get((sweep, run_id))
-        if scores is None or not scores.prompts:
+        if run not in self.scores:
             return "has no evaluation that could be read"
-        if scores.steps[0] != 0 or scores.steps[-1] != total_steps:
+        steps = set(self.scores[run]["step"])
+        if not {0, total_steps} <= steps:
             return "lacks its first or last evaluation"
-        if (sweep, run_id) not in self.training:
+        if not aligned(self.scores, [{0: run}]):
+            return "has no prompt that all its evaluations have"
+        if run not in self.training:
             return "has no train rollouts that could be read"
         return None
 
@@ -271,8 +181,3 @@ def settings(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
         label = f"{cell.model}, {cell.dataset}" if several_models else cell.dataset
         found.setdefault(label, []).append(cell)
     return found
-
-
-def _by_run(table: pl.DataFrame) -> list[tuple[Run, pl.DataFrame]]:
-    parts = table.partition_by("sweep", "run_id", maintain_order=True) if table.height else []
-    return [((part["sweep"][0], part["run_id"][0]), part) for part in parts]

@@ -1,84 +1,30 @@
 """Figures of the claims: frames in, sheets out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
 import polars as pl
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from analysis.claims.data import Cell, Study
-from analysis.claims.frames import difference_rows, evaluation_curves, train_curves
-from srtbench.analysis.figures import collapse_gap, curves, difference_curve, styled, variant_style
-from srtbench.analysis.figures.sheets import WIDTH, Sheet, bands, new_figure, settings
-from srtbench.analysis.figures.style import INK, MUTED, ONSET
+from srtbench.analysis.figures import collapse_gap, curves, styled, variant_style
+from srtbench.analysis.figures.lines import DASHED, draw_line, share_axis
+from srtbench.analysis.figures.panels import WIDTH, Sheet, bands, join, new_figure, settings
+from srtbench.analysis.figures.sheets import accuracy_sheet
+from srtbench.analysis.figures.style import INK, MUTED
 
-__all__ = ["accuracy", "climb", "collapse", "difference_rows", "differences", "forest", "labels"]
 
-
-@styled
 def accuracy(study: Study, cells: Sequence[Cell], name: str, title: str = "Accuracy") -> Sheet:
     """avg@k and maj@k over steps, a row per task."""
-    data = evaluation_curves(study, cells)
-    parts = settings(data)
-    figure = new_figure(len(parts), 2.5)
-    axes = figure.subplots(len(parts), 2, squeeze=False, sharey=True)
-    for row, ((label, part), (left, right)) in enumerate(zip(parts, axes, strict=True)):
-        curves(part, left, "avg_at_k", labels=False)
-        curves(part, right, "maj_at_k")
-        k = part["k"].to_list()[0]
-        left.set_title("\n".join(filter(None, (label, f"avg@{k}"))))
-        right.set_title("\n".join(filter(None, (label, f"maj@{k}"))))
-        if row < len(parts) - 1:
-            left.set_xlabel("")
-            right.set_xlabel("")
-    return Sheet(name, title, f"Held-out prompts. {bands(data)}", figure, data)
-
-
-@styled
-def differences(frames: Sequence[pl.DataFrame], name: str, title: str, margin: float) -> Sheet:
-    """Paired differences over steps with the margin, a panel per task."""
-    figure = new_figure(1, 2.6, WIDTH if len(frames) > 1 else 4.6)
-    axes = figure.subplots(1, max(len(frames), 1), squeeze=False, sharey=True)[0]
-    for number, (frame, ax) in enumerate(zip(frames, axes, strict=False)):
-        bottom, top = ax.get_ylim() if number else (0.0, 0.0)
-        difference_curve(frame, ax)
-        low, high = ax.get_ylim()
-        ax.set_ylim(min(bottom, low), max(top, high))
-        ax.axhline(margin, color=ONSET, linewidth=0.9, linestyle=(0, (4, 2)))
-        ax.set_title(frame["dataset"][0])
-        if number:
-            ax.set_ylabel("")
-    data = pl.concat(frames, how="vertical_relaxed") if frames else pl.DataFrame()
-    return Sheet(
-        name, title,
-        f"Gold minus srt in avg@k, paired. Dashed: the margin. {bands(data)}", figure,
-        data,
-    )  # fmt: skip
-
-
-@styled
-def labels(study: Study, cells: Sequence[Cell]) -> Sheet:
-    """Label accuracy over train steps, a panel per task."""
-    data = train_curves(study, cells, ["label_accuracy"])
-    parts = settings(data)
-    figure = new_figure(1, 2.6, WIDTH if len(parts) > 1 else 4.6)
-    axes = figure.subplots(1, len(parts), squeeze=False, sharey=True)[0]
-    for (label, part), ax in zip(parts, axes, strict=True):
-        curves(part, ax, "label_accuracy")
-        ax.set_title(label or "Pseudo-label accuracy")
-    return Sheet(
-        "C3", "Label accuracy",
-        f"Share of training groups whose pseudo-label is right; moving average. {bands(data)}",
-        figure, data,
-    )  # fmt: skip
+    sheet = accuracy_sheet(study.curves("eval_curve", cells, ["avg_at_k", "maj_at_k"]))
+    return replace(sheet, name=name, title=title)
 
 
 @styled
 def climb(study: Study, rungs: Sequence[Cell], beside: Sequence[Cell]) -> Sheet:
     """Left: rungs one after the other. Right: all variants on the last level."""
-    ladder = evaluation_curves(study, rungs, ["avg_at_k"])
+    ladder = study.curves("eval_curve", rungs, ["avg_at_k"])
     figure = new_figure(1, 2.8)
     left, right = figure.subplots(1, 2, sharey=True)
     style = variant_style(rungs[0].variant_type)
@@ -87,7 +33,7 @@ def climb(study: Study, rungs: Sequence[Cell], beside: Sequence[Cell]) -> Sheet:
         part = ladder.filter(pl.col("dataset") == cell.dataset) if ladder.height else ladder
         if part.height:
             part = part.with_columns(step=pl.col("step") + done, rung=pl.lit(cell.dataset))
-            _line(left, part, style.colour, style.marker)
+            draw_line(left, part, style)
             pieces.append(part)
         left.text(
             done + cell.total_steps / 2, 0.03, f"level {cell.level}", ha="center", color=MUTED,
@@ -98,13 +44,13 @@ def climb(study: Study, rungs: Sequence[Cell], beside: Sequence[Cell]) -> Sheet:
     left.set_title(f"{rungs[0].variant}: avg@k on each rung")
     left.set_xlim(0, done)
     left.set_xlabel("train step, all rungs")
-    direct = evaluation_curves(study, beside, ["avg_at_k"])
+    direct = study.curves("eval_curve", beside, ["avg_at_k"])
     if direct.height:
         curves(direct, right, "avg_at_k")
     last = ladder.filter(pl.col("dataset") == rungs[-1].dataset) if ladder.height else ladder
     if last.height:
         end = last.filter(pl.col("step") == pl.col("step").max()).row(0, named=True)
-        right.axhline(end["value"], color=style.colour, linewidth=1.2, linestyle=(0, (4, 2)))
+        right.axhline(end["value"], color=style.colour, linewidth=1.2, linestyle=DASHED)
         right.text(
             0.02, end["value"] + 0.02, f"{rungs[0].variant}, end", color=style.text_colour,
             transform=right.get_yaxis_transform(), fontsize=7.5, fontweight="bold",
@@ -112,8 +58,7 @@ def climb(study: Study, rungs: Sequence[Cell], beside: Sequence[Cell]) -> Sheet:
     right.set_title(f"avg@k on {rungs[-1].dataset}, trained directly")
     right.set_xlabel("train step")
     for ax in (left, right):
-        ax.set_ylim(0, 1)
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        share_axis(ax)
     shown = [*pieces, *([direct.with_columns(rung=pl.lit("direct"))] if direct.height else [])]
     data = pl.concat(shown, how="vertical_relaxed") if shown else pl.DataFrame()
     return Sheet("C4", "Curriculum", f"Held-out prompts. {bands(direct)}", figure, data)
@@ -126,9 +71,9 @@ def collapse(study: Study, cells: Sequence[Cell]) -> Sheet:
     Two rows of two panels per dataset; above, the first two variants of type srt.
     """
     srt = [cell for cell in cells if cell.variant_type == "srt" and cell.seeds]
-    train = train_curves(study, srt, ["train_reward", "gold_reward"])
-    held = evaluation_curves(study, cells, ["avg_at_k"])
-    modal = evaluation_curves(study, cells, ["modal_share"])
+    train = study.curves("train_curve", srt, ["train_reward", "gold_reward"])
+    held = study.curves("eval_curve", cells, ["avg_at_k"])
+    modal = study.curves("eval_curve", cells, ["modal_share"])
     rows = settings(held)
     figure = new_figure(2 * len(rows), 2.3, WIDTH)
     axes = figure.subplots(2 * len(rows), 2, squeeze=False, sharey=True)
@@ -144,7 +89,7 @@ def collapse(study: Study, cells: Sequence[Cell]) -> Sheet:
             collapse_gap(own.filter(pl.col("variant") == variant), ax, labels=False)
             ax.set_title(f"{variant}: train_reward (dashed),\nits gold accuracy (solid)", color=INK)
         curves(part, left, "avg_at_k", labels=False)
-        left.set_title("\n".join(filter(None, (label, "held-out avg@k"))))
+        left.set_title(join(label, "held-out avg@k"))
         curves(modal.filter(here), right, "modal_share")
         right.set_title("most common answer across prompts")
     data = pl.concat([train, held, modal], how="diagonal_relaxed")
@@ -166,7 +111,7 @@ def forest(
 ) -> Sheet:
     """Estimates with intervals, one row each; ``references``: a vertical line per panel."""
     longest = max((len(rows) for _, rows in panels), default=1)
-    figure = Figure(figsize=(WIDTH, 0.9 + 0.24 * max(longest, 2)), layout="constrained")
+    figure = new_figure(1, 0.9 + 0.24 * max(longest, 2))
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     kept: list[dict[str, Any]] = []
     for (label, rows), reference, ax in zip(panels, references, axes, strict=True):
@@ -192,17 +137,3 @@ def draw_forest(
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(True, axis="x")
     ax.grid(False, axis="y")
-
-
-def _line(ax: Any, part: pl.DataFrame, colour: str, marker: str) -> None:
-    x = part["step"].to_list()
-    band = part.filter(pl.col("low").is_not_null())
-    if band.height:
-        ax.fill_between(
-            band["step"].to_list(), band["low"].to_list(), band["high"].to_list(), color=colour,
-            alpha=0.13, linewidth=0,
-        )  # fmt: skip
-    ax.plot(
-        x, part["value"].to_list(), color=colour, marker=marker, markeredgecolor="white",
-        markeredgewidth=0.6, clip_on=False,
-    )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from analysis.claims import drawing
 from analysis.claims.data import Cell, Study, settings
-from analysis.claims.effects import Effect, cross_fitted_rise, over_both, over_seeds
 from analysis.claims.hypotheses import C5
 from analysis.claims.samples import samples_table
 from analysis.claims.sections import (
@@ -10,7 +9,7 @@ from analysis.claims.sections import (
     Section,
     Table,
     absent,
-    blocks_of,
+    any_run,
     change_of,
     count,
     final_of,
@@ -18,6 +17,8 @@ from analysis.claims.sections import (
     not_run,
     start,
 )
+from srtbench.analysis.effects import SHARE, SHARE_DIFFERENCE, Effect, effect
+from srtbench.analysis.scores import cross_fitted_rise
 
 
 def collapses(study: Study) -> Section:
@@ -32,9 +33,9 @@ def collapses(study: Study) -> Section:
         fast = study.find(group, name="srt-fast")
         ends = [cell for cell in (srt, fast, gold, study.find(group, name="gold-fast")) if cell]
         section.use(ends)
-        blocks = blocks_of(study, srt)
         missing = absent(roles, "srt")
-        rise = over_both(cross_fitted_rise(blocks[0].avg)) if blocks else None
+        rises = [cross_fitted_rise(block.avg) for block in study.blocks(srt)]
+        rise = effect(rises[0], SHARE_DIFFERENCE) if rises else None
         section.add("C5a", task, rise, missing)
         section.add("C5b", task, final_of(study, srt), missing)
         section.add("C5c", task, last_fifth(study, srt, "train_reward") if srt else None, missing)
@@ -55,7 +56,7 @@ def collapses(study: Study) -> Section:
         "The onset is the first evaluation on the way down, by the broken-stick fit of "
         "`srtbench.stats.diagnose_collapse`.",
     ]
-    if any(cell.seeds for cell in section.cells):
+    if any_run(section):
         section.sheet = drawing.collapse(study, section.cells)
     return section
 
@@ -84,36 +85,22 @@ def end_table(study: Study, task: str, cells: list[Cell]) -> Table:
 
 def last_modal_share(study: Study, cell: Cell) -> Effect | None:
     """Share of the most common answer across held-out prompts at the end, over seeds."""
-    shares = [
-        study.modal_shares[cell.sweep, run_id].sort("step")["modal_share"].drop_nulls()
-        for run_id in cell.runs.values()
-    ]
-    return over_seeds([series[-1] for series in shares if len(series)])
+    shares = (study.modal_shares[run] for run in cell.runs.values())
+    return effect([share for share in shares if share is not None], SHARE)
 
 
 def onset_table(study: Study, cell: Cell) -> Table:
     """Onset and kind of the collapse of every finished seed."""
     rows = []
-    for seed, run_id in cell.runs.items():
-        report = study.diagnoses.get((cell.sweep, run_id))
+    for seed, run in cell.runs.items():
+        report = study.diagnoses.get(run)
         if report is None:
             continue
         onset = report.onset if report.collapsed else None
-        accuracy = Number(over_both([[report.best_accuracy]]))
-        last = Number(over_both([[report.last_accuracy]]))
-        rows.append(
-            (
-                (cell.dataset, cell.variant, str(seed), report.kind if onset else "no collapse"),
-                (
-                    count(onset.step if onset else None),
-                    count(onset.low if onset else None),
-                    count(onset.high if onset else None),
-                    count(report.best_step),
-                    accuracy,
-                    last,
-                ),
-            )
-        )
+        labels = (cell.dataset, cell.variant, str(seed), report.kind if onset else "no collapse")
+        steps = (onset.step, onset.low, onset.high) if onset else (None,) * 3
+        accuracies = (count(value, 3) for value in (report.best_accuracy, report.last_accuracy))
+        rows.append((labels, (*map(count, (*steps, report.best_step)), *accuracies)))
     return Table(
         f"onset {cell.dataset}", "Onset of the collapse, seed by seed",
         ("dataset", "variant", "seed", "kind"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.claims import published
-from analysis.claims.effects import Effect
+from srtbench.analysis.effects import Effect
 
 Verdict = str
 """holds, fails, undecided, not run, or a "mixed: ..." that spells out what differs."""

@@ -1,13 +1,12 @@
 """C1, C2, C3: does self-reward improve the policy, rival gold labels, and improve its labels?"""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import replace
 
-import numpy as np
 import polars as pl
 
 from analysis.claims import drawing
 from analysis.claims.data import Cell, Study, settings
-from analysis.claims.effects import Effect, over_both
 from analysis.claims.hypotheses import C1, C2, C3, Claim
 from analysis.claims.sections import (
     Number,
@@ -15,28 +14,34 @@ from analysis.claims.sections import (
     Section,
     Table,
     absent,
-    blocks_of,
+    any_run,
+    change_of,
     count,
+    final_difference,
     last_fifth,
     not_run,
     start,
 )
-from srtbench.analysis.figures.sheets import Sheet
+from srtbench.analysis.effects import SHARE_DIFFERENCE, Effect, effect
+from srtbench.analysis.estimates import paired_curve
+from srtbench.analysis.figures.more_sheets import difference_sheet
+from srtbench.analysis.figures.sheets import label_accuracy_sheet
 
 
 def improves(study: Study) -> Section:
     """C1: accuracy and majority accuracy of srt, end against start."""
     section, tasks = _begin(study, C1, ("srt",))
     for task, roles in tasks.items():
-        blocks = blocks_of(study, roles["srt"])
         missing = absent(roles, "srt")
-        section.add("C1a", task, over_both(blocks[0].change) if blocks else None, missing)
-        gain = over_both(blocks[0].maj[:, -1] - blocks[0].maj[:, 0]) if blocks else None
-        section.add("C1b", task, gain, missing)
+        section.add("C1a", task, change_of(study, roles["srt"]), missing)
+        maj = [block.maj[:, -1] - block.maj[:, 0] for block in study.blocks(roles["srt"])]
+        section.add("C1b", task, effect(maj[0], SHARE_DIFFERENCE) if maj else None, missing)
     section.method.append(
         "Both effects are changes of the same held-out prompts, paired by prompt and seed."
     )
-    return _finish(section, lambda: drawing.accuracy(study, section.cells, "C1"))
+    if any_run(section):
+        section.sheet = drawing.accuracy(study, section.cells, "C1")
+    return section
 
 
 def rivals_gold(study: Study) -> Section:
@@ -46,17 +51,17 @@ def rivals_gold(study: Study) -> Section:
     for task, roles in tasks.items():
         srt, gold = roles["srt"], roles["gold"]
         curve = _differences(study, gold, srt)
+        effects = dict(_effects(curve))
         missing = absent(roles, "srt", "gold") or "no seed is finished in both"
         half = None
-        if srt is not None and curve:
-            middle = min(curve, key=lambda step: (abs(step - srt.total_steps / 2), step))
-            half = curve[middle]
-            first = next((step for step, e in curve.items() if e.value > _MARGIN), None)
-            sure = next(
-                (s for s, e in curve.items() if e.low is not None and e.low > _MARGIN), None
-            )
+        if srt is not None and effects:
+            end = srt.total_steps
+            middle = min(effects, key=lambda step: (abs(step - end / 2), step))
+            half = effects[middle]
+            ahead = (curve.filter(pl.col(name) > _MARGIN)["step"] for name in ("value", "low"))
+            first, sure = (steps[0] if len(steps) else None for steps in ahead)
             rows.append(((task,), (count(middle), count(first), count(sure))))
-            frames.append(drawing.difference_rows(srt, curve, ("gold", "srt")))
+            frames.append(curve)
         section.add("C2", task, half, missing)
     section.tables.append(
         Table(
@@ -65,13 +70,23 @@ def rivals_gold(study: Study) -> Section:
             tuple(rows),
         )
     )  # fmt: skip
-    section.tables.append(_step_table(frames))
+    section.tables.append(
+        Table(
+            "every step", "Gold minus srt in avg@k at every evaluation", ("task", "step"),
+            ("gold minus srt",),
+            tuple(
+                ((curve["dataset"][0], str(step)), (Number(found),))
+                for curve in frames
+                for step, found in _effects(curve)
+            ),
+        )
+    )  # fmt: skip
     section.method.append(
         "Differences are paired by seed and prompt. They are given at every evaluation; the "
         "hypothesis is about the one nearest half of training."
     )
     if frames:
-        section.sheet = drawing.differences(frames, "C2", C2.title, _MARGIN)
+        section.sheet = difference_sheet(pl.concat(frames), "C2", C2.title, _MARGIN)
     return section
 
 
@@ -83,17 +98,17 @@ def labels_improve(study: Study) -> Section:
         for key, cell, kind in (("C3a", srt, "srt"), ("C3b", teacher, "fixed_teacher")):
             change = last_fifth(study, cell, "label_accuracy", first_too=True) if cell else None
             section.add(key, task, change, absent(roles, kind))
-        final = None
-        curve = _differences(study, srt, teacher)
-        if curve:
-            final = curve[max(curve)]
+        final = final_difference(study, srt, teacher)
         missing = absent(roles, "srt", "fixed_teacher") or "no seed is finished in both"
         section.add("C3c", task, final, missing)
     section.method.append(
         "Label accuracy is that of the training groups. Its intervals are over seeds alone, as "
         "every step has other prompts. The difference in avg@k is paired by seed and prompt."
     )
-    return _finish(section, lambda: drawing.labels(study, section.cells))
+    if any_run(section):
+        curves = study.curves("train_curve", section.cells, ["label_accuracy"])
+        section.sheet = replace(label_accuracy_sheet(curves), name="C3", title="Label accuracy")
+    return section
 
 
 _MARGIN = C2.hypotheses[0].threshold
@@ -110,34 +125,16 @@ def _begin(study: Study, claim: Claim, kinds: tuple[str, ...]) -> tuple[Section,
     return section, tasks
 
 
-def _finish(section: Section, draw: Callable[[], Sheet]) -> Section:
-    if any(cell.seeds for cell in section.cells):
-        section.sheet = draw()
-    return section
+def _differences(study: Study, first: Cell | None, second: Cell | None) -> pl.DataFrame:
+    """First minus second in avg@k at every evaluation that both have; no row without both."""
+    if first is None or second is None:
+        return pl.DataFrame(schema={"step": pl.Int64})
+    runs = [*first.runs.values(), *second.runs.values()]
+    curve = paired_curve(study.connection, first.variant, second.variant, runs=runs)
+    return curve.filter(pl.col("dataset") == first.dataset, pl.col("model") == first.model)
 
 
-def _differences(study: Study, first: Cell | None, second: Cell | None) -> dict[int, Effect]:
-    """First minus second in avg@k at every evaluation that both have."""
-    blocks = blocks_of(study, first, second)
-    if not blocks:
-        return {}
-    one, other = blocks
-    found = {}
-    for step in sorted(set(one.steps) & set(other.steps)):
-        table = one.avg[:, one.steps.index(step)] - other.avg[:, other.steps.index(step)]
-        effect = over_both(np.asarray(table))
-        if effect is not None:
-            found[step] = effect
-    return found
-
-
-def _step_table(frames: list[pl.DataFrame]) -> Table:
-    rows = []
-    for frame in frames:
-        for row in frame.iter_rows(named=True):
-            effect = Effect(row["value"], row["low"], row["high"], row["seeds"], row["prompts"])
-            rows.append(((row["dataset"], str(row["step"])), (Number(effect),)))
-    return Table(
-        "every step", "Gold minus srt in avg@k at every evaluation", ("task", "step"),
-        ("gold minus srt",), tuple(rows),
-    )  # fmt: skip
+def _effects(curve: pl.DataFrame) -> Iterator[tuple[int, Effect]]:
+    for row in curve.iter_rows(named=True):
+        numbers = (row[name] for name in ("value", "low", "high", "seeds", "prompts"))
+        yield row["step"], Effect(*numbers)

@@ -5,9 +5,9 @@ from typing import Any
 
 import polars as pl
 
-from analysis.claims.effects import Effect
 from analysis.claims.hypotheses import FAILS, UNDECIDED
 from analysis.claims.sections import Finding, Number, Section, Table
+from srtbench.analysis.effects import Effect
 
 FIGURES = "figures"
 _INTRODUCTION = """\
@@ -28,8 +28,10 @@ How to read a verdict:
 - One seed decides nothing. Runs that are not finished are left out and named.
 
 Intervals are t intervals over seeds and prompts as crossed random effects
-(`srtbench.stats.mean_interval`). No resampling is random, so the page is the same every time.
-An interval of width zero means that all seeds gave the same number. Steps of a collapse are known
+(`srtbench.stats.mean_interval`), on the logit scale inside the range of their quantity; where every
+score of seeds and prompts is at an end of the range they are exact binomial intervals. No
+resampling is random, so the page is the same every time. An interval of width zero means that all
+seeds gave the same number. Steps of a collapse are known
 to one evaluation only. Shares are in 0..1, and k is the number of samples per prompt. Intervals are
 not corrected for the number of hypotheses.
 """

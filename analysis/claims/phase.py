@@ -1,29 +1,25 @@
 """The phase diagram: what self-reward does from each start accuracy at each learning rate."""
 
 import polars as pl
-from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.ticker import PercentFormatter
 
 from analysis.claims.data import Cell, Study
-from analysis.claims.effects import over_both
+from analysis.claims.sections import change_of
 from srtbench.analysis.figures import styled
-from srtbench.analysis.figures.sheets import Sheet, new_figure
+from srtbench.analysis.figures.compare import CHANGES, DIVERGING
+from srtbench.analysis.figures.panels import Sheet, new_figure
 from srtbench.analysis.figures.style import INK
 
 PART = "phase"
 BORDERS = (0.4, 0.6)
 """Start maj@k below which, and from which on, the claims say what happens."""
-_DIVERGING = LinearSegmentedColormap.from_list(
-    "change", ["#B2480A", "#E8A57C", "#F7F7F7", "#7FB4D6", "#00568A"]
-)
 
 
 def phase_frame(study: Study, cells: list[Cell]) -> pl.DataFrame:
     """One row per cell with a finished seed: measured start, learning rate, change, last avg@k."""
     rows = []
     for cell in cells:
-        _, blocks = study.blocks(cell)
-        change = over_both(blocks[0].change) if blocks else None
+        blocks, change = study.blocks(cell), change_of(study, cell)
         if change is None or cell.learning_rate is None:
             continue
         (block,) = blocks
@@ -33,7 +29,7 @@ def phase_frame(study: Study, cells: list[Cell]) -> pl.DataFrame:
                 "learning_rate": cell.learning_rate, "seeds": change.seeds,
                 "start_maj": float(block.maj[:, 0].mean()),
                 "start_avg": float(block.avg[:, 0].mean()),
-                "final_avg": float(block.avg[:, -1].mean()),
+                "final_avg": float(block.final.mean()),
                 "change": change.value, "low": change.low, "high": change.high,
                 "prompts": change.prompts,
             }
@@ -54,7 +50,7 @@ def phase_sheet(frame: pl.DataFrame) -> Sheet:
     across = [columns[key] for key in rows.select("model", "dataset").iter_rows()]
     up = [rates.index(rate) for rate in rows["learning_rate"]]
     tiles = ax.scatter(
-        across, up, c=rows["change"].to_list(), cmap=_DIVERGING, norm=TwoSlopeNorm(0, -0.6, 0.6),
+        across, up, c=rows["change"].to_list(), cmap=DIVERGING, norm=CHANGES,
         marker="s", s=620, edgecolors="#8a9099", linewidths=0.6,
     )  # fmt: skip
     for x, y, row in zip(across, up, rows.iter_rows(named=True), strict=True):

@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.claims import drawing
-from analysis.claims.data import Block, Cell, Study, settings
-from analysis.claims.effects import Effect, Scores, over_both, over_seeds
+from analysis.claims.data import Cell, Study, settings
 from analysis.claims.hypotheses import C6
 from analysis.claims.phase import BORDERS, phase_frame, phase_sheet
 from analysis.claims.sections import (
@@ -15,12 +14,14 @@ from analysis.claims.sections import (
     Section,
     Table,
     absent,
-    blocks_of,
     count,
     final_difference,
     final_of,
     start,
 )
+from srtbench.analysis.effects import SHARE, SHARE_DIFFERENCE, Effect, effect
+from srtbench.analysis.effects import Table as Scores
+from srtbench.stats import Bounds
 
 LOW_START, HIGH_START = BORDERS
 EXTREME_RATES = 2
@@ -38,8 +39,8 @@ def regimes(study: Study) -> list[Section]:
     rates = [] if unknown else sorted(set(of_variant.values()))
     low = _inside(study, cells, rates[:EXTREME_RATES], lambda maj: maj >= HIGH_START)
     high = _inside(study, cells, rates[-EXTREME_RATES:], lambda maj: maj < LOW_START)
-    gain = _pooled(study, low, lambda block: block.change)
-    final = _pooled(study, high, lambda block: np.asarray(block.avg[:, -1]))
+    gain = _pooled([block.change for block in study.blocks(*low)], SHARE_DIFFERENCE)
+    final = _pooled([block.final for block in study.blocks(*high)], SHARE)
     task = cells[0].dataset if cells else ""
     reason = (
         f"{', '.join(unknown)} has not begun, so the extreme learning rates are not known"
@@ -65,7 +66,7 @@ def _inside(
     """Cells at these learning rates whose model starts as wanted, finished or not."""
     starts: dict[str, list[float]] = {}
     for cell in cells:
-        for block in blocks_of(study, cell):
+        for block in study.blocks(cell):
             starts.setdefault(cell.model, []).append(float(block.maj[:, 0].mean()))
     of_variant = {cell.variant: cell.learning_rate for cell in cells if cell.learning_rate}
     return [
@@ -77,27 +78,20 @@ def _inside(
     ]
 
 
-def _pooled(study: Study, cells: list[Cell], measure: Callable[[Block], Scores]) -> Effect | None:
-    """Mean over cells of a (seeds, prompts) score, on the seeds that all cells have."""
-    blocks = blocks_of(study, *cells) if cells else []
-    return over_both(np.mean([measure(block) for block in blocks], axis=0)) if blocks else None
+def _pooled(tables: list[Scores], bounds: Bounds) -> Effect | None:
+    """Mean over cells of (seeds, prompts) scores, on the seeds that all cells have."""
+    return effect(np.mean(tables, axis=0), bounds) if tables else None
 
 
 def _cell_table(study: Study, cells: list[Cell]) -> Table:
     rows = []
     for row in phase_frame(study, cells).iter_rows(named=True):
         change = Effect(row["change"], row["low"], row["high"], row["seeds"], row["prompts"])
-        rows.append(
-            (
-                (row["model"], row["variant"], f"{row['learning_rate']:g}"),
-                (
-                    Number(_plain(row["start_maj"])),
-                    Number(change),
-                    Number(_plain(row["final_avg"])),
-                    count(row["seeds"]),
-                ),
-            )
-        )
+        numbers = (
+            count(row["start_maj"], 3), Number(change), count(row["final_avg"], 3),
+            count(row["seeds"]),
+        )  # fmt: skip
+        rows.append(((row["model"], row["variant"], f"{row['learning_rate']:g}"), numbers))
     return Table(
         "phase", "Cells of the phase diagram", ("model", "variant", "learning rate"),
         ("start maj@k", "end minus start in avg@k", "final avg@k", "seeds"),
@@ -133,7 +127,7 @@ def _knobs(study: Study, section: Section) -> Section | None:
                 Number(final_of(study, cell)),
                 Number(differs),
                 count(fallen),
-                Number(over_seeds(list(steps.values())), 0),
+                Number(effect(list(steps.values()), (0.0, cell.total_steps)), 0),
                 Number(onset_delay(study, cell, base) if cell is not base else None, 0),
             )
             rows.append(((task, cell.variant), numbers))
@@ -167,8 +161,8 @@ def _knobs(study: Study, section: Section) -> Section | None:
 def onsets(study: Study, cell: Cell) -> tuple[dict[int, float], int]:
     """Collapse step per seed, the last step where there is none; and how many collapsed."""
     steps, fallen = {}, 0
-    for seed, run_id in cell.runs.items():
-        report = study.diagnoses.get((cell.sweep, run_id))
+    for seed, run in cell.runs.items():
+        report = study.diagnoses.get(run)
         if report is None:
             continue
         collapsed = report.collapsed and report.onset is not None
@@ -184,8 +178,4 @@ def onset_delay(study: Study, cell: Cell | None, base: Cell | None) -> Effect | 
     end = min(cell.total_steps, base.total_steps)
     one, other = onsets(study, cell)[0], onsets(study, base)[0]
     seeds = [seed for seed in one if seed in other]
-    return over_seeds([min(one[seed], end) - min(other[seed], end) for seed in seeds])
-
-
-def _plain(value: float) -> Effect:
-    return Effect(value, None, None, 0, None)
+    return effect([min(one[seed], end) - min(other[seed], end) for seed in seeds], (-end, end))

@@ -11,6 +11,7 @@ from analysis.claims.sections import (
     Section,
     Table,
     absent,
+    any_run,
     change_of,
     count,
     final_of,
@@ -48,7 +49,7 @@ def spurious(study: Study) -> Section:
     section.method.append(
         "Each reward is a question of its own. The change is paired by seed and prompt."
     )
-    if any(cell.seeds for cell in section.cells):
+    if any_run(section):
         section.sheet = drawing.accuracy(study, section.cells, "C7", C7.title)
     return section
 
@@ -78,19 +79,15 @@ def remedies(study: Study) -> Section:
     rows = []
     for cell in section.cells:
         steps, fallen = onsets(study, cell)
-        rows.append(
-            (
-                (cell.variant,),
-                (
-                    count(len(steps)),
-                    count(fallen),
-                    Number(change_of(study, cell)),
-                    Number(final_of(study, cell)),
-                    Number(last_fifth(study, cell, "label_accuracy")),
-                    Number(last_fifth(study, cell, "label_accuracy", first_too=True)),
-                ),
-            )
+        numbers = (
+            count(len(steps)),
+            count(fallen),
+            Number(change_of(study, cell)),
+            Number(final_of(study, cell)),
+            Number(last_fifth(study, cell, "label_accuracy")),
+            Number(last_fifth(study, cell, "label_accuracy", first_too=True)),
         )
+        rows.append(((cell.variant,), numbers))
     section.tables.append(
         Table(
             "variants", "Every variant", ("variant",),
@@ -117,18 +114,14 @@ def remedies(study: Study) -> Section:
         )
     )  # fmt: skip
     if base is not None and base.seeds:
-        trained = [study.train_prompts[base.sweep, run_id] for run_id in base.runs.values()]
+        trained = min(study.train_prompts[run] for run in base.runs.values())
+        split = (count(trained), count(labelled_prompts(trained)))
         section.tables.append(
             Table(
                 "labels",
                 f"Labelled split: {LABELLED_SHARE:.0%} of the train prompts, at least "
                 f"{MIN_LABELLED}", ("variant",), ("train prompts", "labelled prompts"),
-                (
-                    (
-                        (base.variant,),
-                        (count(min(trained)), count(labelled_prompts(min(trained)))),
-                    ),
-                ),
+                (((base.variant,), split),),
             )
         )  # fmt: skip
     section.method += [
@@ -141,6 +134,6 @@ def remedies(study: Study) -> Section:
         "A run that did not collapse counts as collapsing at its last step, so the delay is a "
         "lower bound there.",
     ]
-    if any(cell.seeds for cell in section.cells):
+    if any_run(section):
         section.sheet = replace(mitigation_sheet(study, section.cells, rules), name="C8")
     return section

@@ -2,6 +2,7 @@
 
 from analysis.claims.data import Cell, Study
 from srtbench.analysis.frames import query
+from srtbench.analysis.scores import aligned
 
 NUM_PROMPTS = 3
 LONGEST = 60
@@ -21,11 +22,11 @@ WHERE sweep = $sweep AND list_contains($prompts, prompt_id)
 
 def samples_table(study: Study, cell: Cell) -> list[str]:
     """Markdown: the first completion to three prompts, of the first finished seed."""
-    seed, run_id = next(iter(cell.runs.items()))
-    evaluations = study.evaluations[cell.sweep, run_id]
-    best = evaluations.steps[int(evaluations.avg.mean(axis=1).argmax())]
-    steps = [0, best, evaluations.steps[-1]]
-    chosen = list(evaluations.prompts[:NUM_PROMPTS])
+    seed, (_, run_id) = next(iter(cell.runs.items()))
+    (scores,) = aligned(study.scores, [{seed: cell.runs[seed]}])
+    best = scores.steps[int(scores.avg[0].mean(axis=1).argmax())]
+    steps = [0, best, scores.steps[-1]]
+    chosen = list(scores.prompts[:NUM_PROMPTS])
     found = query(
         study.connection, _TEXTS, sweep=cell.sweep, run_id=run_id, prompts=chosen, steps=steps
     )

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from analysis.claims.data import Block, Cell, Study
-from analysis.claims.effects import Effect, over_both, over_seeds
+from analysis.claims.data import Cell, Study
 from analysis.claims.hypotheses import (
     NOT_RUN,
     Claim,
@@ -14,7 +13,8 @@ from analysis.claims.hypotheses import (
     judge,
     spelled_out,
 )
-from srtbench.analysis.figures.sheets import Sheet
+from srtbench.analysis.effects import SHARE, SHARE_DIFFERENCE, Effect, effect
+from srtbench.analysis.figures.panels import Sheet
 
 Roles = Mapping[str, Cell | None]
 """What a cell is to a claim -> the cell, None where the plan has none."""
@@ -129,26 +129,24 @@ def not_run(section: Section, task: str = "") -> Section:
     return section
 
 
-def count(value: float | None) -> Number:
+def count(value: float | None, digits: int = 0) -> Number:
     """A plain number, such as steps or seeds."""
-    effect = None if value is None else Effect(float(value), None, None, 0, None)
-    return Number(effect, 0)
+    return Number(None if value is None else Effect(float(value)), digits)
 
 
 def run_table(study: Study, cells: Sequence[Cell]) -> Table:
     """What was run: steps, seeds and prompts as read from the data."""
     rows = []
     for cell in cells:
-        seeds, blocks = study.blocks(cell)
-        numbers: list[Number] = [
-            count(cell.total_steps), count(len(seeds)), count(len(cell.planned)),
+        blocks = study.blocks(cell)
+        numbers = [
+            count(cell.total_steps), count(len(cell.seeds)), count(len(cell.planned)),
         ]  # fmt: skip
         if blocks:
             (block,) = blocks
-            samples = study.evaluations[cell.sweep, cell.runs[seeds[0]]].samples
-            numbers += [count(block.avg.shape[2]), count(samples)]
+            numbers += [count(len(block.prompts)), count(block.samples)]
             ends = (block.avg[:, 0], block.avg[:, -1], block.maj[:, 0], block.maj[:, -1])
-            numbers += [Number(over_both(table)) for table in ends]
+            numbers += [Number(effect(table, SHARE)) for table in ends]
         else:
             numbers += [Number(None)] * 6
         rows.append(((cell.model, cell.dataset, cell.variant), tuple(numbers)))
@@ -162,41 +160,41 @@ def run_table(study: Study, cells: Sequence[Cell]) -> Table:
 def last_fifth(study: Study, cell: Cell, column: str, first_too: bool = False) -> Effect | None:
     """Mean of a train measure over the last fifth of the steps, over seeds.
 
-    ``first_too``: minus its mean over the first fifth.
+    ``first_too``: minus its mean over the first fifth, for a measure that is a share. A
+    train_reward is a share where it never leaves 0..1.
     """
     values = []
-    for run_id in cell.runs.values():
-        table = study.training[cell.sweep, run_id].sort("step")
-        series = table[column].drop_nulls().to_numpy()
+    for run in cell.runs.values():
+        series = study.training[run].sort("step")[column].drop_nulls().to_numpy()
         size = max(1, len(series) // 5)
         if len(series):
             change = series[-size:].mean() - (series[:size].mean() if first_too else 0.0)
             values.append(float(change))
-    return over_seeds(values)
-
-
-def blocks_of(study: Study, *cells: Cell | None) -> list[Block]:
-    """Aligned scores on the seeds finished in all cells; none without a common seed."""
-    known = [cell for cell in cells if cell is not None]
-    return study.blocks(*known)[1] if len(known) == len(cells) else []
+    share = all(0 <= value <= 1 for value in values)
+    return effect(values, SHARE_DIFFERENCE if first_too else SHARE if share else None)
 
 
 def change_of(study: Study, cell: Cell | None) -> Effect | None:
     """avg@k at the end minus at the start, over seeds and prompts."""
-    blocks = blocks_of(study, cell)
-    return over_both(blocks[0].change) if blocks else None
+    blocks = study.blocks(cell)
+    return effect(blocks[0].change, SHARE_DIFFERENCE) if blocks else None
 
 
 def final_difference(study: Study, first: Cell | None, second: Cell | None) -> Effect | None:
     """First minus second in final avg@k, paired by seed and prompt."""
-    blocks = blocks_of(study, first, second)
-    return over_both(blocks[0].avg[:, -1] - blocks[1].avg[:, -1]) if blocks else None
+    blocks = study.blocks(first, second)
+    return effect(blocks[0].final - blocks[1].final, SHARE_DIFFERENCE) if blocks else None
 
 
 def final_of(study: Study, cell: Cell | None) -> Effect | None:
     """avg@k of the last evaluation, over seeds and prompts."""
-    blocks = blocks_of(study, cell)
-    return over_both(blocks[0].avg[:, -1]) if blocks else None
+    blocks = study.blocks(cell)
+    return effect(blocks[0].final, SHARE) if blocks else None
+
+
+def any_run(section: Section) -> bool:
+    """Whether a cell of the section has a finished run, so that there is something to draw."""
+    return any(cell.seeds for cell in section.cells)
 
 
 def absent(roles: Roles, *names: str) -> str:

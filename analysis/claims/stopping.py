@@ -6,11 +6,11 @@ import polars as pl
 
 from analysis.claims.data import Cell, Study
 from analysis.claims.drawing import draw_forest
-from analysis.claims.effects import Effect, over_seeds
-from analysis.claims.frames import evaluation_curves, seed_curves
+from srtbench.analysis.effects import SHARE, Effect, effect
 from srtbench.analysis.figures import curves, styled
-from srtbench.analysis.figures.sheets import Sheet, new_figure
+from srtbench.analysis.figures.panels import Sheet, new_figure
 from srtbench.analysis.figures.style import variants
+from srtbench.analysis.frames import of_cells
 
 PART = "mitigation"
 _ORDER = ("best", "last", "labelled_split")
@@ -38,17 +38,17 @@ def stopping(study: Study, cell: Cell | None) -> list[Rule]:
     """Every stopping rule, on the finished runs of a cell."""
     if cell is None:
         return []
-    runs = [(cell.sweep, run_id) for run_id in cell.runs.values()]
-    reports = [study.diagnoses[run] for run in runs if run in study.diagnoses]
+    reports = [study.diagnoses[run] for run in cell.runs.values() if run in study.diagnoses]
     names = dict.fromkeys(outcome.rule for report in reports for outcome in report.stopping)
     ordered = [name for name in _ORDER if name in names]
     rules = []
     for name in [*ordered, *(name for name in names if name not in ordered)]:
         outcomes = [o for report in reports for o in report.stopping if o.rule == name]
         leads = [report.lead_steps.get(name) for report in reports]
-        regret = over_seeds([outcome.regret for outcome in outcomes])
+        regret = effect([outcome.regret for outcome in outcomes], SHARE)
         assert regret is not None
-        lead = over_seeds([float(value) for value in leads if value is not None])
+        end = float(cell.total_steps)
+        lead = effect([value for value in leads if value is not None], (-end, end))
         rules.append(Rule(name, regret, lead, sum(o.alarmed for o in outcomes)))
     return rules
 
@@ -56,12 +56,12 @@ def stopping(study: Study, cell: Cell | None) -> list[Rule]:
 @styled
 def mitigation_sheet(study: Study, cells: list[Cell], rules: list[Rule]) -> Sheet:
     """avg@k of all variants; regret of each rule."""
-    data = evaluation_curves(study, cells, ["avg_at_k"])
+    data = study.curves("eval_curve", cells, ["avg_at_k"])
     figure = new_figure(1, 3.0, 7.6)
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
     # A run falls or does not: with three seeds an interval covers nearly everything.
     curves(data.with_columns(low=None, high=None), left, "avg_at_k")
-    seeds = seed_curves(study, cells)
+    seeds = _seed_curves(study, cells)
     styles = dict(variants(data))
     for (variant, _), line in seeds.group_by("variant", "seed", maintain_order=True):
         left.plot(
@@ -92,3 +92,14 @@ def mitigation_sheet(study: Study, cells: list[Cell], rules: list[Rule]) -> Shee
     parts = [data, seeds, regrets] if rules else [data, seeds]
     shown = pl.concat(parts, how="diagonal_relaxed")
     return Sheet("mitigation", "Remedies for the collapse", caption, figure, shown)
+
+
+def _seed_curves(study: Study, cells: list[Cell]) -> pl.DataFrame:
+    """avg@k of every finished seed at every evaluation, a row each."""
+    runs = [study.scores[run] for cell in cells for run in cell.runs.values()]
+    if not runs:
+        return pl.DataFrame()
+    keys = ["sweep", "model", "dataset", "variant", "variant_type", "seed", "step"]
+    found = pl.concat(runs).group_by(keys).agg(value=pl.col("avg_gold").mean())
+    named = found.with_columns(measure=pl.lit("avg_at_k of a seed"))
+    return of_cells(named, [cell.key for cell in cells])

@@ -5,22 +5,18 @@ prompts, which are a sample of a task. So the band is a 95% interval over seeds 
 crossed random effects (:func:`srtbench.stats.mean_interval`); with one seed it is over prompts
 alone, and says so. A measure that is one number per evaluation, such as the share of the most
 common answer across prompts, and every train curve, has the range of the seeds instead. An interval
-is cut to the range that its measure can have.
+lies inside the range that its measure can have (:mod:`srtbench.analysis.effects`).
 """
 
-import warnings
 from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from srtbench.stats import mean_interval
+from srtbench.analysis.effects import POSITIVE, SHARE, effect, table_of
 
 RANGE = "range of seeds"
 OVER_PROMPTS = "95% interval over prompts"
 OVER_BOTH = "95% interval over seeds and prompts"
-OVER_SEEDS = "95% interval over seeds"
 _CELL = ("sweep", "model", "dataset", "variant", "step")
 _PER_PROMPT = {
     "avg_at_k": "avg_gold",
@@ -34,7 +30,7 @@ _PER_PROMPT = {
     "completion_tokens": "completion_tokens",
 }
 """Measure of ``eval_curve`` -> its column of ``held_out_scores``."""
-_UNBOUNDED = {"answer_entropy_nats", "completion_tokens"}
+_OPEN_ENDED = {"answer_entropy_nats", "completion_tokens"}
 
 
 def banded(curve: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
@@ -48,9 +44,9 @@ def banded(curve: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
     for part in scores.partition_by(*_CELL, maintain_order=True):
         cell = part.select(_CELL).row(0, named=True)
         for measure, column in _PER_PROMPT.items():
-            found = band(table_of(part, column), bounded=measure not in _UNBOUNDED)
+            found = effect(table_of(part, column), POSITIVE if measure in _OPEN_ENDED else SHARE)
             if found is not None:
-                ends = dict(zip(("low_", "high_", "band_"), found, strict=True))
+                ends = {"low_": found.low, "high_": found.high, "band_": found.band}
                 rows.append(cell | {"measure": measure} | ends)
     if not rows:
         return curve
@@ -64,37 +60,3 @@ def banded(curve: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
         pl.when(per_prompt).then(pl.col(f"{name}_")).otherwise(pl.col(name)).alias(name)
         for name in ("low", "high", "band")
     ).drop("low_", "high_", "band_")
-
-
-def band(scores: NDArray[np.float64], bounded: bool = True) -> tuple[float, float, str] | None:
-    """Low, high and name of the 95% interval of a mean; None where nothing is there twice.
-
-    Args:
-        scores: (seeds, prompts). bounded: whether the quantity lies in 0..1; else it is 0 or more.
-    """
-    if scores.size < 2:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # no variance at all
-        found = mean_interval(scores)
-    seeds, prompts = scores.shape
-    name = OVER_PROMPTS if seeds == 1 else OVER_SEEDS if prompts == 1 else OVER_BOTH
-    top = 1.0 if bounded else float("inf")
-    return max(found.low, 0.0), min(found.high, top), name
-
-
-def table_of(rows: pl.DataFrame, column: str) -> NDArray[np.float64]:
-    """Rows of one evaluation -> (seeds, prompts): on the prompts that all of its seeds have.
-
-    Args:
-        rows: one row per seed and prompt. A prompt with a null is left out; a null truth is false.
-    """
-    one = rows.select("seed", "prompt_id", pl.col(column))
-    if one.schema[column] == pl.Boolean:
-        one = one.with_columns(pl.col(column).fill_null(value=False).cast(pl.Float64))
-    one = one.with_columns(pl.col(column).cast(pl.Float64)).drop_nulls()
-    seeds = rows["seed"].n_unique()
-    if one.height != rows.height or one.height != seeds * one["prompt_id"].n_unique():
-        one = one.filter(pl.len().over("prompt_id") == seeds)
-    table = one.sort("seed", "prompt_id")[column].to_numpy()
-    return np.asarray(table.reshape(seeds, -1) if one.height else np.empty((seeds, 0)))

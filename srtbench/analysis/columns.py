@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from srtbench.analysis.frames import FRAMES
-from srtbench.analysis.warehouse.views import VIEWS, Relation, damaged_relation, relation
+from srtbench.analysis.warehouse.views import TABLES, VIEWS, Relation, relation
 
 _INTRODUCTION = """\
 # Views and columns
@@ -28,7 +28,7 @@ def columns_markdown() -> str:
     """The whole page."""
     parts = [_INTRODUCTION]
     parts += [_section(relation(name)) for name in VIEWS]
-    parts += [_section(damaged_relation()), _FRAMES]
+    parts += [*map(_section, TABLES), _FRAMES]
     parts += [_section(relation(name, "sql/frames")) for name in FRAMES]
     return "\n".join(parts)
 

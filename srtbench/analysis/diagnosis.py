@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from srtbench.analysis.frames import Cell, query
+from srtbench.analysis.frames import Cell, Run, query
 from srtbench.analysis.repetition import repetition
 from srtbench.config.eval_sets import OWN
 from srtbench.stats import CollapseReport, diagnose_collapse
@@ -51,7 +51,7 @@ def diagnose_runs(
         how="left",
         maintain_order="left",
     )
-    trained_on = {row[:2]: row[2] for row in query(connection, _TRAINED_ON).iter_rows()}
+    trained_on = trained_prompts(connection)
     for part in signals.partition_by("sweep", "run_id", maintain_order=True):
         part = part.sort("step")
         if part.height < 2 or part["train_reward"].null_count() == part.height:
@@ -73,6 +73,11 @@ def diagnose_runs(
         )
         found.append((labels.row(0, named=True), report))
     return found
+
+
+def trained_prompts(connection: duckdb.DuckDBPyConnection) -> dict[Run, int]:
+    """How many different prompts each run trained on."""
+    return {row[:2]: row[2] for row in query(connection, _TRAINED_ON).iter_rows()}
 
 
 def labelled_prompts(train_prompts: int) -> int:

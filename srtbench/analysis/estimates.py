@@ -1,16 +1,15 @@
 """Tables that need an estimator of :mod:`srtbench.stats` on top of SQL."""
 
 import itertools
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import duckdb
 import numpy as np
 import polars as pl
 
-from srtbench.analysis.bands import table_of
-from srtbench.analysis.frames import frame
+from srtbench.analysis.effects import SHARE_DIFFERENCE, over, table_of
+from srtbench.analysis.frames import Run, frame
 from srtbench.config.eval_sets import OWN
 from srtbench.stats import Interval, holm, maj_at_k, paired_difference
 
@@ -77,20 +76,23 @@ def paired_curve(
     second: str,
     score: str = "avg_gold",
     eval_set: str = OWN,
+    runs: Iterable[Run] | None = None,
 ) -> pl.DataFrame:
     """Difference of two variants over steps, on the prompts and seeds that both have.
 
     One row per setting and step: ``value`` is first minus second, ``low`` and ``high`` its 95%
-    interval, ``over`` what that is over. ``score``: avg_gold or majority_correct.
+    interval, ``band`` its name and ``over`` what that is over, ``seeds`` and ``prompts``.
+    ``score``: avg_gold or majority_correct. ``runs``: only these; None: all.
     """
-    scores = frame(connection, "held_out_scores", eval_set=eval_set)
+    scores = frame(connection, "held_out_scores", eval_set=eval_set, runs=runs)
     rows = []
     for setting in scores.partition_by(_SETTING, maintain_order=True):
         labels = setting.select(_SETTING).row(0, named=True)
         rows += [labels | found for found in _paired_steps(setting, first, second, score)]
     schema = dict(scores.select(_SETTING).schema) | {
         "step": pl.Int64, "value": pl.Float64, "low": pl.Float64, "high": pl.Float64,
-        "over": pl.String, "first": pl.String, "second": pl.String,
+        "band": pl.String, "over": pl.String, "seeds": pl.Int64, "prompts": pl.Int64,
+        "first": pl.String, "second": pl.String,
     }  # fmt: skip
     return pl.DataFrame(rows, schema=schema)
 
@@ -102,15 +104,19 @@ def _paired_steps(
     for step in both.partition_by("step", maintain_order=True):
         found = _paired(step, score, f"{score}_second")
         if found is not None:
-            yield {
-                "step": step["step"][0],
-                "value": found.estimate,
-                "low": found.low,
-                "high": found.high,
-                "over": over(found),
-                "first": first,
-                "second": second,
-            }
+            size = {"seeds": 1} | dict(zip(found.resampled, found.num_units, strict=True))
+            name = {"band": f"95% interval over {' and '.join(found.resampled)}"}
+            yield (
+                {"step": step["step"][0], "first": first, "second": second}
+                | _numbers(found)
+                | (size | name)
+            )
+
+
+def _numbers(found: Interval) -> dict[str, Any]:
+    """Columns of a difference."""
+    ends = {"value": found.estimate, "low": found.low, "high": found.high}
+    return ends | {"over": over(found)}
 
 
 def paired_change(part: pl.DataFrame) -> Interval | None:
@@ -132,11 +138,10 @@ def set_table(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
             found = paired_change(part)
             if found is not None:
                 labels = part.select(*_SETTING, "variant", "eval_set").row(0, named=True)
-                numbers = {"change": found.estimate, "low": found.low, "high": found.high}
-                rows.append(labels | numbers | {"over": over(found)})
+                rows.append(labels | _numbers(found))
     keys = [*_SETTING, "variant", "eval_set"]
-    schema = dict.fromkeys(keys, pl.String) | dict.fromkeys(("change", "low", "high"), pl.Float64)
-    changes = pl.DataFrame(rows, schema=schema | {"over": pl.String})
+    schema = dict.fromkeys(keys, pl.String) | dict.fromkeys(("value", "low", "high"), pl.Float64)
+    changes = pl.DataFrame(rows, schema=schema | {"over": pl.String}).rename({"value": "change"})
     return summary.join(changes, on=keys, how="left", maintain_order="left")
 
 
@@ -173,16 +178,8 @@ def _difference(
     found = _paired(rows, "avg_gold", "avg_gold_second", level)
     if found is None:
         return None
-    return {
-        "first": first,
-        "second": second,
-        "step": rows["step"][0],
-        "value": found.estimate,
-        "low": found.low,
-        "high": found.high,
-        "p_value": found.p_value,
-        "over": over(found),
-    }
+    names = {"first": first, "second": second, "step": rows["step"][0]}
+    return names | _numbers(found) | {"p_value": found.p_value}
 
 
 def _both(setting: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
@@ -200,12 +197,4 @@ def _paired(rows: pl.DataFrame, one: str, other: str, level: float = 0.95) -> In
     tables = table_of(rows, one), table_of(rows, other)
     if tables[0].shape[1] < 2:
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # no variance at all
-        return paired_difference(*tables, level=level)
-
-
-def over(found: Interval) -> str:
-    """What an interval is over, e.g. "3 seeds and 128 prompts"."""
-    units = zip(found.num_units, found.resampled, strict=True)
-    return " and ".join(f"{number} {name}" for number, name in units)
+    return paired_difference(*tables, level=level, bounds=SHARE_DIFFERENCE)

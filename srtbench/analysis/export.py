@@ -7,6 +7,7 @@ from typing import Literal, cast, get_args
 import duckdb
 import polars as pl
 
+from srtbench.analysis.csv_files import write_csv
 from srtbench.analysis.diagnosis import diagnosis_table, stopping_table
 from srtbench.analysis.estimates import differences, majority_by_k, set_table
 from srtbench.analysis.frames import view
@@ -72,7 +73,7 @@ def export_tables(
     for name, table in tables.items() if chosen & {"csv", "parquet"} else ():
         rows = table(connection)
         if "csv" in chosen:
-            rows.write_csv(folder / f"{name}.csv")
+            write_csv(rows, folder / f"{name}.csv")
             written.append(folder / f"{name}.csv")
         if "parquet" in chosen:
             rows.write_parquet(folder / f"{name}.parquet", compression="zstd")

@@ -3,7 +3,7 @@
 Frames are Polars by default; ``.to_pandas()`` and ``.to_arrow()`` give the others.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import duckdb
@@ -65,6 +65,30 @@ def query(connection: duckdb.DuckDBPyConnection, sql: str, **parameters: Any) ->
 def view(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
     """A whole view, e.g. ``variant_summary``."""
     return query(connection, f'SELECT * FROM "{name}"')
+
+
+def by_run(table: pl.DataFrame) -> dict[Run, pl.DataFrame]:
+    """Rows per run, in their order."""
+    parts = table.partition_by("sweep", "run_id", maintain_order=True) if table.height else []
+    return {(part["sweep"][0], part["run_id"][0]): part for part in parts}
+
+
+def of_cells(rows: pl.DataFrame, cells: Sequence[Cell]) -> pl.DataFrame:
+    """Rows of these cells alone, in this order; rank and order of a variant are those among them.
+
+    Figures give colours and lines by rank and order, so a figure of few variants has plain ones.
+    """
+    keys = ["sweep", "model", "dataset", "variant"]
+    wanted = pl.DataFrame(cells, schema=keys, orient="row").with_row_index("place")
+    found = (
+        rows.drop("variant_rank", "variant_order", strict=False).join(wanted, on=keys).sort("place")
+    )
+    names = found.select("variant_type", "variant").unique(maintain_order=True)
+    names = names.with_row_index("variant_order").with_columns(
+        variant_rank=pl.int_range(pl.len()).over("variant_type")
+    )
+    by = [name for name in ("place", "seed", "measure", "step") if name in found.columns]
+    return found.join(names, on=["variant_type", "variant"]).sort(by).drop("place")
 
 
 def cell_caveats(connection: duckdb.DuckDBPyConnection) -> dict[Cell, str]:

@@ -1,13 +1,12 @@
 """LaTeX tables for a paper (booktabs)."""
 
-import warnings
 from collections.abc import Iterator
 
 import duckdb
 import polars as pl
 
-from srtbench.analysis.bands import table_of
-from srtbench.analysis.estimates import differences, over, set_table
+from srtbench.analysis.effects import SHARE, over, table_of
+from srtbench.analysis.estimates import differences, set_table
 from srtbench.analysis.frames import Cell, cell_caveats, frame, view
 from srtbench.config.eval_sets import OWN
 from srtbench.stats import Interval, mean_interval
@@ -102,15 +101,11 @@ def _last_intervals(
         rows = part.filter(pl.col("step") == last)
         if last == 0 or rows["prompt_id"].n_unique() < 2:
             continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # no variance at all
-            yield (
-                cell,
-                (
-                    mean_interval(table_of(rows, "avg_gold"), level=level),
-                    mean_interval(table_of(rows, "majority_correct"), level=level),
-                ),
-            )
+        avg, maj = (
+            mean_interval(table_of(rows, column), level=level, bounds=SHARE)
+            for column in ("avg_gold", "majority_correct")
+        )
+        yield cell, (avg, maj)
 
 
 def _number(share: float | None) -> str:
@@ -118,10 +113,9 @@ def _number(share: float | None) -> str:
 
 
 def _with_interval(found: Interval) -> str:
-    if found.standard_error == 0:  # every prompt scored the same: nothing to build one from
+    if found.low == found.high:  # every prompt scored the same: nothing to build one from
         return _number(found.estimate)
-    low, high = max(found.low, 0.0), min(found.high, 1.0)
-    return f"{100 * found.estimate:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{100 * found.estimate:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 
 
 def latex_sets(connection: duckdb.DuckDBPyConnection) -> str | None:

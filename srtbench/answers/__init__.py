@@ -9,5 +9,15 @@ from __future__ import annotations
 
 from srtbench.answers.extract import STYLES, extract
 from srtbench.answers.keys import KINDS, Status, answer_key, answer_key_status, answer_keys
+from srtbench.answers.math_keys import is_literal
 
-__all__ = ["KINDS", "STYLES", "Status", "answer_key", "answer_key_status", "answer_keys", "extract"]
+__all__ = [
+    "KINDS",
+    "STYLES",
+    "Status",
+    "answer_key",
+    "answer_key_status",
+    "answer_keys",
+    "extract",
+    "is_literal",
+]

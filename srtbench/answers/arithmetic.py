@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from srtbench.answers.application import CONSTANTS, applied_letters, is_argument
 from srtbench.answers.leaves import Tree, based, number, repeating, times
 from srtbench.answers.lexer import MalformedError, Token, UnsupportedError
 
 MAX_DEPTH = 24
 CLOSERS = {"(": ")]", "[": ")]", "{": "}", "\\{": "\\}"}
-_MATRICES = frozenset({"pmatrix", "bmatrix", "matrix"})
+_MATRICES = frozenset({"pmatrix", "bmatrix", "matrix", "array"})
 _GROUPS = frozenset({"boxed", "fbox", "mathbf", "boldsymbol", "bm", "mathnormal"})
 _BINOMIALS = frozenset({"binom", "dbinom", "tbinom"})
 _NUMERALS = frozenset({"number", "repeating", "based"})
@@ -28,14 +29,17 @@ class ScalarParser:
         self.depth = 0
         self.bars = 0
         self.dropped_units: set[str] = set()
+        self.applied = applied_letters(tokens)
 
     def peek(self, offset: int = 0) -> str:
         place = self.position + offset
         return self.tokens[place].kind if place < len(self.tokens) else "end"
 
     def take(self, kind: str | None = None) -> Token:
-        if self.position >= len(self.tokens) or (kind is not None and self.peek() != kind):
-            raise MalformedError(f"expected {kind}, found {self.peek()}")
+        if self.position >= len(self.tokens):
+            raise MalformedError("it ends too early")
+        if kind is not None and self.peek() != kind:
+            raise UnsupportedError(f"expected {kind}, found {self.peek()}")
         self.position += 1
         return self.tokens[self.position - 1]
 
@@ -44,8 +48,8 @@ class ScalarParser:
         self.position += found
         return found
 
-    def items(self, *closers: str) -> tuple[list[Tree], set[str]]:
-        """Entries up to a closing token, and which separators stood between them."""
+    def items(self, *closers: str) -> tuple[list[Tree], list[str]]:
+        """Entries up to a closing token, and the separators between them."""
         raise NotImplementedError
 
     def bracketed(self, opener: str) -> Tree:
@@ -122,6 +126,7 @@ class ScalarParser:
         return ["add", whole, part]
 
     def factor(self) -> Tree:
+        named = self.peek() == "symbol"
         base = self.base()
         while True:
             if self.peek() == "^":
@@ -131,7 +136,7 @@ class ScalarParser:
                     raise UnsupportedError("a power of degrees")
                 base = ["deg", base] if exponent == ["circ"] else ["pow", base, exponent]
                 if self.peek() == "^":
-                    raise MalformedError("double superscript")
+                    raise UnsupportedError("double superscript")
             elif self.peek() == "degree" and base[0] != "deg":
                 self.take()
                 base = ["deg", base]
@@ -142,8 +147,25 @@ class ScalarParser:
                 base = ["fact", base]
             elif self.peek() == "_":
                 base = self.subscript(base)
+            elif named and self.applies(base):
+                base = self.application(base)
             else:
                 return base
+
+    def applies(self, base: Tree) -> bool:
+        """Whether the brackets that come next hold an argument of ``base`` and no factor."""
+        head = base[1] if base[0] == "pow" else base
+        if self.peek() not in {"(", "["} or head[0] != "sym" or head[1] in CONSTANTS:
+            return False
+        return is_argument(head[1], self.tokens, self.position, self.applied)
+
+    def application(self, base: Tree) -> Tree:
+        """``f(x)``, ``N(0)``: an unknown function of what stands in the brackets."""
+        if base[0] == "pow":
+            raise UnsupportedError("ambiguous: a power of a function")
+        inner = self.bracketed(self.take().kind)
+        arguments = inner[3:] if inner[0] == "bracket" else [inner]
+        return ["apply", base[1], *arguments]
 
     def exponent(self) -> Tree:
         """A superscript. As people write it, ``x^10`` is the tenth power."""
@@ -173,8 +195,8 @@ class ScalarParser:
             name += self.take().text
             if not braced:
                 break
-        if braced:
-            self.take("}")
+        if braced and not self.skip("}"):
+            raise UnsupportedError("subscript")
         if base[0] != "sym" or "_" in base[1] or not name.isalnum() or base[1] in {"pi", "e", "i"}:
             raise UnsupportedError("subscript")
         return ["sym", f"{base[1]}_{{{name}}}"]
@@ -219,7 +241,7 @@ class ScalarParser:
             return ["fn", "floor" if kind == "lfloor" else "ceil", inner]
         if kind == "begin":
             return self.matrix(token.text)
-        raise MalformedError(f"unexpected {kind}")
+        raise UnsupportedError(f"unexpected {kind}")
 
     def argument(self) -> Tree:
         r"""A LaTeX argument: a group, or a single digit or letter as in ``\frac12``."""
@@ -236,7 +258,9 @@ class ScalarParser:
             return number(token.text[0])
         if self.peek() in {"symbol", "sqrt", "frac"}:
             return self.base()
-        raise MalformedError("missing argument")
+        if token is None:
+            raise MalformedError("missing argument")
+        raise UnsupportedError("an argument without braces")
 
     def root(self) -> Tree:
         index: Tree | None = None
@@ -281,7 +305,7 @@ class ScalarParser:
         return ["neg", result] if negative else result
 
     def matrix(self, text: str) -> Tree:
-        name = text.rstrip("}").partition("{")[2]
+        name = text.partition("{")[2].partition("}")[0]
         if name not in _MATRICES:
             raise UnsupportedError(text)
         rows = [[self.sum()]]
@@ -290,11 +314,11 @@ class ScalarParser:
             if separator == "&":
                 rows[-1].append(self.sum())
             elif separator != "\\\\":
-                raise MalformedError("matrix")
+                raise UnsupportedError("matrix")
             elif self.peek() != "finish":
                 rows.append([self.sum()])
         if self.take().text.rstrip("}").partition("{")[2] != name:
-            raise MalformedError("matrix")
+            raise UnsupportedError("matrix")
         if len({len(row) for row in rows}) != 1:
-            raise MalformedError("ragged matrix")
+            raise UnsupportedError("ragged matrix")
         return ["matrix", *rows]

@@ -23,7 +23,9 @@ def expanded_terms(tree: Tree) -> tuple[int, int]:
     node, *args = tree
     if node in {"num", "sym"}:
         return 1, 1
-    if node in {"fn", "root", "fact", "binom", "deg"}:
+    if node == "fn" and args[0] in {"ln", "log"}:
+        return _log_terms(args[1:])
+    if node in {"fn", "root", "fact", "binom", "deg", "apply"}:
         return 1, 1
     if node not in ARITHMETIC:
         raise UnsupportedError(node)
@@ -39,6 +41,33 @@ def expanded_terms(tree: Tree) -> tuple[int, int]:
         (a, b), (c, d) = sizes
         return _bounded(a, d), _bounded(b, c)
     return _bounded(*(size[0] for size in sizes)), _bounded(*(size[1] for size in sizes))
+
+
+def _log_terms(arguments: list[Tree]) -> tuple[int, int]:
+    """A logarithm of a rational becomes a sum over its primes; its base goes below the line."""
+    sizes = [_prime_count(argument) for argument in arguments]
+    return (sizes[0], 1) if len(sizes) == 1 else (sizes[0], sizes[1])
+
+
+def _prime_count(tree: Tree) -> int:
+    """How many different primes a number has at most: few, when they must be small to be many."""
+    if tree[0] != "num":
+        return 1
+    count = 0
+    for prime in (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37):
+        count += tree[1] % prime == 0 or tree[2] % prime == 0
+    rest = max(abs(tree[1]), tree[2])
+    return max(1, count + (rest > 1 and not _is_smooth(tree)))
+
+
+def _is_smooth(tree: Tree) -> bool:
+    for part in (abs(tree[1]), tree[2]):
+        for prime in (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37):
+            while part and part % prime == 0:
+                part //= prime
+        if part > 1:
+            return False
+    return True
 
 
 def _power_terms(terms: int, exponent: int) -> int:

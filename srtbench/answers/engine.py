@@ -6,24 +6,30 @@ text is ever handed to sympy, so none of its string parsers is reachable.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 from sympy.printing.str import StrPrinter
 from sympy.simplify.radsimp import rad_rationalize
 
 from srtbench.answers.bounds import ARITHMETIC, expanded_terms
+from srtbench.answers.exact import MAX_BITS, MAX_FACTORIAL, NeedsEngineError, power, rational
 from srtbench.answers.leaves import Tree
 from srtbench.answers.lexer import MalformedError, UnsupportedError
-from srtbench.answers.structure import MAX_BITS, MAX_FACTORIAL, NeedsEngineError, power, rational
+from srtbench.answers.roots import check_odd_roots
 
 MAX_EXPANDED_POWER = 32
 MAX_LOG_BITS = 48
 MAX_RADICAND_BITS = 512
 MAX_SURDS = 5
+MAX_NAMED_FACTORIAL = 10**9
 _CONSTANTS = {"pi": sp.pi, "e": sp.E, "i": sp.I}
 _plain_log = sp.Function("log")
+_large_factorial = sp.Function("factorial of")
 _FUNCTIONS: dict[str, Any] = {
     "sin": sp.sin,
     "cos": sp.cos,
@@ -64,6 +70,11 @@ class _KeyPrinter(StrPrinter):
     def _print_ceiling(self, expr: Any) -> str:
         return f"ceil({self._print(expr.args[0])})"
 
+    def _print_Function(self, expr: Any) -> str:  # noqa: N802
+        if expr.func == _large_factorial:
+            return f"{expr.args[0]}!"
+        return str(super()._print_Function(expr))
+
     def _print_factorial(self, expr: Any) -> str:
         return f"({self._print(expr.args[0])})!"
 
@@ -81,6 +92,8 @@ def _text(expr: Any) -> str:
 
 def _power(base: Any, exponent: Any) -> Any:
     if exponent.is_Rational and base.is_Rational:
+        if base.is_negative and exponent.q % 2 and exponent.q > 1:
+            raise UnsupportedError("ambiguous: a real or a complex root")
         try:
             value = power(Fraction(base.p, base.q), Fraction(exponent.p, exponent.q))
             return sp.Rational(value.numerator, value.denominator)
@@ -123,8 +136,12 @@ def _binomial(top: Any, bottom: Any) -> Any:
 
 
 def _factorial(value: Any) -> Any:
-    if value.is_number and not (value.is_Integer and 0 <= value <= MAX_FACTORIAL):
-        raise MalformedError("factorial out of range")
+    """Large ones keep a name of their own: no digits, and no law but that equal ones are equal."""
+    if value.is_number:
+        if not (value.is_Integer and 0 <= value <= MAX_NAMED_FACTORIAL):
+            raise UnsupportedError("factorial out of range")
+        if value > MAX_FACTORIAL:
+            return _large_factorial(value)
     return sp.factorial(value)
 
 
@@ -140,6 +157,10 @@ def build(tree: Tree, in_function: bool = False) -> Any:
         if args[0].startswith(("\\infty", "\\math", "\\empty")):
             raise UnsupportedError("not a scalar")
         return _CONSTANTS.get(args[0]) or sp.Symbol(args[0])
+    if node == "apply":
+        return sp.Function(args[0])(*(build(arg) for arg in args[1:]))
+    if node in {"root", "fn", "pow"}:
+        check_odd_roots(tree)
     if node == "fn":
         values = [build(arg, in_function=True) for arg in args[1:]]
         if len(values) == 2:
@@ -202,6 +223,8 @@ def _rationalise(expr: Any) -> Any:
 
 def _normal_number(expr: Any) -> Any:
     expr = _expand_logs(sp.expand(expr))
+    if expr.has(AppliedUndef) and expr.has(sp.I):
+        return sp.expand(expr)
     if expr.has(sp.I):
         expr = sp.expand_complex(expr)
     if expr.has(sp.Pow):
@@ -225,16 +248,26 @@ def _normal(expr: Any) -> Any:
     return sp.cancel(sp.together(expanded))
 
 
+def _stand_in(expr: Any) -> Any:
+    """An expression with known functions, each of its own, in the place of unknown ones."""
+
+    def known(call: Any) -> Any:
+        seed = sum(map(ord, call.func.__name__))
+        if call.func == _plain_log:
+            return sp.log(call.args[0]) / 3
+        weighted = sp.Add(*((k + 2) * arg for k, arg in enumerate(call.args)))
+        return 2 + sp.cos(weighted / 7 + seed)
+
+    return expr.replace(lambda e: isinstance(e, AppliedUndef), known)
+
+
 def _check_equal(before: Any, after: Any) -> None:
     """Guard against a wrong simplification: both forms agree at one generic point."""
     if before == after:
         return
     names = sorted(before.free_symbols | after.free_symbols, key=str)
     point = {name: sp.Rational(1009 + 37 * k, 811 + 53 * k) for k, name in enumerate(names)}
-    first, second = (
-        sp.N(expr.replace(_plain_log, lambda x: sp.log(x) / 3).subs(point), 20)
-        for expr in (before, after)
-    )
+    first, second = (sp.N(_stand_in(expr).subs(point), 20) for expr in (before, after))
     if not (first.is_number and second.is_number):
         raise UnsupportedError("cannot be checked")
     difference = abs(complex(first - second))
@@ -245,7 +278,7 @@ def _check_equal(before: Any, after: Any) -> None:
 def _check_magnitude(expr: Any) -> None:
     for value in expr.atoms(sp.Rational):
         if max(abs(value.p), value.q).bit_length() > MAX_BITS:
-            raise MalformedError("number too large")
+            raise UnsupportedError("number too large")
 
 
 def normal_form(tree: Tree) -> Any:
@@ -261,27 +294,63 @@ def normal_form(tree: Tree) -> Any:
     return result
 
 
+def _interval(operator: str, expr: Any) -> str | None:
+    """``expr < 0`` in one symbol that occurs once, to the first power, solved for it."""
+    if len(expr.free_symbols) != 1 or expr.has(AppliedUndef):
+        return None
+    (symbol,) = expr.free_symbols
+    slope = sp.expand(expr).coeff(symbol)
+    rest = sp.expand(expr - slope * symbol)
+    if rest.free_symbols or not slope.is_number or not (slope.is_positive or slope.is_negative):
+        return None
+    bound = _text(_normal(-rest / slope))
+    if operator.startswith(">") == bool(slope.is_positive):
+        return f"{'[' if '=' in operator else '('}{bound}, \\infty)"
+    return f"(-\\infty, {bound}{']' if '=' in operator else ')'}"
+
+
+def _relation(operator: str, expr: Any) -> str:
+    content, primitive = sp.expand(expr).as_content_primitive()
+    primitive = sp.expand(primitive)
+    if operator in {"=", "!="}:
+        forms = sorted([_text(primitive), _text(sp.expand(-primitive))])
+        forms.sort(key=lambda form: form.startswith("-"))
+        sign = "=" if operator == "=" else "\\ne"
+        return f"{forms[0]} {sign} 0"
+    if operator.startswith(">"):
+        primitive = sp.expand(-primitive)
+    if content.is_negative:
+        primitive = sp.expand(-primitive)
+    sign = "\\le" if "=" in operator else "<"
+    return f"{_text(primitive)} {sign} 0"
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What sympy cannot do with an expression, it cannot do the next time: literal text."""
+    try:
+        yield
+    except (MalformedError, UnsupportedError, NeedsEngineError, MemoryError):
+        raise
+    except Exception as error:
+        raise UnsupportedError(type(error).__name__) from error
+
+
 class SympyEngine:
     """Keys of scalars and relations of scalars."""
 
     def scalar(self, tree: Tree) -> str:
-        return _text(normal_form(tree))
+        with _refusing():
+            return _text(normal_form(tree))
 
     def relation(self, operator: str, left: Tree, right: Tree) -> str:
-        """``expression = 0`` scaled by a constant; an inequality as ``expression < 0``."""
-        expr = normal_form(["add", left, ["neg", right]])
-        if not expr.free_symbols:
-            raise UnsupportedError("a relation without symbols")
-        content, primitive = sp.expand(expr).as_content_primitive()
-        primitive = sp.expand(primitive)
-        if operator in {"=", "!="}:
-            forms = sorted([_text(primitive), _text(sp.expand(-primitive))])
-            forms.sort(key=lambda form: form.startswith("-"))
-            sign = "=" if operator == "=" else "\\ne"
-            return f"{forms[0]} {sign} 0"
-        if operator.startswith(">"):
-            primitive = sp.expand(-primitive)
-        if content.is_negative:
-            primitive = sp.expand(-primitive)
-        sign = "\\le" if "=" in operator else "<"
-        return f"{_text(primitive)} {sign} 0"
+        """An inequality in one symbol as an interval; else ``expression = 0``, ``... < 0``.
+
+        The expression is scaled by a constant.
+        """
+        with _refusing():
+            expr = normal_form(["add", left, ["neg", right]])
+            if not expr.free_symbols:
+                raise UnsupportedError("a relation without symbols")
+            found = None if operator in {"=", "!="} else _interval(operator, expr)
+            return found or _relation(operator, expr)

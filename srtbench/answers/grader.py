@@ -24,7 +24,8 @@ class Grader:
 
     def grade(self, completions: Sequence[str]) -> Graded:
         """Answers, keys and verifier statuses of ``completions``."""
-        answers = [extract(text, self.answer_style) for text in completions]
+        texts = {text: extract(text, self.answer_style) for text in dict.fromkeys(completions)}
+        answers = [texts[text] for text in completions]
         found = [answer for answer in answers if answer is not None]
         outcomes = iter(answer_keys(found, self.answer_kind))
         keys: list[str | None] = []

@@ -1,8 +1,8 @@
 """Parse an answer into a tree of lists ``[node, *children]``: data only, nothing is evaluated.
 
 Leaves: ``num p q``, ``sym name``, ``base digits b``. Scalars: ``add mul div neg pow pm fact binom
-deg fn``. Containers: ``bracket open close items``, ``set``, ``list``, ``union``, ``inter``,
-``minus``, ``matrix``, ``angle``. Relations: ``rel [operators] [sides]``; also ``ratio``.
+deg fn apply``. Containers: ``bracket open close items``, ``set``, ``list``, ``groups``, ``union``,
+``inter``, ``minus``, ``matrix``, ``angle``. Relations: ``rel [operators] [sides]``; also ``ratio``.
 """
 
 from __future__ import annotations
@@ -10,28 +10,36 @@ from __future__ import annotations
 from srtbench.answers.arithmetic import CLOSERS, MAX_DEPTH, ScalarParser
 from srtbench.answers.leaves import Tree
 from srtbench.answers.lexer import MalformedError, UnsupportedError, tokenize
+from srtbench.answers.lists import arrange
 
 MAX_TOKENS = 600
 _RELATIONS = frozenset({"=", "<", ">", "<=", ">=", "!=", "in"})
 _SEPARATORS = frozenset({",", ";", "or", "and"})
+# Inside brackets entries have one level; words separate only the elements of a set.
+_INNER_SEPARATORS = (frozenset({",", ";"}), _SEPARATORS)
 _SET_OPERATORS = {"cup": "union", "cap": "inter", "setminus": "minus"}
 
 
 class _Parser(ScalarParser):
     """Entries, relations, sets and brackets around the arithmetic."""
 
-    def items(self, *closers: str) -> tuple[list[Tree], set[str]]:
-        """Entries up to a closing token, and which separators stood between them."""
-        entries, separators = [self.item()], set()
+    def items(self, *closers: str) -> tuple[list[Tree], list[str]]:
+        """Entries up to a closing token, and the separators between them.
+
+        A comma or semicolon before a word makes one separator of both: ``,and``.
+        """
+        entries, separators = [self.item()], []
         while self.peek() in _SEPARATORS:
-            separators.add(self.take().kind)
-            if self.peek() in {"and", "or"}:
-                separators.add(self.take().kind)
+            separator = self.take().kind
+            if separator in {",", ";"} and self.peek() in {"and", "or"}:
+                separator += self.take().kind
+            separators.append(separator)
             entries.append(self.item())
         if closers == ("\\}",) and self.peek() == "|":
             raise UnsupportedError("set-builder notation")
         if self.peek() not in closers:
-            raise MalformedError(f"unexpected {self.peek()}")
+            failure = MalformedError if self.peek() == "end" else UnsupportedError
+            raise failure(f"unexpected {self.peek()}")
         return entries, separators
 
     def item(self) -> Tree:
@@ -60,9 +68,10 @@ class _Parser(ScalarParser):
 
     def ratio(self) -> Tree:
         parts = [self.sum()]
+        self.units()
         while self.skip(":"):
             parts.append(self.sum())
-        self.units()
+            self.units()
         return parts[0] if len(parts) == 1 else ["ratio", *parts]
 
     def units(self) -> None:
@@ -81,11 +90,11 @@ class _Parser(ScalarParser):
                     self.take("number")
                     if braced:
                         self.take("}")
-            elif self.peek() in {"/", "*"} and self.peek(1) == "unit":
+            elif self.peek() in {"/", "*", "-"} and self.peek(1) == "unit":
                 self.take()
             else:
                 break
-        if self.peek() not in _SEPARATORS | _RELATIONS | {"end", ")", "]", "\\}", "}"}:
+        if self.peek() not in _SEPARATORS | _RELATIONS | {"end", ":", ")", "]", "\\}", "}"}:
             raise UnsupportedError("a unit inside an expression")
         self.dropped_units.add(phrase)
 
@@ -95,7 +104,9 @@ class _Parser(ScalarParser):
         if opener == "\\{" and self.skip("\\}"):
             return ["sym", "\\emptyset"]
         bars, self.bars = self.bars, 0
-        entries, _ = self.items(*allowed)
+        entries, separators = self.items(*allowed)
+        if len(set(separators)) > 1 or not set(separators) <= _INNER_SEPARATORS[opener == "\\{"]:
+            raise UnsupportedError("separators of two kinds in brackets")
         closer = self.take().kind
         self.bars = bars
         if opener == "\\{":
@@ -116,8 +127,4 @@ def parse(text: str) -> Tree:
     entries, separators = parser.items("end")
     if len(parser.dropped_units) > 1:
         raise UnsupportedError("different units")
-    if len(entries) == 1:
-        return entries[0]
-    if "and" in separators and any(e[0] == "rel" and e[1] != ["="] for e in entries):
-        raise UnsupportedError("a conjunction of relations")
-    return ["or" if "or" in separators else "list", *entries]
+    return arrange(entries, separators)

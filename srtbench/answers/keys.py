@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias, cast
 
 from srtbench.answers.cache import ByteCache
+from srtbench.answers.exact import ExactEngine, NeedsEngineError
 from srtbench.answers.lexer import MalformedError
 from srtbench.answers.math_keys import settle
 from srtbench.answers.plain import MAX_PLAIN_CHARS, PLAIN_KINDS
 from srtbench.answers.sandbox import Sandbox
-from srtbench.answers.structure import ExactEngine, NeedsEngineError
 
 Status: TypeAlias = Literal["ok", "unparsable", "timeout", "error"]
 Keyed: TypeAlias = tuple[str | None, Status]
@@ -34,7 +34,9 @@ def _math_here(answer: str) -> Keyed | None:
         return settle(answer, _exact), "ok"
     except NeedsEngineError:
         return None
-    except (MalformedError, RecursionError):
+    except RecursionError:  # the caller stands deep in its own stack; the worker does not
+        return None
+    except MalformedError:
         return _UNPARSABLE
 
 
@@ -51,7 +53,7 @@ def _math_keys(answers: Sequence[str]) -> list[Keyed]:
         for answer, (status, key) in zip(waiting, _sandbox.ask(waiting), strict=True):
             result: Keyed = (key if status == "ok" else None, cast(Status, status))
             results[answer] = result
-            if status != "error":
+            if status in {"ok", "unparsable"}:
                 _cache.put(answer, result, sys.getsizeof(key))
     return [results[answer] for answer in answers]
 

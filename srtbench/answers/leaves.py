@@ -15,7 +15,10 @@ def number(text: str) -> Tree:
     """A ``num`` leaf from digits with an optional decimal part or exponent: exact."""
     if len(text) > MAX_DIGITS:
         raise MalformedError("too many digits")
-    value = Fraction(text + "0" if text.endswith(".") else text)
+    digits, _, exponent = text.lower().partition("e")
+    value = Fraction(digits + "0" if digits.endswith(".") else digits)
+    if exponent:
+        value *= Fraction(10) ** int(exponent)
     return ["num", value.numerator, value.denominator]
 
 

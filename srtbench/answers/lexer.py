@@ -1,4 +1,4 @@
-r"""Clean LaTeX, Unicode and plain-text mathematics and cut it into tokens.
+r"""Cut cleaned LaTeX and plain-text mathematics into tokens.
 
 The vocabulary is closed: a command that is not listed here is :class:`UnsupportedError`, so that
 the answer is kept as literal text and never guessed at.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from srtbench.answers.spelling import TEXT_NAMES
 from srtbench.answers.vocabulary import (
     COMMAND_SYMBOLS,
     FUNCTIONS,
@@ -18,8 +19,8 @@ from srtbench.answers.vocabulary import (
     PROSE_PAIRS,
     SCALES,
     STRUCTURES,
-    UNICODE,
     is_bare_unit,
+    is_spaced_unit,
     is_unit,
 )
 
@@ -40,71 +41,39 @@ class Token(NamedTuple):
     spaced: bool
 
 
-_DROPPED = re.compile(
-    r"\\\\|\\(?:left|right)\s*\.|\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|"
-    r"nolimits|middle)(?![A-Za-z])|\\[,;:! ]|~|\\(?:q?quad|thinspace|enspace|hfill|newline)"
-    r"(?![A-Za-z])|\\[()\[\]$]|[$\u20ac\u00a3\u00a5]"
-)
-_DIGIT_GAP = re.compile(r"(?<=[0-9])(?:,\\!|\\,|\{,\}|\\!)\s*(?=[0-9]{3}(?![0-9]))")
-_PLAIN_SIGNS = (
-    ("**", "^"),
-    (r"\ldots", "..."),
-    (r"\dots", "..."),
-    (r"\cdots", "..."),
-    ("!=", r"\ne "),
-    ("<=", r"\le "),
-    (">=", r"\ge "),
-    ("==", "="),
-)
-_FRACTION_ALIAS = re.compile(r"\\[dtc]frac(?![A-Za-z])")
-_TEXT_NAMES = r"text(?:rm|bf|it|sf|tt|up|normal)?|mbox|hbox|mathrm|mathit|mathsf|operatorname\*?"
-_WHOLE_TEXT = re.compile(rf"\\(?:{_TEXT_NAMES})\s*\{{([^{{}}]*)\}}\Z")
-TEXT_COMMAND = re.compile(rf"\\(?:{_TEXT_NAMES})\s*\{{([^{{}}]*)\}}")
 _TOKEN = re.compile(
     rf"""\s*(?:
-      (?P<text>\\(?:{_TEXT_NAMES})\s*\{{(?P<content>[^{{}}]*)\}})
-    | (?P<begin>\\begin\s*\{{[A-Za-z]+\*?\}})
+      (?P<text>\\(?:{TEXT_NAMES})\s*\{{(?P<content>[^{{}}]*)\}})
+    | (?P<begin>\\begin\s*\{{[A-Za-z]+\*?\}}(?:\s*\{{[clr\s]*\}})?)
     | (?P<finish>\\end\s*\{{[A-Za-z]+\*?\}})
     | (?P<blackboard>\\mathbb\s*\{{?\s*[NZQRC]\s*\}}?)
     | (?P<command>\\(?:[A-Za-z]+|.))
     | (?P<based>[0-9][0-9A-F]*_(?:\{{\s*[0-9]+\s*\}}|[0-9]))
     | (?P<repeating>[0-9]*\.[0-9]*\\overline\s*\{{\s*[0-9]+\s*\}})
-    | (?P<grouped>[0-9]{{1,3}}(?:,[0-9]{{3}})+(?:\.[0-9]+)?(?!,?[0-9]))
-    | (?P<number>[0-9]+\.[0-9]+[eE][+-]?[0-9]{{1,3}}(?![0-9.])|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)
+    | (?P<grouped>[1-9][0-9]{{0,2}}(?:,[0-9]{{3}})+(?:\.[0-9]+)?(?!,?[0-9]))
+    | (?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{{1,3}}(?![0-9.]))?)
+    | (?P<prime>'+)
     | (?P<word>[A-Za-z]+)
     | (?P<other>\S)
     )""",
     re.VERBOSE | re.DOTALL,
 )
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
+# Digits and commas without a space that are neither groups of three nor surely a list.
+_DUBIOUS_GROUPS = re.compile(
+    r"(?<![0-9.,])(?:0[0-9]*(?:,[0-9]{3})+|[0-9]+(?:,[0-9]+)*,0[0-9]+(?:,[0-9]+)*"
+    r"|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+)(?![0-9,])"
+)
+# Small hexadecimal digits, or a letter with an index.
+_DUBIOUS_BASE = re.compile(r"[0-9]+[a-f][0-9a-f]*_\{1[1-6]\}")
+_CAPITALS = re.compile(r"[A-Z]{2,4}\Z")
+_JOINT = re.compile(r"[,;]?\s*(and|or|,|;)\s*,?\Z")
 _PLURAL = re.compile(r"[a-z]{3,}s\Z")
 _NOT_UNITS = frozenset({"minus", "plus", "times", "versus", "remains", "equals", "less"})
 _OPENING = frozenset(
     {",", ";", "or", "and", "=", "<", ">", "<=", ">=", "!=", "in", "(", "[", "\\{", "+", "-"}
 )
 _PUNCTUATION = frozenset("+-*/^_=<>()[]{}|,;:!&%")
-
-
-def clean(answer: str) -> str:
-    """Rewrite spelling variants to one spelling: Unicode signs, spacing, delimiters, edges."""
-    text = "".join(UNICODE.get(char, char) for char in answer)
-    text = text.strip()
-    if text.startswith("**") and text.endswith("**") and len(text) > 4:
-        text = text[2:-2]
-    for plain, command in _PLAIN_SIGNS:
-        text = text.replace(plain, command)
-    text = _DIGIT_GAP.sub("", text)
-    text = _DROPPED.sub(lambda match: match[0] if match[0] == "\\\\" else " ", text)
-    text = _FRACTION_ALIAS.sub(r"\\frac", text)
-    text = " ".join(text.split())
-    while text and text[-1] in ".,;:\\" and not text.endswith("..."):
-        text = text[:-1].rstrip()
-    whole = _WHOLE_TEXT.match(text)
-    if whole is not None:
-        inner = whole[1].strip().rstrip(".,;:")
-        if not (len(inner) == 2 and inner.isalpha() and inner.lower() not in PROSE_PAIRS):
-            return inner if inner == text else clean(inner)
-    return text
 
 
 def tokenize(text: str) -> list[Token]:
@@ -117,16 +86,24 @@ def tokenize(text: str) -> list[Token]:
             kind = "text"
         value = match[kind]
         spaced = match.start(kind) > position
-        position = match.end()
+        start, position = position, match.end()
         if kind == "grouped" and depth:
             number = _NUMBER.match(value)
             assert number is not None
             position = match.start(kind) + number.end()
             kind, value = "number", number[0]
+        if kind == "number" and not depth and _DUBIOUS_GROUPS.match(text, start):
+            raise UnsupportedError("digits in no usual groups")
+        if kind == "number" and value.endswith(".") and text[position:].strip()[:1].isalnum():
+            raise UnsupportedError("a numbered item")
+        if kind == "number" and _DUBIOUS_BASE.match(text, match.start(kind)):
+            raise UnsupportedError("digits of another base, or an index")
         if kind == "text":
-            tokens.extend(_text_tokens(match["content"].strip(), _has_value(tokens)))
+            tokens.extend(_text_tokens(match["content"].strip(), tokens))
+        elif kind == "word" and _names_a_side(value, tokens, text[position:]):
+            tokens.append(Token("symbol", value, spaced))
         elif kind == "word":
-            tokens.extend(_word_tokens(value, spaced, _has_value(tokens)))
+            tokens.extend(_word_tokens(value, spaced, tokens))
         elif kind == "command":
             tokens.append(_command_token(value, spaced))
         elif kind == "other":
@@ -135,6 +112,8 @@ def tokenize(text: str) -> list[Token]:
             tokens.append(Token(value, value, spaced))
         elif kind == "grouped":
             tokens.append(Token("number", value.replace(",", ""), spaced))
+        elif kind == "prime":
+            tokens.append(_prime_token(value, tokens, spaced))
         elif kind == "blackboard":
             tokens.append(Token("symbol", f"\\mathbb{{{value.rstrip(' }')[-1]}}}", spaced))
         else:
@@ -162,16 +141,51 @@ def _command_token(command: str, spaced: bool) -> Token:
     raise UnsupportedError(command)
 
 
-def _text_tokens(content: str, has_value: bool) -> list[Token]:
+def _after_number(tokens: list[Token]) -> bool:
+    """Whether the last token ends a number, a group or a power: a unit symbol can follow."""
+    return bool(tokens) and (
+        tokens[-1].kind in {"number", "repeating", "}", ")", "unit", "/", "*"}
+        or tokens[-1].text == "pi"
+    )
+
+
+def _names_a_side(word: str, before: list[Token], after: str) -> bool:
+    """Whether ``AB`` is one name, as in ``AB = 4``: alone on one side of an equation."""
+    if not _CAPITALS.match(word) or word.lower() in PROSE_PAIRS:
+        return False
+    starts = not before or before[-1].kind in {",", ";", "and", "or", "\\{"}
+    ends = not after.strip() or after.lstrip()[0] in ",;" or after.lstrip().startswith("\\}")
+    return (starts and after.lstrip().startswith("=")) or (
+        bool(before) and before[-1].kind == "=" and ends
+    )
+
+
+def _prime_token(value: str, tokens: list[Token], spaced: bool) -> Token:
+    """A prime after a letter belongs to its name; after a number it is feet, minutes, inches."""
+    last = tokens[-1] if tokens else None
+    if last is not None and last.kind == "symbol" and not spaced and last.text.isalpha():
+        tokens.pop()
+        return Token("symbol", last.text + value, last.spaced)
+    if _after_number(tokens):
+        return Token("unit", value, spaced)
+    raise UnsupportedError(value)
+
+
+def _text_tokens(content: str, tokens: list[Token]) -> list[Token]:
     r"""Tokens of ``\text{content}``: separators, units, scale words, letters; else prose."""
+    if content.startswith("(") and content.endswith(")") and is_unit(content[1:-1]):
+        content = content[1:-1] if len(content) > 3 else content
     lowered = content.lower().rstrip(".")
+    has_value = _has_value(tokens)
     if not content:
         return []
-    if lowered in {"or", "and"}:
-        return [Token(lowered, content, True)]
+    joint = _JOINT.match(lowered)
+    if joint is not None:
+        comma = [Token(",", ",", True)] if content[0] in ",;" and joint[1] not in ",;" else []
+        return [*comma, Token(joint[1], content, True)]
     if has_value and lowered in SCALES:
         return [Token("*", "*", True), Token("number", SCALES[lowered], True)]
-    if has_value and is_unit(lowered):
+    if has_value and (is_unit(lowered) or (_after_number(tokens) and is_unit(content))):
         return [Token("unit", content, True)]
     letter = content.strip("()")
     if len(letter) == 1 and letter.isascii() and letter.isalpha():
@@ -181,7 +195,7 @@ def _text_tokens(content: str, has_value: bool) -> list[Token]:
     raise UnsupportedError(content)
 
 
-def _word_tokens(word: str, spaced: bool, has_value: bool) -> list[Token]:
+def _word_tokens(word: str, spaced: bool, tokens: list[Token]) -> list[Token]:
     """Tokens of a bare run of letters: a name, a unit, a product of letters; else prose."""
     if word in FUNCTIONS:
         return [Token("function", FUNCTIONS[word], spaced)]
@@ -190,10 +204,10 @@ def _word_tokens(word: str, spaced: bool, has_value: bool) -> list[Token]:
     lowered = word.lower()
     if lowered in {"or", "and"}:
         return [Token(lowered, word, spaced)]
-    if len(word) >= 2 and has_value:
+    if len(word) >= 2 and _has_value(tokens):
         if lowered in SCALES:
             return [Token("*", "*", True), Token("number", SCALES[lowered], True)]
-        if is_bare_unit(word):
+        if is_bare_unit(word) or (spaced and tokens[-1].kind == "number" and is_spaced_unit(word)):
             return [Token("unit", word, spaced)]
         if _PLURAL.match(word) and word not in _NOT_UNITS:
             return [Token("unit", word, spaced)]

@@ -1,8 +1,10 @@
 """A bounded worker process for sympy, one per parent process.
 
-Started on first use and shared by all threads behind a lock. A request that exceeds its time is
-answered ``timeout`` and the worker is replaced. After a fork the child forgets the parent's worker
-and starts its own. The worker ends when its pipe closes, so it does not outlive its parent.
+Started on first use and shared by all threads; the lock is held for one chunk at a time, so a
+thread with slow answers does not hold up the others for its whole batch. An answer that exceeds
+its CPU time is asked once more, by a worker in fresh state, before it is ``timeout``. After a fork
+the child forgets the parent's worker and starts its own. The worker ends when its pipe closes, so
+it does not outlive its parent.
 """
 
 from __future__ import annotations
@@ -12,16 +14,23 @@ import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-ANSWER_SECONDS = 2.0
-START_SECONDS = 60.0
+# CPU time of one attempt. A start of the worker and two attempts stay below three seconds.
+ANSWER_SECONDS = 0.75
+# Wall time without any reply after which the worker counts as lost, however slow the machine is.
+WALL_SECONDS = 120.0
+# CPU time that a batch may use; what comes after it gets SHORT_SECONDS an answer, once.
+BATCH_SECONDS = 10.0
+BATCH_SECONDS_PER_ANSWER = 0.01
+SHORT_SECONDS = 0.05
 _CHUNK_BYTES = 32_000
-_RECYCLE_AFTER = 20_000
 _ATTEMPTS = 2
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
@@ -31,24 +40,22 @@ _ENVIRONMENT = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS":
 
 
 class WorkerError(Exception):
-    """The worker could not be started, or died."""
+    """The worker could not be started, died, or does not reply: nothing that the answer did."""
 
 
-class WorkerTimeoutError(Exception):
-    """The worker did not reply in time."""
+class WorkerStartError(WorkerError):
+    """It could not even be started, which no other answer would change."""
 
 
 class _Worker:
     """One running process and its two pipes."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.served = 0
+    def __init__(self) -> None:
         self._buffer = b""
         path = json.dumps([os.path.abspath(entry) for entry in sys.path if entry])
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-s", "-P", "-c", _BOOT, str(seconds), path],
+                [sys.executable, "-s", "-P", "-c", _BOOT, path],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -57,47 +64,54 @@ class _Worker:
                 start_new_session=True,
             )
         except (OSError, RuntimeError) as error:
-            raise WorkerError(str(error)) from error
+            raise WorkerStartError(str(error)) from error
         try:
-            self.read(START_SECONDS)
-        except WorkerTimeoutError as error:
+            self.read(WALL_SECONDS)
+        except WorkerError as error:
             self.close()
-            raise WorkerError("the worker did not start in time") from error
+            raise WorkerStartError(str(error)) from error
         except BaseException:
             self.close()
             raise
 
-    def write(self, texts: Sequence[str]) -> None:
-        """Send requests; the caller keeps their total below what a pipe holds."""
+    def write(self, texts: Sequence[str], seconds: float, left: float) -> None:
+        """Send a chunk: ``seconds`` of CPU time an answer until ``left`` is spent, then less."""
         assert self.process.stdin is not None
-        data = b"".join(json.dumps(text).encode() + b"\n" for text in texts)
+        short = min(seconds, SHORT_SECONDS)
+        chunk = {"texts": list(texts), "seconds": seconds, "left": left, "short": short}
+        data = json.dumps(chunk).encode() + b"\n"
         try:
             while data:
                 data = data[self.process.stdin.write(data) :]
         except OSError as error:
             raise WorkerError("the worker died") from error
-        self.served += len(texts)
 
-    def read(self, seconds: float) -> tuple[str, str | None]:
-        """The next reply, or an error when it is late or the worker is gone."""
+    def read(self, seconds: float) -> tuple[str, str | None, float]:
+        """The next reply: status, key or cause, CPU seconds."""
         assert self.process.stdout is not None
         deadline = time.monotonic() + seconds
         poll = select.poll()
         poll.register(self.process.stdout, select.POLLIN)
         while b"\n" not in self._buffer:
             left = deadline - time.monotonic()
-            if left <= 0 or not poll.poll(left * 1000):
-                raise WorkerTimeoutError
+            if left <= 0:
+                raise WorkerError("the worker does not reply")
+            if not poll.poll(min(left, 1.0) * 1000):
+                if self.process.poll() is not None:
+                    raise WorkerError("the worker died")
+                continue
             data = os.read(self.process.stdout.fileno(), 65_536)
             if not data:
                 raise WorkerError("the worker died")
             self._buffer += data
         line, self._buffer = self._buffer.split(b"\n", 1)
-        status, key = json.loads(line)
-        return status, key
+        status, key, spent = json.loads(line)
+        return status, key, spent
 
     def close(self) -> None:
-        """End the process and collect it."""
+        """End the process, with the child it forked, and collect it."""
+        with contextlib.suppress(OSError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
         self.process.wait()
         self.forget()
@@ -110,6 +124,28 @@ class _Worker:
                     pipe.close()
         if self.process.returncode is None:
             self.process.returncode = 0
+
+
+@dataclass
+class _Batch:
+    """The answers of one call, what is known of them, and the CPU time left to them."""
+
+    texts: Sequence[str]
+    left: float
+
+    def __post_init__(self) -> None:
+        self.replies: list[tuple[str, str | None] | None] = [None] * len(self.texts)
+
+    def chunk(self, waiting: Sequence[int]) -> list[int]:
+        """The first of the waiting answers that fit into one message."""
+        chunk: list[int] = []
+        size = 0
+        for index in waiting:
+            size += 6 * len(self.texts[index]) + 3
+            if chunk and size > _CHUNK_BYTES:
+                break
+            chunk.append(index)
+        return chunk
 
 
 class Sandbox:
@@ -129,56 +165,65 @@ class Sandbox:
 
     def ask(self, texts: Sequence[str]) -> list[tuple[str, str | None]]:
         """``(status, key)`` of every text, in order. Never raises for what a text does."""
-        replies: list[tuple[str, str | None]] = []
-        failures = 0
-        with self._lock:
-            while len(replies) < len(texts):
-                chunk = self._chunk(texts, len(replies))
-                try:
-                    worker = self._running()
-                    worker.write(chunk)
-                    for _ in chunk:
-                        replies.append(worker.read(self.seconds))
-                        failures = 0
-                        if replies[-1][0] == "timeout":  # out of memory: the worker has left
-                            self._drop()
-                            break
-                except WorkerTimeoutError:
-                    self._drop()
-                    replies.append(("timeout", None))
-                    failures = 0
-                except WorkerError:
-                    self._drop()
-                    failures += 1
-                    if failures >= _ATTEMPTS:
-                        replies.append(("error", None))
-                        failures = 0
-                except BaseException:
-                    self._drop()
-                    raise
-        return replies
+        batch = _Batch(texts, BATCH_SECONDS + BATCH_SECONDS_PER_ANSWER * len(texts))
+        late = self._round(batch, list(range(len(texts))))
+        if batch.left > 0:
+            self._round(batch, late)
+        return [reply or ("timeout", None) for reply in batch.replies]
 
     def close(self) -> None:
         """End the worker; the next request starts a new one."""
         with self._lock:
             self._drop()
 
-    @staticmethod
-    def _chunk(texts: Sequence[str], start: int) -> list[str]:
-        chunk: list[str] = []
-        size = 0
-        for text in texts[start:]:
-            size += 6 * len(text) + 3
-            if chunk and size > _CHUNK_BYTES:
-                break
-            chunk.append(text)
-        return chunk
+    def _round(self, batch: _Batch, waiting: list[int]) -> list[int]:
+        """Ask each waiting answer once; which of them took too long."""
+        late: list[int] = []
+        failures = 0
+        while waiting:
+            chunk = batch.chunk(waiting)
+            with self._lock:
+                done, cause = self._exchange(batch, chunk)
+            lost = cause in {"lost", "unstarted"}
+            failures = failures + 1 if lost and not done else int(lost)
+            waiting = waiting[done:]
+            if cause == "unstarted" and failures >= _ATTEMPTS:
+                for index in waiting:
+                    batch.replies[index] = ("error", None)
+                return late
+            if cause in {"time", "memory"}:
+                late.append(waiting.pop(0))
+            elif failures >= _ATTEMPTS:
+                batch.replies[waiting.pop(0)] = ("error", None)
+                failures = 0
+        return late
+
+    def _exchange(self, batch: _Batch, chunk: list[int]) -> tuple[int, str]:
+        """Send a chunk and read its replies: how many came, and what ended the worker if it did."""
+        done = 0
+        seconds = self.seconds if batch.left > 0 else min(self.seconds, SHORT_SECONDS)
+        try:
+            worker = self._running()
+            worker.write([batch.texts[index] for index in chunk], seconds, max(batch.left, 0.0))
+            for index in chunk:
+                status, key, spent = worker.read(WALL_SECONDS)
+                if status == "died":
+                    batch.left -= seconds
+                    return done, str(key)
+                batch.left -= spent
+                batch.replies[index] = (status, key)
+                done += 1
+        except WorkerError as error:
+            self._drop()
+            return done, "unstarted" if isinstance(error, WorkerStartError) else "lost"
+        except BaseException:
+            self._drop()
+            raise
+        return done, ""
 
     def _running(self) -> _Worker:
-        if self._worker is not None and self._worker.served > _RECYCLE_AFTER:
-            self._drop()
         if self._worker is None:
-            self._worker = _Worker(self.seconds)
+            self._worker = _Worker()
         return self._worker
 
     def _drop(self) -> None:

@@ -29,12 +29,8 @@ UNICODE: dict[str, str] = {
     "\u221a": r"\sqrt ",
     "\u03c0": r"\pi ",
     "\u00b0": r"^\circ ",
+    "\u00ba": r"^\circ ",
     "\u211d": r"\mathbb{R}",
-    "\u00bd": r"\frac{1}{2}",
-    "\u00bc": r"\frac{1}{4}",
-    "\u00be": r"\frac{3}{4}",
-    "\u2153": r"\frac{1}{3}",
-    "\u2154": r"\frac{2}{3}",
     "\u03b1": r"\alpha ",
     "\u03b2": r"\beta ",
     "\u03b8": r"\theta ",
@@ -42,9 +38,38 @@ UNICODE: dict[str, str] = {
     "\u200b": "",
     "\u2060": "",
     "\ufeff": "",
-    **{chr(0xFF10 + digit): str(digit) for digit in range(10)},
-    **{sign: f"^{digit}" for digit, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+    **dict.fromkeys("\u2010\u2011\ufe63", "-"),
+    **dict.fromkeys("\u00a0\u202f\u3000", " "),
+    **{chr(space): " " for space in range(0x2000, 0x200B)},
+    **dict.fromkeys("\u2032\u2019\u02b9", "'"),
+    "\u2033": "''",
+    "\u2044": "/",
+    "\u2215": "/",
+    "\u2217": "*",
+    "\u2219": r"\cdot ",
+    "\u2115": r"\mathbb{N}",
+    "\u2124": r"\mathbb{Z}",
+    "\u211a": r"\mathbb{Q}",
+    "\u2102": r"\mathbb{C}",
+    "\u2220": r"\angle ",
+    "\u2248": r"\approx ",
+    "\u2261": r"\equiv ",
+    "\u03b3": r"\gamma ",
+    "\u03b4": r"\delta ",
+    "\u03bc": r"\mu ",
+    "\u00b5": r"\mu ",
+    "\u03c3": r"\sigma ",
+    "\u03c6": r"\phi ",
+    "\u03c9": r"\omega ",
+    "\u0393": r"\Gamma ",
+    "\u0394": r"\Delta ",
 }
+BASE_WORDS: dict[str, str] = {
+    word: str(base)
+    for base, word in enumerate(
+        ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), start=2
+    )
+} | {"twelve": "12", "sixteen": "16"}
 
 _GREEK = _words(
     "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi rho sigma tau phi chi "
@@ -123,6 +148,8 @@ NAMES: dict[str, tuple[str, str]] = {
     "infinity": ("symbol", r"\infty"),
     "inf": ("symbol", r"\infty"),
 }
+# Small letters that name functions: what stands in brackets after them is an argument.
+FUNCTION_LETTERS = _words(r"f g h p q u \phi \psi \zeta")
 STRUCTURES = _words("frac sqrt binom dbinom tbinom boxed fbox mathbf boldsymbol bm mathnormal")
 
 # Bare runs of letters that are products, not words; and pairs that are words, not products.
@@ -146,21 +173,24 @@ _UNITS = _words("""
     cent cents euro euros yen rupee rupees unit units N J W V A Hz Pa kPa mol K C F people person
     student students way ways time times point points item items apple apples book books coin coins
     marble marbles card cards ball balls box boxes page pages child children men women girl girls
-    boy boys egg eggs number numbers integer integers solution solutions digit digits square squares
-    triangle triangles side sides mark marks vote votes game games step steps piece pieces slice
-    slices
+    boy boys egg eggs Hz kHz MHz GHz MPa GPa hPa eV keV MeV GeV TeV kN mN MN kJ MJ GJ mW kW MW GW
+    kWh Wh mV kV mA T Wb H B KB kB MB GB TB Mb Gb mmol pF nF rpm bps Kbps Mbps Gbps kcal cal dB atm
+    bar torr psi ppm lm lx nm ms ns ha acre acres number numbers integer integers solution solutions
+    digit digits square squares triangle triangles side sides mark marks vote votes game games step
+    steps piece pieces slice slices
     """)
 _UNIT_MODIFIERS = _words("per square cubic sq cu of the each a")
 # Two bare letters are a product unless they can hardly be one: `2mg` is not 2 milligrams.
-_BARE_PAIR_UNITS = _words("cm mm km kg ft yd lb oz")
+_BARE_PAIR_UNITS = _words("cm mm km kg ft yd lb oz Hz GB MB KB kB TB")
+_SPACED_PAIR_UNITS = _words("mg mL ml dm nm kN kJ kW kV mA mV eV Pa ms hr dB")
 _WORD = re.compile(r"[A-Za-z]+")
 
 
 def is_unit(phrase: str) -> bool:
     """Whether a phrase such as ``cm``, ``square feet`` or ``miles per hour`` is only units."""
     words = _WORD.findall(phrase)
-    rest = _WORD.sub("", phrase).strip(" ./")
-    if not words or rest or len(words) > 4:
+    rest = _WORD.sub("", phrase).strip(" ./^*-0123456789\u00b7")
+    if not words or rest or len(words) > 4 or not phrase.strip()[0].isalpha():
         return False
     return words[-1] in _UNITS and all(w in _UNITS or w in _UNIT_MODIFIERS for w in words)
 
@@ -170,3 +200,8 @@ def is_bare_unit(word: str) -> bool:
     if len(word) <= 2:
         return word in _BARE_PAIR_UNITS
     return word in _UNITS or word.lower() in _UNITS or word in {"per", "square", "cubic"}
+
+
+def is_spaced_unit(word: str) -> bool:
+    r"""Whether two bare letters are a unit after a number and a space: ``20 mg``, not ``20mg``."""
+    return word in _SPACED_PAIR_UNITS

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import warnings
 from typing import Any
 
 import click
@@ -18,7 +19,9 @@ class _Group(click.Group):
         # Else pydantic reads the metadata of every installed package, to look for plugins.
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _warn  # type: ignore[assignment]
+                return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort, click.ClickException):
             raise  # click's own ways to end, --help among them
         except KeyboardInterrupt as error:
@@ -31,6 +34,11 @@ class _Group(click.Group):
                 raise
             complain(f"error: {message}")
             ctx.exit(REFUSED)
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning, as of a file that is left out: one line, and not the line of code that warns."""
+    complain(f"warning: {one_line(message)}")
 
 
 def _refusal(error: Exception) -> str | None:

@@ -3,6 +3,7 @@
 from srtbench.cli.render import table_text
 from srtbench.plan import Estimate, Plan, StageSpec, cost, estimate
 from srtbench.plan.stages import StartModelStage, prompt_count
+from srtbench.variants import facts
 
 
 def plan_text(plan: Plan, assumed: cost.Assumptions | None = None) -> str:
@@ -34,6 +35,8 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None) -> str:
     parts = [f"sweep {plan.name}: {len(plan.runs)} runs", table_text(header, rows)]
     shared = [run.run_id for run in plan.runs if run.trains_on_eval_prompts]
     parts += [f"trains on its evaluation prompts, on purpose: {run_id}" for run_id in shared]
+    gold = [run.run_id for run in plan.runs if facts(run.variant).uses_gold]
+    parts += [f"uses gold: rewards depend on the hidden answers: {run_id}" for run_id in gold]
     parts += [
         f"evaluated on prompts that a stage before it trained on ({other}): {run_id}"
         for run_id, other in _trained_before(plan)

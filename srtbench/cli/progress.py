@@ -107,6 +107,8 @@ def status_text(store: SweepStore, runs: Iterable[tuple[str, int]]) -> str:
         status = store.run(run_id).shown_status()
         reason = (status.error or "").strip().splitlines()[-1:] if status.state == "failed" else []
         state = status.actual_state
+        if status.note is not None and not reason:
+            reason = [status.note]
         if state != status.state:
             reason = [f"its process {status.pid} is gone; the same sweep goes on with it"]
         accuracy = status.progress.get("eval_accuracy")

@@ -12,7 +12,7 @@ from srtbench.sections import FilePath, Name, NotInId, Section, slug
 SRT_SUFFIX = "{question}\n\nThink step by step, and put your final answer within \\boxed{{}}."
 """Default prompt template, in the words of SRT's prompt suffix (arXiv 2505.21444)."""
 
-AnswerStyle = Literal["boxed", "hash", "the_answer_is", "tag", "line", "text"]
+AnswerStyle = Literal["boxed", "hash", "the_answer_is", "tag", "line", "text", "answer"]
 AnswerKind = Literal["math", "text", "word", "choice", "integer", "number"]
 
 PROMPT_FIELDS = ("question", "level", "metadata")

@@ -48,3 +48,7 @@ def allowed(given: object, choices: Iterable[str], limit: int = 40) -> str:
     near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.6)
     hint = f"did you mean '{near[0]}'? " if near else ""
     return f"{hint}Allowed: {listed}" if len(names) <= limit or not near else hint.strip()
+
+
+class StoreError(ValueError):
+    """A file that srtbench wrote is damaged; the message is one line and names file and key."""

@@ -31,7 +31,11 @@ def external_problems(source: YamlSource, folder: Path) -> Iterator[Problem]:
         try:
             variant = options.load()
         except VariantError as error:
-            yield Problem(str(error), (*place, key), source.line((*place, key)))
+            message = str(error)
+            if isinstance(options, PythonOptions):  # the file by the name that the user wrote
+                absolute, written = (str(p).rpartition(":")[0] for p in (options.path, given[key]))
+                message = message.replace(absolute, written)
+            yield Problem(message, (*place, key), source.line((*place, key)))
             continue
         try:
             options_of(variant, options)

@@ -23,7 +23,7 @@ _FLOAT = re.compile(
 _TOO_DEEP = "nested too deeply, or an anchor that contains itself"
 MAX_VALUES = 100_000
 """Values of a file, an alias counted as all that its anchor holds; large sweeps have hundreds."""
-_TOO_MANY = f"over {MAX_VALUES:,} values once its aliases (*name) are written out"
+_TOO_MANY = f"over {MAX_VALUES:,} values once its aliases are written out"
 
 
 class _Loader(yaml.SafeLoader):

@@ -5,7 +5,7 @@ negative, from the end.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,27 +48,28 @@ class Columns:
         return [name for name in (self.question, self.answer, self.level) if name is not None]
 
 
-def value_at(values: Mapping[str, Any], name: str) -> Any:
-    """What a row has under a name, or MISSING."""
-    if name in values:
-        return values[name]
-    here: Any = values
-    for part in name.split("."):
-        if isinstance(here, Mapping) and part in here:
-            here = here[part]
-        elif isinstance(here, list) and _PLACE.fullmatch(part):
-            place = int(part)
-            if not -len(here) <= place < len(here):
-                return MISSING
-            here = here[place]
-        else:
-            return MISSING
-    return here
+def value_at(values: Any, name: str) -> Any:
+    """What a row, or a part of one, has under a name; or MISSING."""
+    if isinstance(values, Mapping):
+        if name in values:
+            return values[name]
+        for head in columns_of(name, values):
+            found = value_at(values[head], name[len(head) + 1 :])
+            if found is not MISSING:
+                return found
+    elif isinstance(values, list):
+        head, _, rest = name.partition(".")
+        if _PLACE.fullmatch(head) and -len(values) <= int(head) < len(values):
+            found = values[int(head)]
+            return value_at(found, rest) if rest else found
+    return MISSING
 
 
-def column_of(name: str, present: Iterable[str]) -> str:
-    """The column in which a name lies."""
-    return name if name in present else name.split(".")[0]
+def columns_of(name: str, present: Container[str]) -> list[str]:
+    """The columns in which a name may lie; those of a dotted name may have dots, too."""
+    parts = name.split(".")
+    heads = [".".join(parts[: length + 1]) for length in range(len(parts))]
+    return [head for head in heads if head in present]
 
 
 def names_in(value: Any, prefix: str = "", depth: int = _DEPTH) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from srtbench.datasets.problems import DatasetError
 
 _BATCH = 1024
+_NARROW = {"float": "float32", "float32": "float32", "halffloat": "float16", "float16": "float16"}
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,19 @@ def _csv_values(header: list[str], fields: list[str]) -> dict[str, Any] | str:
     return {name: field or None for name, field in zip(header, fields, strict=True)}
 
 
+def shortest_floats(values: dict[str, Any], narrow: Mapping[str, str]) -> dict[str, Any]:
+    """A row with its narrow floats as they were written: float32 0.8 is not 0.800000011920929.
+
+    ``narrow`` names the columns of fewer than 64 bits and their types.
+    """
+    import numpy as np
+
+    for name, kind in narrow.items():
+        if isinstance(values.get(name), float):
+            values[name] = float(str(np.dtype(_NARROW[kind]).type(values[name])))
+    return values
+
+
 def parquet_rows(path: Path) -> Iterator[Row]:
     """Rows of a Parquet file, numbered from 1.
 
@@ -131,11 +145,15 @@ def parquet_rows(path: Path) -> Iterator[Row]:
 
 
 def _batch_values(batch: Any) -> Iterator[dict[str, Any] | str]:
+    narrow = {f.name: str(f.type) for f in batch.schema if str(f.type) in _NARROW}
     try:
-        yield from batch.to_pylist()
-    except UnicodeDecodeError:  # before the first is given: again, one by one, to name the row
+        rows = batch.to_pylist()
+    except UnicodeDecodeError:  # again, one by one, to name the row
         for place in range(len(batch)):
             try:
-                yield from batch.slice(place, 1).to_pylist()
+                yield shortest_floats(batch.slice(place, 1).to_pylist()[0], narrow)
             except UnicodeDecodeError:
                 yield "not valid UTF-8"
+    else:
+        for values in rows:
+            yield shortest_floats(values, narrow)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from srtbench.config.datasets import HubDataset
-from srtbench.datasets.columns import Columns, check_columns, column_of
-from srtbench.datasets.formats import Row
+from srtbench.datasets.columns import Columns, check_columns, columns_of
+from srtbench.datasets.formats import Row, shortest_floats
 from srtbench.datasets.problems import DatasetError, Item
 from srtbench.datasets.rows import items_of
 
@@ -29,10 +29,14 @@ def read_hub(dataset: HubDataset, split: str) -> list[Item]:
         raise DatasetError(f"{source}: cannot be loaded: {reason}") from error
     columns = Columns.of(dataset)
     present = table.column_names
-    check_columns(source, present, [column_of(name, present) for name in columns.wanted])
+    tops = [(columns_of(name, present) or [name.split(".")[0]])[0] for name in columns.wanted]
+    check_columns(source, present, tops)
     return items_of(source, _rows(table), columns)
 
 
 def _rows(table: Any) -> Iterator[Row]:
+    features = getattr(table, "features", None) or {}
+    kinds = {name: str(getattr(feature, "dtype", "")) for name, feature in features.items()}
+    narrow = {name: kind for name, kind in kinds.items() if kind in {"float32", "float16"}}
     for number, values in enumerate(table, start=1):
-        yield Row(f"row {number}", dict(values))
+        yield Row(f"row {number}", shortest_floats(dict(values), narrow))

@@ -11,7 +11,7 @@ from srtbench.config.datasets import (
     check_template,
 )
 from srtbench.config.errors import allowed
-from srtbench.datasets.columns import column_of
+from srtbench.datasets.columns import columns_of
 from srtbench.datasets.problems import DatasetError, Item, Problem, Split
 from srtbench.rollouts.sameness import prompt_id
 from srtbench.sections import Section
@@ -65,16 +65,16 @@ class _Missing(dict[str, Any]):
 def _render(name: str, template: str, item: Item, answer_column: str | None = None) -> str:
     level = _Missing() if item.level is None else item.level
     metadata = item.metadata
-    hidden = None if answer_column is None else column_of(answer_column, metadata)
-    if hidden is not None:
-        metadata = {key: value for key, value in metadata.items() if key != hidden}
+    hidden = [] if answer_column is None else columns_of(answer_column, metadata)
+    if hidden:
+        metadata = {key: value for key, value in metadata.items() if key not in hidden}
     try:
         return template.format(
             question=item.question, answer=item.answer, level=level, metadata=metadata
         )
     except KeyError as error:
         key = str(error.args[0])
-        if key == hidden:
+        if key in hidden:
             raise DatasetError(
                 f"{name}: {{metadata[{key}]}}: the policy must not see the gold answer"
             ) from None

@@ -18,6 +18,7 @@ from srtbench.plan import Plan, RunSpec, StageSpec, plan_sweep
 from srtbench.plan.select import Selection, select
 from srtbench.store import Folder, State, SweepStore
 from srtbench.store.configs import write_config
+from srtbench.store.stages import damage_of
 
 POLL_SECONDS = 0.1
 _STOP_SECONDS = 20.0
@@ -90,6 +91,7 @@ def run_sweep(
     check_report_to(config.source, runs)
     store = SweepStore(root, plan.name)
     with _only_sweep(store):
+        store.tidy()
         store.write_plan(plan)
         execution = config.execution
         at_once = len(plan.runs) if execution.backend == "ray" else os.cpu_count() or 1
@@ -101,7 +103,7 @@ def run_sweep(
                 scheduler.execute(executor)
         finally:
             executor.close()
-    return SweepResult({run.run_id: store.folder(run).read_status().state for run in runs})
+    return SweepResult({run.run_id: store.folder(run).shown_status().state for run in runs})
 
 
 def make_executor(config: SweepConfig | SweepOfParts, store: SweepStore) -> Executor:
@@ -155,7 +157,9 @@ class _Scheduler:
     def _add_run(self, run: RunSpec) -> None:
         if run.run_id in self._todo or run.run_id in self._ended:
             return
-        state = self._store.folder(run).read_status().state
+        folder = self._store.folder(run)
+        folder.tidy()
+        state = folder.shown_status().state
         if state == "done" or (state == "failed" and not self._retry_failed):
             self._ended[run.run_id] = state
             return
@@ -171,10 +175,15 @@ class _Scheduler:
         stage = self._plan.stage(stage_id)
         for needed in stage.requires:
             self._add_stage(needed)
-        if self._store.stage(stage_id).read_status().state == "done":
-            self._ended[stage_id] = "done"
-        else:
-            self._todo[stage_id] = stage
+        folder = self._store.stage(stage_id)
+        folder.tidy()
+        if folder.shown_status().state == "done":
+            damage = damage_of(stage, folder)
+            if damage is None:
+                self._ended[stage_id] = "done"
+                return
+            self._on_event(SweepEvent("damaged", stage_id, f"computed again: {damage}"))
+        self._todo[stage_id] = stage
 
     def _start_ready(self, executor: Executor) -> None:
         self._give_up()
@@ -216,7 +225,7 @@ class _Scheduler:
         folder = self._store.folder(work)
         execution = self._plan.execution.model_dump(mode="json")
         write_config(folder, work, execution, self._provenance)
-        step = folder.read_status().checkpoint_step
+        step = folder.shown_status().checkpoint_step
         self._running[work_id] = (work, executor.start(work))
         resumed = f", from step {step}" if step else ""
         self._on_event(SweepEvent("start", work_id, f"started{resumed}"))
@@ -231,7 +240,7 @@ class _Scheduler:
                 self._wait_for_folder(work_id, work)
                 continue
             folder = self._store.folder(work)
-            status = folder.read_status()
+            status = folder.shown_status()
             if status.state not in ("done", "failed") and code != ExitCode.INTERRUPTED:
                 reason = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
                 tail = _log_tail(folder)
@@ -259,7 +268,7 @@ class _Scheduler:
             source, what = self._store.run(needed), f"run {needed}, which this one starts from,"
         else:
             source, what = self._store.stage(needed), f"shared stage {needed}"
-        reason = source.read_status().error or ""
+        reason = source.shown_status().error or ""
         folder = self._store.folder(work)
         execution = self._plan.execution.model_dump(mode="json")
         write_config(folder, work, execution, self._provenance)
@@ -277,7 +286,7 @@ class _Scheduler:
             if handle.poll() is None:
                 handle.kill()
             folder = self._store.folder(work)
-            if folder.read_status().state == "running":
+            if folder.shown_status().state == "running":
                 folder.update_status(state="interrupted")
             self._on_event(SweepEvent("interrupted", work_id, "interrupted"))
         self._running.clear()

@@ -24,6 +24,7 @@ from srtbench.execute.base import ExitCode
 from srtbench.plan import RunSpec, StageSpec
 from srtbench.store import Folder, SweepStore
 from srtbench.store.configs import read_config, read_spec
+from srtbench.store.stages import is_done
 from srtbench.train.run import execute_run
 from srtbench.train.stages import execute_stage
 
@@ -52,7 +53,7 @@ def work(root: str, sweep: str, work_id: str) -> ExitCode:
         return _execute(spec, execution, store, folder, record=False)
     try:
         with folder.locked():
-            if isinstance(spec, StageSpec) and folder.read_status().state == "done":
+            if isinstance(spec, StageSpec) and is_done(spec, folder):
                 return ExitCode.DONE  # another sweep computed it meanwhile
             return _execute(spec, execution, store, folder, record=True)
     except BlockingIOError as error:

@@ -13,16 +13,20 @@ from typing import Any
 
 from srtbench.plan.generation import GenerationShape
 from srtbench.replay.audit_choices import check_best, check_pool
+from srtbench.replay.audit_files import check_folder, check_seal, set_folders
 from srtbench.replay.audit_identity import check_identity, check_plan_row, unplanned
+from srtbench.replay.audit_metrics import check_metrics, check_status
 from srtbench.replay.audit_prompts import check_labels, check_prompts
-from srtbench.replay.audit_rollouts import check_eval, check_metrics, check_train
+from srtbench.replay.audit_rollouts import check_eval, check_train
+from srtbench.replay.audit_stages import check_given, check_stage, check_start, stage_ids
 from srtbench.replay.interrupts import Interrupts
 from srtbench.replay.source import NOT_RUN, SOURCE_CHANGED, SOURCE_UNKNOWN, source_state
 from srtbench.rollouts import part_files
 from srtbench.rollouts.judge import Columns
-from srtbench.store import Folder, Status, StoreError
+from srtbench.store import Folder, Status, StoreError, SweepStore
 from srtbench.store.configs import declared
-from srtbench.store.runs import LoggedRun, LoggedSet, open_runs
+from srtbench.store.files import seal_broken
+from srtbench.store.runs import LoggedRun, LoggedSet, LoggedSweep, open_runs
 from srtbench.variants import from_outside
 
 
@@ -109,7 +113,39 @@ def audit_sweep(path: str | Path, *, run_code: bool = False) -> AuditReport:
         for run in runs:
             row = rows[run.folder.path.name]
             _audit_run(run, row, report, interrupts, run_code=run_code)
+    _audit_plan(found, report)
+    for stage_id in stage_ids(runs):
+        _audit_stage(runs[0].store, stage_id, report)
     return report
+
+
+def _audit_plan(found: LoggedSweep, report: AuditReport) -> None:
+    """What plan.json says beside its runs' rows."""
+    name, plan = str(found.plan["sweep"]), found.plan
+    breaches = []
+    if seal_broken(plan):
+        breaches.append(("plan.json", "has been changed since srtbench wrote it"))
+    named = [stage["stage_id"] for stage in plan["stages"]]
+    if not plan.get("revote") and plan["runs"] and not set(stage_ids(found.runs)) <= set(named):
+        breaches.append(("plan.json", "stages: lacks one that a run needs"))
+    ids = [row["run_id"] for row in plan["runs"]]
+    for twice in (named, ids):
+        if len(set(twice)) < len(twice):
+            breaches.append(("plan.json", "names a run or stage twice"))
+    if not plan.get("revote") and any(run.spec.sweep != plan["sweep"] for run in found.runs):
+        breaches.append(("plan.json", "sweep: is not what config.json of its runs says"))
+    report.breaches += [Breach(name, "structure", *breach) for breach in breaches]
+
+
+def _audit_stage(store: SweepStore, stage_id: str, report: AuditReport) -> None:
+    try:
+        for found in check_stage(store, stage_id, report.notes):
+            report.breaches.append(Breach(stage_id, *found))
+    except (StoreError, FileNotFoundError) as error:
+        report.breaches.append(Breach(stage_id, "structure", "stage", str(error)))
+    except Exception as error:
+        message = f"cannot be derived again: {type(error).__name__}: {error}"
+        report.breaches.append(Breach(stage_id, "structure", "stage", message))
 
 
 def _audit_missing(folder: Folder, run_id: str, report: AuditReport) -> None:
@@ -157,7 +193,11 @@ def _audit_run(
         for found in (*check_identity(run, report.notes), *check_plan_row(run, row)):
             report.breaches.append(Breach(run_id, *found))
         train, sets = run.train_columns(), list(run.evaluations().values())
+        for found in (*check_seal(run.folder), *check_folder(run.folder, set_folders(run))):
+            report.breaches.append(Breach(run_id, *found))
         for found in _cut_short(run, train, sets, status):
+            report.breaches.append(Breach(run_id, *found))
+        for found in check_status(run, train, sets, status):
             report.breaches.append(Breach(run_id, *found))
         if status.state == "done" and not run.folder.metrics_path.is_file():
             message = "gone: lengths, truncation and token statistics have no second record"
@@ -208,6 +248,8 @@ def _found(
 ) -> Iterator[tuple[str, str, str]]:
     for one in sets:
         yield from _in_set(one, check_prompts(run, one))
+        yield from _in_set(one, check_given(run, one))
+        yield from _in_set(one, check_start(run, one))
     yield from check_labels(run, report.notes)
     yield from check_pool(run, train, report.checked)
     yield from check_best(run, sets[0], report.checked, done=done)

@@ -1,6 +1,5 @@
 """Audit of what was chosen by logged evidence: prompts of a pool, the best policy of a run."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,11 +9,10 @@ import pyarrow.compute as pc
 
 from srtbench.answers.grader import gold_reward
 from srtbench.config.train import PoolConfig
-from srtbench.rollouts import PROMPT_SCHEMA, part_files, read_rollouts
+from srtbench.rollouts import PROMPT_SCHEMA, part_files, read_rollouts, read_table
 from srtbench.rollouts.judge import Columns
-from srtbench.store import Folder
-from srtbench.store.choices import easiest, evaluation_score
-from srtbench.store.files import read_table
+from srtbench.store import Folder, StoreError
+from srtbench.store.choices import BEST_NOTE, best_note, easiest, evaluation_score
 from srtbench.store.labels import count_votes, labels_path, read_labels
 from srtbench.store.runs import LoggedRun, LoggedSet
 
@@ -100,18 +98,17 @@ def check_best(run: LoggedRun, own: LoggedSet, checked: Counter[str], *, done: b
     table = own.rollouts
     steps = sorted(set(table["step"].to_pylist()))
     for rule in run.spec.keep_best:
-        path = run.folder.best_path(rule) / "best.json"
-        where = f"best/{rule}/best.json"
-        if not path.is_file():
+        where = f"best/{rule}/{BEST_NOTE}"
+        try:
+            note = best_note(run.folder, rule)
+        except StoreError as error:
+            yield "best", where, f"cannot be read: {error}"
+            continue
+        if note is None:
             if done:
                 yield "best", where, "gone: which policy was the best is not known"
             continue
-        try:
-            note = json.loads(path.read_text(encoding="utf-8"))
-            step, score = int(note["step"]), float(note["score"])
-        except (KeyError, TypeError, ValueError) as error:
-            yield "best", where, f"cannot be read: {type(error).__name__}: {error}"
-            continue
+        step, score = note.step, note.score
         scores = {
             one: evaluation_score(table.filter(pc.equal(table["step"], one)), rule) for one in steps
         }

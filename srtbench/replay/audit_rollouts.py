@@ -2,20 +2,21 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from srtbench.answers.grader import gold_reward
+from srtbench.answers.grader import Grader, gold_reward
 from srtbench.plan.generation import GenerationShape
 from srtbench.replay.advantages import advantage_tolerance, advantages
-from srtbench.rollouts import eval_group_id
+from srtbench.rollouts import eval_group_id, read_rollouts
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
 from srtbench.store.configs import declared
 from srtbench.store.runs import LoggedRun, LoggedSet
 from srtbench.variants import TOKEN_STATISTICS, facts
+from srtbench.votes import VotingPolicy
 
 Found = Iterator[tuple[str, str, str]]
 _FAILED = ("timeout", "error")
@@ -33,9 +34,9 @@ def check_train(
     """Everything that the train rollouts claim; ``judge`` False: but what the variant decides."""
     spec, size = run.spec, run.spec.train.num_generations
     shape = GenerationShape.of(spec)
-    yield from _check_text(run, run, columns, "train", checked)
-    for group_id, votes in run.votes.items():
-        yield from _check_text(run, run, votes, f"votes of {group_id},", checked)
+    author = Author(spec.run_id, run.grader, run.prompts, spec.train.max_completion_length, None, 1)
+    yield from _check_rows(author, columns, "train", checked)
+    yield from _check_further_votes(run, author, checked)
     due = votes_due(run, load=judge)
     judging = run.judge(run.variant()) if judge else None
     steps = list(runs_of(columns["step"]))
@@ -70,63 +71,105 @@ def check_train(
 def check_eval(run: LoggedRun, one: LoggedSet, checked: Counter[str], *, done: bool) -> Found:
     """Everything that the evaluations on a set claim."""
     columns, size, held_out = one.columns, one.spec.sampling.samples, {*one.prompts}
-    yield from _check_text(run, one, columns, "eval", checked)
+    limit, label = one.spec.sampling.max_completion_length, one.spec.label
+    author = Author(run.spec.run_id, one.grader, one.prompts, limit, label)
+    yield from _check_rows(author, columns, "eval", checked)
     steps = list(runs_of(columns["step"]))
     logged = [columns["step"][start] for start, _ in steps]
     last = run.spec.train.steps
     due = [step for step in one.spec.steps(last) if done or step <= max(logged, default=-1)]
     if logged != due:
         yield "step", "eval", f"evaluated at steps {logged}, not {due}"
+    order: list[str] = []
     for start, stop in steps:
         step = columns["step"][start]
         if {*columns["prompt_id"][start:stop]} != held_out or stop - start != size * len(held_out):
             yield "prompt_id", f"eval step {step}", "not every held-out prompt has its completions"
-        rows = range(stop - start)
-        names = [eval_group_id(one.spec.label, step, row // size) for row in rows]
-        keys = columns["answer_key"][start:stop]
-        voted = {"step": [step] * len(keys), "group_id": names, "answer_key": keys}
-        outcomes = eval_votes(voted, run.revoted)
-        for first in range(start, stop, size):
-            part = slice(first, min(first + size, stop))
-            group_id = names[first - start]
-            where = f"eval step {step} group {group_id}"
-            yield from _check_group(columns, part, size, group_id, where)
-            for name, values in outcomes.items():
-                again = values[first - start : part.stop - start]
-                yield from _compare(columns, part, name, again, where)
-            for name in ("train_reward", "advantage", *TOKEN_STATISTICS):
-                yield from _compare(columns, part, name, [None] * size, where)
+        order = order or columns["prompt_id"][start:stop]
+        if columns["prompt_id"][start:stop] != order:
+            yield "prompt_id", f"eval step {step}", "not in the order of the evaluation before"
+        yield from check_evaluation(columns, start, stop, size, run.revoted, label)
         checked.update({"pseudo_label": stop - start, "vote_share": stop - start})
 
 
-def _check_text(
-    run: LoggedRun,
-    source: LoggedRun | LoggedSet,
+def check_evaluation(
     columns: Columns,
-    name: str,
-    checked: Counter[str],
+    start: int,
+    stop: int,
+    size: int,
+    rule: VotingPolicy | None,
+    label: str | None,
 ) -> Found:
-    """What each row says of its own text, by the prompts and the grader of ``source``."""
-    rows, limit = len(columns["run_id"]), run.spec.train.max_completion_length
-    phase, label, behind = "train", None, 1
-    if isinstance(source, LoggedSet):
-        phase, label, behind = "eval", source.spec.label, 0
-        limit = source.spec.sampling.max_completion_length
-    graded = source.grader.grade(columns["completion"])
-    golds = [source.prompts.get(prompt, {}).get("gold_key") for prompt in columns["prompt_id"]]
-    for row in range(rows):
+    """Groups and majorities of an evaluation on a set, whose rows are ``start`` to ``stop``."""
+    step = columns["step"][start] if stop > start else 0
+    names = [eval_group_id(label, step, row // size) for row in range(stop - start)]
+    keys = columns["answer_key"][start:stop]
+    voted: Columns = {"step": [step] * len(keys), "group_id": names, "answer_key": keys}
+    outcomes = eval_votes(voted, rule) if keys else {}
+    for first in range(start, stop, size):
+        part = slice(first, min(first + size, stop))
+        group_id = names[first - start]
+        where = f"eval step {step} group {group_id}"
+        yield from _check_group(columns, part, size, group_id, where)
+        for name, values in outcomes.items():
+            again = values[first - start : part.stop - start]
+            yield from _compare(columns, part, name, again, where)
+        for name in ("train_reward", "advantage", *TOKEN_STATISTICS):
+            yield from _compare(columns, part, name, [None] * size, where)
+
+
+def _check_rows(author: "Author", columns: Columns, name: str, checked: Counter[str]) -> Found:
+    yield from check_text(author, columns, name)
+    graded = ("answer", "answer_key", "gold_reward", "verifier_status")
+    checked.update(dict.fromkeys(graded, len(columns["run_id"])))
+
+
+def _check_further_votes(run: LoggedRun, author: "Author", checked: Counter[str]) -> Found:
+    """Rows that voted and were not trained on."""
+    votes: Columns = read_rollouts(run.folder.votes_path).to_pydict()
+    yield from _check_rows(author, votes, "votes", checked)
+    for name in ("train_reward", "advantage", *TOKEN_STATISTICS):
+        if any(value is not None for value in votes[name]):
+            yield name, "votes", "further votes have none"
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who logged rollouts, and what of.
+
+    Attributes:
+        run_id: of the run, or id of the stage. prompts: prompt_id -> its row.
+        limit: longest completion, in tokens.
+        label: of the evaluation set; None in train, and in a shared stage.
+        behind: steps from the policy that wrote to the step of a row: 1 in train, 0 in eval.
+    """
+
+    run_id: str
+    grader: Grader
+    prompts: Mapping[str, Mapping[str, Any]]
+    limit: int
+    label: str | None = None
+    behind: int = 0
+
+
+def check_text(author: Author, columns: Columns, name: str) -> Found:
+    """What each row says of its own text."""
+    graded, limit = author.grader.grade(columns["completion"]), author.limit
+    phase = "train" if author.behind else "eval"
+    golds = [author.prompts.get(one, {}).get("gold_key") for one in columns["prompt_id"]]
+    for row in range(len(columns["run_id"])):
         found = {column: columns[column][row] for column in _ROW_COLUMNS}
         where = f"{name} step {columns['step'][row]} row {row}"
         if found["phase"] != phase:
             yield "phase", where, f"is {found['phase']!r}"
-        if found["eval_set"] != label:
+        if found["eval_set"] != author.label:
             yield "eval_set", where, f"is {found['eval_set']!r}"
-        if found["policy_step"] not in (None, columns["step"][row] - behind):
+        if found["policy_step"] not in (None, columns["step"][row] - author.behind):
             yield "policy_step", where, f"is {found['policy_step']}"
-        if found["run_id"] != run.spec.run_id:
+        if found["run_id"] != author.run_id:
             yield "run_id", where, f"is {found['run_id']!r}"
-        if found["prompt_id"] not in source.prompts:
-            yield "prompt_id", where, f"{found['prompt_id']!r} is no prompt of the run"
+        if found["prompt_id"] not in author.prompts:
+            yield "prompt_id", where, f"{found['prompt_id']!r} is no prompt that was asked"
         if found["answer"] != graded.answers[row]:
             yield "answer", where, f"{found['answer']!r}, the text gives {graded.answers[row]!r}"
         status, key = graded.statuses[row], graded.keys[row]
@@ -143,12 +186,11 @@ def _check_text(
         if found["gold_reward"] != right:
             yield "gold_reward", where, f"{found['gold_reward']}, the key gives {right}"
         tokens = found["completion_tokens"]
-        if tokens is not None and not 0 <= tokens <= limit:
+        if tokens is None or not 0 <= tokens <= limit:
             yield "completion_tokens", where, f"{tokens} of at most {limit}"
-        if found["truncated"] and tokens not in (None, 0, limit):
+        if found["truncated"] is None or (found["truncated"] and tokens not in (0, limit)):
             yield "truncated", where, f"cut off after {tokens} of {limit} tokens"
         yield from _check_ranges(found, where)
-    checked.update(dict.fromkeys(("answer", "answer_key", "gold_reward", "verifier_status"), rows))
 
 
 _ROW_COLUMNS = (
@@ -260,34 +302,3 @@ def _compare(columns: Columns, part: slice, name: str, derived: list[Any], where
             equal = logged == again
         if not equal:
             yield name, f"{where} row {offset}", f"{logged!r}, derived again {again!r}"
-
-
-def check_metrics(run: LoggedRun, columns: Columns, checked: Counter[str]) -> Found:
-    """Columns that no text gives, against what the trainer logged of the same step."""
-    if not run.folder.metrics_path.is_file():
-        return
-    table = pq.read_table(run.folder.metrics_path).to_pydict()
-    logged = dict(
-        zip(zip(table["step"], table["metric"], strict=True), table["value"], strict=True)
-    )
-    every = GenerationShape.of(run.spec).every
-    for start, stop in runs_of(columns["step"]):
-        step = columns["step"][start]
-        for column, metric in _SECOND_RECORDS.items():
-            known = [float(v) for v in columns[column][start:stop] if v is not None]
-            own = metric.startswith("rollouts/")  # logged once the generation is used up
-            value = logged.get((step + every - 1 if own else step, metric))
-            if value is None:
-                continue
-            mean = sum(known) / len(known) if known else math.nan
-            if not math.isclose(mean, value, rel_tol=1e-5, abs_tol=1e-6):
-                message = f"mean {mean:.7g}, but metrics.parquet has {metric} = {value:.7g}"
-                yield column, f"train step {step}", message
-            checked[column] += stop - start
-
-
-_SECOND_RECORDS = {
-    "truncated": "completions/clipped_ratio",
-    "completion_tokens": "completions/mean_length",
-    **{name: f"rollouts/{name}" for name in TOKEN_STATISTICS},
-}

@@ -5,7 +5,6 @@ is decided anew. Nothing is trained again, so this says what the other rule woul
 same completions, not how training on it would have gone.
 """
 
-import json
 import math
 import os
 import shutil
@@ -16,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from srtbench.replay.advantages import advantages
 from srtbench.replay.source import (
@@ -30,13 +28,17 @@ from srtbench.rollouts import (
     METRIC_SCHEMA,
     RolloutWriter,
     part_files,
+    read_part,
+    read_table,
     with_columns,
     write_parquet,
 )
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
-from srtbench.store import Folder, write_json
+from srtbench.store import Folder, StoreError, read_json
+from srtbench.store.files import write_sealed
 from srtbench.store.prompts import read_prompt_table
 from srtbench.store.runs import LoggedRun, LoggedSet, LoggedSweep, open_runs
+from srtbench.store.spreadsheet import csv_cell
 from srtbench.variants import from_outside, with_voting
 from srtbench.votes import VotingPolicy
 
@@ -125,14 +127,18 @@ def revote_sweep(
     path = Path(path)
     found = open_runs(path)
     runs = found.runs
-    if not runs:
-        problems = "".join(f"; {problem}" for problem in found.damaged.values())
-        raise RevoteError(f"{path}: no run can be voted again: none has begun{problems}")
     target = Path(out) if out is not None else path / policy_name(voting)
     _check_target(target)
     partial = target.with_name(f"{target.name}.partial")
-    for run in runs:
-        _check_run(run, voting, run_code=run_code)
+    for run in list(runs):
+        try:
+            _check_run(run, voting, run_code=run_code)
+        except StoreError as error:
+            found.damaged[run.spec.run_id] = str(error)
+            runs.remove(run)
+    if not runs:
+        problems = "; ".join(found.damaged.values()) or "none has begun"
+        raise RevoteError(f"{path}: no run can be voted again: {problems}")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         rows = _write(found, voting, partial, target, run_code=run_code)
@@ -151,11 +157,17 @@ def _write(
 ) -> list[RevoteRow]:
     """The whole revote, in the folder ``partial``, as it will stand in ``target``."""
     plan, runs = found.plan, found.runs
-    rows = [_revote_run(run, voting, partial, run_code=run_code) for run in runs]
+    problems, rows = dict(found.damaged), []
+    for run in runs:
+        try:
+            rows.append(_revote_run(run, voting, partial, run_code=run_code))
+        except StoreError as error:
+            problems[run.spec.run_id] = str(error)
+            shutil.rmtree(partial / run.spec.run_id, ignore_errors=True)
     rows += [
-        RevoteRow.left_out(row, found.damaged[row["run_id"]])
+        RevoteRow.left_out(row, problems[row["run_id"]])
         for row in plan["runs"]
-        if row["run_id"] in found.damaged
+        if row["run_id"] in problems
     ]
     root = runs[0].store.root.resolve()
     content = plan | {
@@ -163,9 +175,11 @@ def _write(
         "root": os.path.relpath(root, target.resolve()),
         "revote": {"of": plan["sweep"], "voting": voting.model_dump()},
     }
-    write_json(partial / "plan.json", content)
-    table = pa.Table.from_pylist([vars(row) for row in rows])
-    table.to_pandas().to_csv(partial / "summary.csv", index=False)
+    write_sealed(partial / "plan.json", content)
+    table = pa.Table.from_pylist([vars(row) for row in rows]).to_pandas()
+    for name in ("run_id", "variant", "problem"):
+        table[name] = [csv_cell(cell) if isinstance(cell, str) else cell for cell in table[name]]
+    table.to_csv(partial / "summary.csv", index=False)
     return rows
 
 
@@ -209,7 +223,7 @@ def _check_run(run: LoggedRun, voting: VotingPolicy, *, run_code: bool) -> None:
 
 def _check_target(target: Path) -> None:
     plan = target / "plan.json"
-    earlier = plan.is_file() and "revote" in json.loads(plan.read_text(encoding="utf-8"))
+    earlier = plan.is_file() and "revote" in read_json(plan)
     if not earlier and target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise RevoteError(f"{target}: is not the folder of an earlier revote; choose another")
 
@@ -222,7 +236,7 @@ def _revote_run(run: LoggedRun, voting: VotingPolicy, target: Path, *, run_code:
     before = _summary(run, train)
     judge = run.judge(run.variant(config, voting)) if votes else None
     for path in part_files(run.folder.rollouts_path, "train"):
-        table = pq.read_table(path)
+        table = read_part(path)
         if judge is not None:
             table = with_columns(table, **_judged_again(run, judge, table.to_pydict()))
         write_parquet(table, folder.rollouts_path / path.name)
@@ -276,15 +290,16 @@ def _voted_again(one: LoggedSet, voting: VotingPolicy) -> Iterator[tuple[int, pa
 
 def _copy(run: LoggedRun, folder: Folder, config: Any, votes: bool) -> None:
     """What a sweep folder holds beside the rollouts."""
-    content = json.loads(run.folder.config_path.read_text(encoding="utf-8"))
+    content = read_json(run.folder.config_path)
     content.setdefault(TRAINED_VARIANT, content["spec"]["variant"])
     content["spec"]["variant"] = config.model_dump(mode="json")
-    write_json(folder.config_path, content)
+    write_sealed(folder.config_path, content)
+    run.folder.read_status()  # a damaged one is not handed on
     write_parquet(read_prompt_table(run.folder), folder.prompts_path)
     if run.folder.status_path.is_file():
         shutil.copyfile(run.folder.status_path, folder.status_path)
     if run.folder.metrics_path.is_file():
-        rows = pq.read_table(run.folder.metrics_path).to_pylist()
+        rows = read_table(run.folder.metrics_path, METRIC_SCHEMA).to_pylist()
         kept = [
             row
             for row in rows
@@ -301,8 +316,11 @@ def _write_votes(run: LoggedRun, folder: Folder, columns: Columns) -> None:
         for start, _ in runs_of(columns["group_id"])
     }
     for path in part_files(run.folder.votes_path):
-        table = pq.read_table(path)
-        found = [outcome[group_id] for group_id in table["group_id"].to_pylist()]
+        table = read_part(path)
+        groups = table["group_id"].to_pylist()
+        if unknown := [group_id for group_id in groups if group_id not in outcome]:
+            raise StoreError(f"{path}: votes of group {unknown[0]}, which has no rollouts")
+        found = [outcome[group_id] for group_id in groups]
         labels, shares = [label for label, _ in found], [share for _, share in found]
         table = with_columns(table, pseudo_label=labels, vote_share=shares)
         write_parquet(table, folder.votes_path / path.name)
@@ -312,7 +330,10 @@ def _summary(run: LoggedRun, columns: Columns) -> dict[str, Any]:
     labels, right = [], 0
     for start, _ in runs_of(columns["group_id"]):
         label = columns["pseudo_label"][start]
-        gold = run.prompts[columns["prompt_id"][start]]["gold_key"]
+        prompt_id = columns["prompt_id"][start]
+        if prompt_id not in run.gold_keys:
+            raise StoreError(f"{run.folder.prompts_path}: has no prompt {prompt_id}")
+        gold = run.gold_keys[prompt_id]
         labels.append(label)
         right += label is not None and label == gold
     rewards = np.array(columns["train_reward"], dtype=np.float64)

@@ -1,12 +1,12 @@
 """Whether the Python file of a run's variant is what the run was trained with."""
 
-import json
 from typing import Literal
 
 from srtbench.plan import RunSpec, identity_v1
 from srtbench.plan.identity import paths_in, run_id_of
 from srtbench.sections import FilePath
 from srtbench.store.configs import read_config
+from srtbench.store.files import read_json
 from srtbench.store.runs import LoggedRun
 
 NOT_RUN = (
@@ -33,7 +33,7 @@ def source_state(run: LoggedRun) -> Literal["same", "changed", "unknown", "gone"
         return "same"
     if not all(FilePath.split(path)[0].is_file() for path in sources):
         return "gone"
-    written = json.loads(run.folder.config_path.read_text(encoding="utf-8"))
+    written = read_json(run.folder.config_path)
     content = written if written.get("version", 1) == 1 else read_config(run.folder)
     trained = content["spec"] | {
         "variant": content.get(TRAINED_VARIANT, content["spec"]["variant"])

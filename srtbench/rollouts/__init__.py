@@ -1,6 +1,7 @@
 """The rollout log: what a row holds, and parts on disk."""
 
 from srtbench.rollouts.parts import (
+    ADDED,
     METRIC_SCHEMA,
     PROMPT_SCHEMA,
     ROLLOUT_SCHEMA,
@@ -13,13 +14,16 @@ from srtbench.rollouts.parts import (
     is_part,
     of_set,
     part_files,
+    read_part,
     read_rollouts,
     rollout_table,
     with_columns,
     write_parquet,
 )
+from srtbench.rollouts.tables import read_table
 
 __all__ = [
+    "ADDED",
     "METRIC_SCHEMA",
     "PROMPT_SCHEMA",
     "ROLLOUT_SCHEMA",
@@ -32,7 +36,9 @@ __all__ = [
     "is_part",
     "of_set",
     "part_files",
+    "read_part",
     "read_rollouts",
+    "read_table",
     "rollout_table",
     "with_columns",
     "write_parquet",

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from srtbench.config.eval_sets import OWN
+from srtbench.rollouts.tables import read_table
 
 SCHEMA_VERSION = 2
 
@@ -81,6 +82,9 @@ ROLLOUT_SCHEMA = pa.schema(
     ],
     _VERSION,
 )
+
+ADDED = ("eval_set", "policy_step")
+"""Columns that files of version 1 lack."""
 
 PROMPT_SCHEMA = pa.schema(
     [
@@ -230,30 +234,38 @@ def read_rollouts(
 
     Files of version 1 are read as of this version. Then further evaluation sets have folders beside
     the run's: ``eval_sets/<label>/rollouts``.
+
+    Raises:
+        StoreError: a part is damaged.
     """
     names = list(columns) if columns is not None else ROLLOUT_SCHEMA.names
     files = [(path, OWN) for path in part_files(folder, phase)]
     if folder.name == "rollouts" and phase != "train":
         for place in sorted(folder.parent.glob("eval_sets/*/rollouts")):
             files += [(path, place.parent.name) for path in part_files(place)]
-    tables = [_read_part(*file, names) for file in sorted(files, key=lambda file: file[0].name)]
+    tables = [read_part(*file, names) for file in sorted(files, key=lambda file: file[0].name)]
     if tables:
         return pa.concat_tables(tables)
     return pa.schema([ROLLOUT_SCHEMA.field(name) for name in names], _VERSION).empty_table()
 
 
-def _read_part(path: Path, label: str, names: Sequence[str]) -> pa.Table:
-    """A part; of version 1 if it does not say of which set its evaluations are: of ``label``."""
-    with pq.ParquetFile(path) as file:
-        table = file.read([*names])
-        is_old = "eval_set" not in file.schema_arrow.names
+def read_part(
+    path: Path, label: str = OWN, names: Sequence[str] = ROLLOUT_SCHEMA.names
+) -> pa.Table:
+    """A part as of this version; of version 1, its evaluations are of the set ``label``.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    needed = [*dict.fromkeys((*names, "eval_set"))]
+    table = read_table(path, ROLLOUT_SCHEMA, needed, added=ADDED)
     found = {name: table[name] for name in table.column_names}
-    if is_old:
+    if "eval_set" not in found:
         held_out = is_part(path.name, "eval")
         found["eval_set"] = pa.repeat(label, len(table)) if held_out else pa.nulls(len(table))
-        found["policy_step"] = pa.nulls(len(table))
         if "group_id" in found:
             found["group_id"] = _group_ids(found["group_id"], label)
+    found.setdefault("policy_step", pa.nulls(len(table)))
     columns = [found[name] for name in names]
     schema = pa.schema([ROLLOUT_SCHEMA.field(name) for name in names], _VERSION)
     return pa.Table.from_arrays(columns, names=list(names)).cast(schema)

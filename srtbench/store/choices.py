@@ -1,6 +1,7 @@
 """What is chosen by evidence in the logs: the easiest prompts, the best evaluation. No torch."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -9,8 +10,34 @@ from srtbench.config.train import PoolConfig
 from srtbench.plan.specs import RunSpec
 from srtbench.rollouts import read_rollouts
 from srtbench.stats import maj_at_k
-from srtbench.store import SweepStore
+from srtbench.store.files import checked, read_json
+from srtbench.store.folders import Folder, SweepStore
 from srtbench.store.labels import labels_path, read_labels
+
+BEST_NOTE = "best.json"
+"""File beside the policy of a run's best evaluation."""
+
+
+@dataclass(frozen=True)
+class BestNote:
+    """Which evaluation was the best so far, and how good it was, in [0, 1]."""
+
+    step: int
+    score: float
+
+
+def best_note(folder: Folder, rule: str) -> BestNote | None:
+    """The note beside the policy that a run keeps by a rule; None if there is none.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    path = folder.best_path(rule) / BEST_NOTE
+    try:
+        content = read_json(path)
+    except FileNotFoundError:
+        return None
+    return checked(BestNote, content, path, strict=True)
 
 
 def evaluation_score(table: pa.Table, rule: str) -> float:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from srtbench.plan import RunSpec, StageSpec
 from srtbench.plan.stages import AnyStage
-from srtbench.store.files import StoreError, checked, read_json, write_json
+from srtbench.store.files import SEAL, StoreError, checked, read_json, write_sealed
 from srtbench.store.folders import Folder
 from srtbench.store.upgrade import upgrade_run, upgrade_stage
 from srtbench.variants import facts, from_outside
@@ -21,6 +21,9 @@ DECLARED = "declared"
 
 CONFIG_VERSION = 2
 """Version of the config.json that this srtbench writes."""
+
+_KEYS = {"version", "type", "spec", "execution", DECLARED, "trained_variant", SEAL}
+_KEYS |= {"versions", "platform", "cpu_count", "git"}  # the provenance
 
 Content = dict[str, Any]
 Work = RunSpec | StageSpec
@@ -41,7 +44,7 @@ def write_config(folder: Folder, work: Work, execution: Content, provenance: Con
     }
     if isinstance(work, RunSpec):
         content[DECLARED] = facts(work.variant).declared(work.train.num_generations)
-    write_json(folder.config_path, content)
+    write_sealed(folder.config_path, content)
 
 
 def read_config(folder: Folder) -> Content:
@@ -60,9 +63,13 @@ def read_config(folder: Folder) -> Content:
             f"{path}: version: {version} is of a newer srtbench; this one reads up to "
             f"{CONFIG_VERSION}, so update srtbench"
         )
+    if unknown := [key for key in content if key not in _KEYS]:
+        raise StoreError(f"{path}: {unknown[0]}: is not known to this version of srtbench")
     for key in ("type", "spec"):
         if key not in content:
             raise StoreError(f"{path}: {key}: is missing")
+    if content["type"] not in ("run", "stage"):
+        raise StoreError(f"{path}: type: {content['type']!r} is neither run nor stage")
     for number in range(version, CONFIG_VERSION):
         try:
             content = _UPGRADES[number](content)
@@ -116,6 +123,4 @@ def read_stage_spec(folder: Folder) -> StageSpec:
 def read_spec(folder: Folder) -> Work:
     """The specification of either; raises as `read_config`."""
     kind = read_config(folder)["type"]
-    if kind not in ("run", "stage"):
-        raise StoreError(f"{folder.config_path}: type: {kind!r} is neither run nor stage")
     return read_run_spec(folder) if kind == "run" else read_stage_spec(folder)

@@ -2,22 +2,43 @@
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
+import psutil
 from pydantic import TypeAdapter, ValidationError
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+from srtbench.config.errors import StoreError as StoreError
 
 T = TypeVar("T")
 
 
-class StoreError(ValueError):
-    """A file that srtbench wrote is damaged; the message is one line and names file and key."""
+SEAL = "seal"
+"""Key of a file's seal. It tells an edit by hand or a mixed-up copy, and says nothing against
+whoever seals a file anew."""
+
+
+def seal_of(content: dict[str, Any]) -> str:
+    """SHA-256 of everything else in a file's content."""
+    rest = {key: value for key, value in content.items() if key != SEAL}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def seal_broken(content: dict[str, Any]) -> bool:
+    """Whether a file that has a seal is not as it was written; older files have none."""
+    return SEAL in content and content[SEAL] != seal_of(content)
+
+
+def write_sealed(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object with its seal."""
+    plain = json.loads(json.dumps(content))  # as it will be read: tuples are lists, keys strings
+    write_json(path, plain | {SEAL: seal_of(plain)})
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -96,49 +117,6 @@ def _in_words(error: ValidationError, at: Sequence[str]) -> str:
     return f"{key}: {words}{more}"
 
 
-def read_table(
-    path: Path,
-    schema: "pa.Schema",
-    columns: Sequence[str] | None = None,
-    added: Sequence[str] = (),
-) -> "pa.Table":
-    """A Parquet file that holds at least ``columns`` (None: all) of a schema, of its types.
-
-    Args:
-        added: columns that files of an older version do not have.
-
-    Raises:
-        FileNotFoundError: there is no file. StoreError: it is no such file; the column is named.
-    """
-    names = list(schema.names if columns is None else columns)
-    import pyarrow as pa  # here: a status needs none of it, and it takes half the time
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            present = file.schema_arrow
-            for name in names:
-                if name not in present.names:
-                    if name in added:
-                        continue
-                    raise StoreError(f"{path}: has no column '{name}'")
-                kind, wanted = present.field(name).type, schema.field(name).type
-                if kind != wanted:
-                    raise StoreError(f"{path}: column '{name}' holds {kind}, not {wanted}")
-            table: pa.Table = file.read(None if columns is None else names)
-    except FileNotFoundError:
-        raise
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise StoreError(f"{path}: not a whole Parquet file ({reason})") from None
-    for name in names:
-        if name in added and name not in table.column_names:
-            continue
-        if not schema.field(name).nullable and table[name].null_count:
-            raise StoreError(f"{path}: column '{name}' has {table[name].null_count} empty values")
-    return table
-
-
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold a lock file for this process; the system lets go of it however the process ends.
@@ -165,7 +143,19 @@ def held(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files of writes that a kill cut short; whoever calls holds the folder."""
-    for leftover in folder.glob(".*.tmp"):
-        leftover.unlink(missing_ok=True)
+def remove_leftovers(folder: Path, *, deep: bool = True) -> None:
+    """Remove temporary files of writes that a kill cut short; whoever calls holds the folder.
+
+    Those of a process that lives stay: the sweep itself writes the status of a worker that ended.
+
+    Args:
+        deep: in the folders below, too.
+    """
+    for leftover in [*(folder.rglob if deep else folder.glob)(".*.tmp")]:
+        pid = leftover.name.split(".")[-2]
+        if pid.isdecimal() and psutil.pid_exists(int(pid)) and int(pid) != os.getpid():
+            continue
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)

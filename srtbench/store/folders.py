@@ -8,13 +8,13 @@ by its ``status.json`` alone, never by which files exist.
 import os
 import socket
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from srtbench.plan import Plan, RunSpec, StageSpec
-from srtbench.store.files import StoreError, held, remove_leftovers, write_json
+from srtbench.store.files import StoreError, held, remove_leftovers, write_sealed
 from srtbench.store.plan_file import write_plan
 from srtbench.store.status import Status, read_status
 
@@ -93,7 +93,7 @@ class Folder:
 
     def write_status(self, status: Status) -> None:
         """Replace the status."""
-        write_json(self.status_path, asdict(replace(status, updated=time.time())))
+        write_sealed(self.status_path, asdict(replace(status, updated=time.time())))
 
     def update_status(self, **changes: Any) -> Status:
         """Change some fields of the status."""
@@ -102,18 +102,34 @@ class Folder:
         return status
 
     def start(self, total_steps: int) -> Status:
-        """Mark the work as running in this process, which holds the folder."""
+        """Mark the work as running in this process, which holds the folder.
+
+        A status that is damaged is that of work not begun.
+        """
         remove_leftovers(self.path)
-        before = self.read_status()
-        return self.update_status(
+        try:
+            before = self.read_status()
+        except StoreError:
+            before = Status()
+        status = replace(
+            before,
             state="running",
             total_steps=total_steps,
             attempts=before.attempts + 1,
             error=None,
+            note=None,
             pid=os.getpid(),
             host=socket.gethostname(),
             started=time.time(),
         )
+        self.write_status(status)
+        return status
+
+    def tidy(self) -> None:
+        """Remove what killed writes left, unless somebody works in the folder."""
+        if self.path.is_dir():
+            with suppress(BlockingIOError), self.locked():
+                remove_leftovers(self.path)
 
     def locked(self) -> AbstractContextManager[None]:
         """Hold the folder for this process.
@@ -149,6 +165,10 @@ class SweepStore:
         if isinstance(spec, RunSpec):
             return self.run(spec.run_id)
         return self.stage(spec.stage_id)
+
+    def tidy(self) -> None:
+        """Remove what killed writes of this sweep's own files left; the caller holds it."""
+        remove_leftovers(self.path, deep=False)
 
     def write_plan(self, plan: Plan) -> None:
         """Keep the plan beside the runs."""

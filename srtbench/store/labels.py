@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from srtbench.plan.stages import TEACHER_SEED
-from srtbench.rollouts import write_parquet
-from srtbench.store.files import read_table
+from srtbench.rollouts import read_table, write_parquet
+from srtbench.rollouts.tables import VERSION_KEY
 from srtbench.store.folders import Folder
 from srtbench.variants import TeacherLabel
 from srtbench.votes import VotingPolicy, vote
@@ -18,7 +18,8 @@ LABEL_SCHEMA = pa.schema(
         pa.field("prompt_id", pa.string(), False),
         pa.field("pseudo_label", pa.string(), True),
         pa.field("vote_share", pa.float32(), False),
-    ]
+    ],
+    {VERSION_KEY: b"1"},
 )
 
 

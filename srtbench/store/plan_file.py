@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from srtbench.plan import Plan, RunSpec
-from srtbench.store.files import checked, read_json, write_json
+from srtbench.store.files import checked, read_json, write_sealed
 from srtbench.variants import facts
+from srtbench.votes import VotingPolicy
 
 
 def _folder_name(name: str) -> str:
@@ -20,7 +21,7 @@ FolderName = Annotated[str, AfterValidator(_folder_name)]
 
 
 class _Row(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="forbid")
 
 
 class _Run(_Row):
@@ -45,6 +46,12 @@ class _Stage(_Row):
     stage_id: FolderName
     kind: str
     requires: list[str] = []
+    needs: dict[str, str] = {}  # older plans have these
+
+
+class _Revote(_Row):
+    of: str
+    voting: VotingPolicy
 
 
 class _Plan(_Row):
@@ -52,7 +59,8 @@ class _Plan(_Row):
     runs: list[_Run]
     stages: list[_Stage]
     root: str = ".."
-    revote: dict[str, Any] | None = None
+    revote: _Revote | None = None
+    seal: str = ""
 
 
 def run_row(run: RunSpec) -> dict[str, Any]:
@@ -84,7 +92,7 @@ def write_plan(path: Path, plan: Plan) -> None:
         {"stage_id": stage.stage_id, "kind": stage.kind, "requires": stage.requires}
         for stage in plan.stages
     ]
-    write_json(path, {"sweep": plan.name, "runs": runs, "stages": stages})
+    write_sealed(path, {"sweep": plan.name, "runs": runs, "stages": stages})
 
 
 def read_plan(sweep_path: Path) -> dict[str, Any]:
@@ -101,5 +109,14 @@ def read_plan(sweep_path: Path) -> dict[str, Any]:
             f"{sweep_path}: no plan.json there, so no sweep; give the folder that "
             "`srtbench sweep` wrote, e.g. runs/smoke"
         ) from None
+    return plan_of(content, path)
+
+
+def plan_of(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The content of a plan.json, if it is one.
+
+    Raises:
+        StoreError: it is not.
+    """
     checked(_Plan, content, path, strict=True)
     return content

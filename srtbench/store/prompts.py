@@ -4,8 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from srtbench.config.eval_sets import OWN
-from srtbench.rollouts import PROMPT_SCHEMA
-from srtbench.store.files import read_table
+from srtbench.rollouts import PROMPT_SCHEMA, read_table
 from srtbench.store.folders import Folder
 
 

@@ -1,5 +1,6 @@
 """Runs of a sweep that have begun: their specification, their rollouts, what they were given."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,18 +33,23 @@ class LoggedSet:
     """An evaluation set of a run.
 
     Attributes:
-        prompts: those of the set alone.
+        rows: rows of prompts.parquet, those of the set alone.
         rollouts: its evaluations, as `ROLLOUT_SCHEMA`.
     """
 
     spec: EvalSetSpec
-    prompts: Prompts
+    rows: Sequence[dict[str, Any]]
     rollouts: pa.Table
 
     @property
     def is_further(self) -> bool:
         """Whether it is not the held-out prompts of the run's dataset."""
         return self.spec.label != OWN
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        """Its prompts by their ids."""
+        return {row["prompt_id"]: row for row in self.rows}
 
     @property
     def where(self) -> str:
@@ -86,11 +92,15 @@ class LoggedRun:
         rows: list[dict[str, Any]] = read_prompt_table(self.folder).to_pylist()
         return rows
 
+    @property
+    def own_rows(self) -> list[dict[str, Any]]:
+        """Those of the run's own dataset, to train on and held out."""
+        return [row for row in self.prompt_rows if row["eval_set"] in (None, OWN)]
+
     @cached_property
     def prompts(self) -> Prompts:
-        """Those of the run's own dataset, to train on and held out."""
-        rows = self.prompt_rows
-        return {row["prompt_id"]: row for row in rows if row["eval_set"] in (None, OWN)}
+        """Prompts of the run's own dataset, to train on and held out."""
+        return {row["prompt_id"]: row for row in self.own_rows}
 
     @cached_property
     def gold_keys(self) -> dict[str, str | None]:
@@ -114,7 +124,7 @@ class LoggedRun:
         return {
             one.label: LoggedSet(
                 one,
-                {row["prompt_id"]: row for row in self.prompt_rows if row["eval_set"] == one.label},
+                [row for row in self.prompt_rows if row["eval_set"] == one.label],
                 table.filter(pc.equal(table["eval_set"], one.label)),
             )
             for one in self.spec.eval_sets
@@ -207,7 +217,10 @@ def open_runs(sweep_path: Path) -> LoggedSweep:
         folder = Folder(sweep_path / row["run_id"])
         if folder.config_path.is_file() and folder.prompts_path.is_file():
             try:
-                found.runs.append(LoggedRun(read_run_spec(folder), folder, store, rule))
+                spec = read_run_spec(folder)
+                if revote and not row.get("eval_sets"):  # version 1 voted again on own prompts only
+                    spec = spec.model_copy(update={"eval_sets": (spec.own,)})
+                found.runs.append(LoggedRun(spec, folder, store, rule))
             except StoreError as error:
                 found.damaged[row["run_id"]] = str(error)
     return found

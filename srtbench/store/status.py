@@ -3,11 +3,11 @@
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 
-from srtbench.store.files import checked, read_json
+from srtbench.store.files import SEAL, StoreError, checked, read_json
 
 State = Literal["waiting", "running", "done", "failed", "interrupted"]
 
@@ -20,6 +20,7 @@ class Status:
         step: optimiser steps done. total_steps: steps planned.
         checkpoint: folder name of the last whole checkpoint; checkpoint_step: its step.
         error: last lines of the traceback of a failure.
+        note: what one should know of the last attempt, in one line.
         attempts: how often the run was started.
         progress: last known numbers, e.g. gold accuracy.
     """
@@ -30,6 +31,7 @@ class Status:
     checkpoint: str | None = None
     checkpoint_step: int = 0
     error: str | None = None
+    note: str | None = None
     attempts: int = 0
     pid: int | None = None
     host: str | None = None
@@ -56,7 +58,7 @@ class Status:
 
 
 def read_status(path: Path) -> Status:
-    """The status in a file; that of work not begun where there is none. Later keys are left out.
+    """The status in a file; that of work not begun where there is none.
 
     Raises:
         StoreError: the file is damaged.
@@ -65,5 +67,16 @@ def read_status(path: Path) -> Status:
         content = read_json(path)
     except FileNotFoundError:
         return Status()
-    known = {name: content[name] for name in Status.__dataclass_fields__ if name in content}
-    return checked(Status, known, path, strict=True)
+    return status_of(content, path)
+
+
+def status_of(content: dict[str, Any], path: Path) -> Status:
+    """A status from the content of its file.
+
+    Raises:
+        StoreError: it is none.
+    """
+    content = {key: value for key, value in content.items() if key != SEAL}
+    if unknown := [key for key in content if key not in Status.__dataclass_fields__]:
+        raise StoreError(f"{path}: {unknown[0]}: is not known to this version of srtbench")
+    return checked(Status, content, path, strict=True)

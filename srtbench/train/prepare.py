@@ -4,8 +4,6 @@ import logging
 import shutil
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from srtbench.config.eval_sets import OWN
 from srtbench.config.train import ExecutionConfig
 from srtbench.engines.base import PromptFormat
@@ -13,12 +11,14 @@ from srtbench.models.load import load_policy, uses_chat
 from srtbench.plan import RunSpec
 from srtbench.rollouts import discard_after
 from srtbench.store import Folder, SweepStore
+from srtbench.store.checkpoints import Checkpoint, checkpoint_name, steps_kept
 from srtbench.store.choices import pool_prompt_ids
 from srtbench.store.labels import labels_path, read_labels
+from srtbench.store.prompts import read_prompt_table
 from srtbench.train.context import RunContext
 from srtbench.train.evaluate import Prompt
 from srtbench.train.prompts import read_prompts, write_run_prompts
-from srtbench.train.start import resume_step, start_model_path
+from srtbench.train.start import resume_from, start_model_path
 from srtbench.variants import Variant, VariantContext, build_variant
 
 logger = logging.getLogger(__name__)
@@ -36,9 +36,10 @@ def prepare_run(
     Raises:
         NoPromptsError: the variant or the pool keeps fewer prompts than a step has.
     """
-    resumed_step = resume_step(spec, folder)
+    checkpoint = resume_from(spec, folder)
+    process.wait_for_everyone()  # all have looked before the folder changes
     if process.is_main_process:
-        prepare_folder(spec, store, folder, resumed_step)
+        prepare_folder(spec, store, folder, checkpoint)
     process.wait_for_everyone()
     policy, tokenizer = load_policy(spec.model, start_model_path(spec, store))
     prompts = _train_prompts(spec, store, folder)
@@ -49,7 +50,7 @@ def prepare_run(
         store=store,
         folder=folder,
         process=process,
-        resumed_step=resumed_step,
+        resumed_step=checkpoint.step,
         policy=policy,
         tokenizer=tokenizer,
         format=PromptFormat(uses_chat(spec.model, tokenizer), spec.dataset.system_prompt),
@@ -59,12 +60,22 @@ def prepare_run(
     )
 
 
-def prepare_folder(spec: RunSpec, store: SweepStore, folder: Folder, resumed_step: int) -> None:
+def prepare_folder(
+    spec: RunSpec, store: SweepStore, folder: Folder, checkpoint: Checkpoint
+) -> None:
     """Bring the folder to the state of the checkpoint, or of a run not begun."""
+    resumed_step = checkpoint.step
+    _say_what_is_passed_over(folder, checkpoint)
     if resumed_step:
+        for step in steps_kept(folder):
+            if step > resumed_step:
+                shutil.rmtree(folder.checkpoint_path / checkpoint_name(step))
+        name = checkpoint_name(resumed_step)
+        folder.update_status(step=resumed_step, checkpoint=name, checkpoint_step=resumed_step)
         dropped = discard_after(folder.rollouts_path, resumed_step)
         dropped += discard_after(folder.votes_path, resumed_step)
         logger.info("resuming after step %d; %d newer parts dropped", resumed_step, dropped)
+        write_run_prompts(spec, store, folder)  # again the same, should they be damaged
         return
     best = folder.path / "best"
     for place in (folder.rollouts_path, folder.votes_path, folder.checkpoint_path, best):
@@ -72,6 +83,15 @@ def prepare_folder(spec: RunSpec, store: SweepStore, folder: Folder, resumed_ste
     folder.metrics_path.unlink(missing_ok=True)
     folder.update_status(step=0, checkpoint=None, checkpoint_step=0)
     write_run_prompts(spec, store, folder)
+
+
+def _say_what_is_passed_over(folder: Folder, checkpoint: Checkpoint) -> None:
+    """In the log and in the status: what a run goes on from instead of its last checkpoint."""
+    for problem in checkpoint.passed_over:
+        logger.warning("cannot go on from there: %s", problem)
+    if checkpoint.passed_over:
+        start = f"from step {checkpoint.step}" if checkpoint.step else "from the beginning"
+        folder.update_status(note=f"goes on {start}: {checkpoint.passed_over[0]}")
 
 
 def _variant(spec: RunSpec, store: SweepStore) -> Variant:
@@ -84,7 +104,7 @@ def _variant(spec: RunSpec, store: SweepStore) -> Variant:
 def _train_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> list[Prompt]:
     """The shared prompts, less those that an evaluation set has taken out of this run."""
     prompts = read_prompts(store.stage(spec.needs.train_prompts).prompts_path)
-    rows = pq.read_table(folder.prompts_path, columns=["prompt_id", "eval_set"]).to_pylist()
+    rows = read_prompt_table(folder).to_pylist()
     learnt = OWN if spec.trains_on_eval_prompts else None
     kept = {row["prompt_id"] for row in rows if row["eval_set"] == learnt}
     return [prompt for prompt in prompts if prompt.prompt_id in kept]

@@ -6,7 +6,6 @@ from pathlib import Path
 from string import Formatter
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from srtbench.answers.grader import Grader
 from srtbench.config.datasets import DatasetConfig, TableColumns
@@ -15,8 +14,9 @@ from srtbench.config.models import TinyModel
 from srtbench.datasets import DatasetError, Problem
 from srtbench.datasets.splits import excerpt, normalise
 from srtbench.plan import EvalSetSpec, RunSpec
-from srtbench.rollouts import PROMPT_SCHEMA, with_columns, write_parquet
+from srtbench.rollouts import PROMPT_SCHEMA, read_table, with_columns, write_parquet
 from srtbench.store import Folder, SweepStore
+from srtbench.store.prompts import read_prompt_table
 from srtbench.train.evaluate import Prompt
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,8 @@ def _check_keys(
 
 def read_prompts(path: Path) -> list[Prompt]:
     """Prompts of a table, in its order."""
-    rows = pq.read_table(path, columns=["prompt_id", "prompt", "gold_key"]).to_pylist()
+    columns = ["prompt_id", "prompt", "gold_key"]
+    rows = read_table(path, PROMPT_SCHEMA, columns).to_pylist()
     return [Prompt(**row) for row in rows]
 
 
@@ -96,18 +97,18 @@ def write_run_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> None:
             a question of an evaluation set.
     """
     sources = dict.fromkeys((spec.needs.train_prompts, spec.own.needs.prompts))
-    tables = [pq.read_table(store.stage(stage).prompts_path) for stage in sources]
+    tables = [read_prompt_table(store.stage(stage)) for stage in sources]
     tables[-1] = with_columns(tables[-1], eval_set=[OWN] * len(tables[-1]))
     table = pa.concat_tables(tables)
     if isinstance(spec.model, TinyModel) and spec.needs.start_model:
-        warm = pq.read_table(store.stage(spec.needs.start_model).prompts_path)
+        warm = read_prompt_table(store.stage(spec.needs.start_model))
         _check_disjoint(pa.concat_tables([table, warm]))
     else:
         warm = table.slice(0, 0)
         _check_disjoint(table)
     sets = []
     for one in spec.further:
-        found = pq.read_table(store.stage(one.needs.prompts).prompts_path)
+        found = read_table(store.stage(one.needs.prompts).prompts_path, PROMPT_SCHEMA)
         table = _without_set(spec, one, found, table, warm)
         found = with_columns(
             found, dataset=[one.label] * len(found), eval_set=[one.label] * len(found)

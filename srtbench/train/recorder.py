@@ -12,13 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from transformers import TrainerCallback
 
 from srtbench.config.eval_sets import OWN
 from srtbench.plan import RunSpec
-from srtbench.rollouts import METRIC_SCHEMA, RolloutWriter, rollout_table, write_parquet
+from srtbench.rollouts import (
+    METRIC_SCHEMA,
+    RolloutWriter,
+    read_table,
+    rollout_table,
+    write_parquet,
+)
 from srtbench.store import Folder
+from srtbench.store.checkpoints import checkpoint_name, list_files
 from srtbench.train.evaluator import Evaluations
 from srtbench.train.reward import RolloutBatch
 from srtbench.variants import TOKEN_STATISTICS
@@ -35,7 +41,7 @@ class MetricLog:
         self._run_id = run_id
         self._rows: list[dict[str, Any]] = []
         if upto_step and path.is_file():
-            kept = pq.read_table(path).to_pylist()
+            kept = read_table(path, METRIC_SCHEMA).to_pylist()
             self._rows = [row for row in kept if row["step"] <= upto_step]
 
     def add(self, step: int, logs: dict[str, Any]) -> None:
@@ -120,9 +126,11 @@ class Recorder(TrainerCallback):
         """The checkpoint is whole: from now on a resume starts here."""
         if self._is_main:
             self._metrics.write()
+            name = checkpoint_name(state.global_step)
+            list_files(self._folder.checkpoint_path / name)
             self._folder.update_status(
                 step=state.global_step,
-                checkpoint=f"checkpoint-{state.global_step}",
+                checkpoint=name,
                 checkpoint_step=state.global_step,
                 progress=self._progress,
                 wall_seconds=self._wall_seconds,

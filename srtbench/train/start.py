@@ -1,6 +1,5 @@
 """Where a run starts: its start model, or the policy of the run before it."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from srtbench.plan import RunSpec
-from srtbench.store import Folder, SweepStore, write_json
-from srtbench.store.choices import evaluation_score
+from srtbench.store import Folder, StoreError, SweepStore, write_json
+from srtbench.store.checkpoints import Checkpoint, last_whole
+from srtbench.store.choices import BEST_NOTE, best_note, evaluation_score
 
 
 class StartError(RuntimeError):
@@ -38,15 +38,19 @@ def start_model_path(spec: RunSpec, store: SweepStore) -> Path | None:
     return store.stage(stage).model_path if stage else None
 
 
-def resume_step(spec: RunSpec, folder: Folder) -> int:
-    """Step of the checkpoint to go on from; 0: from the beginning.
+def resume_from(spec: RunSpec, folder: Folder) -> Checkpoint:
+    """The checkpoint to go on from: the newest whole one.
 
     A run that was interrupted before a later run asked for its best policy begins anew: the
     policies of the evaluations that it has done are gone.
     """
-    status = folder.read_status()
-    kept = all((folder.best_path(rule) / "best.json").is_file() for rule in spec.keep_best)
-    return status.checkpoint_step if status.checkpoint and kept else 0
+    for rule in spec.keep_best:
+        try:
+            if best_note(folder, rule) is None:
+                return Checkpoint(0)
+        except StoreError as error:
+            return Checkpoint(0, (str(error),))
+    return last_whole(folder)
 
 
 class BestPolicies:
@@ -68,15 +72,13 @@ class BestPolicies:
         """Compare the evaluation at ``step`` with the best so far."""
         for rule in self._rules:
             score = evaluation_score(table, rule)
-            note = self._folder.best_path(rule) / "best.json"
-            if note.is_file():
-                best = json.loads(note.read_text(encoding="utf-8"))
-                if (best["score"], -best["step"]) > (score, -step):
-                    continue
-            policy = note.parent / "policy"
-            fresh = note.parent / ".policy.tmp"
+            best = best_note(self._folder, rule)
+            if best is not None and (best.score, -best.step) > (score, -step):
+                continue
+            place = self._folder.best_path(rule)
+            policy, fresh = place / "policy", place / ".policy.tmp"
             shutil.rmtree(fresh, ignore_errors=True)
             self._save(fresh)
             shutil.rmtree(policy, ignore_errors=True)
             fresh.rename(policy)
-            write_json(note, {"step": step, "score": score})
+            write_json(place / BEST_NOTE, {"step": step, "score": score})

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,9 +16,10 @@ from polars.testing import assert_frame_equal
 from srtbench.analysis import open_sweep
 from srtbench.analysis.columns import columns_markdown
 from srtbench.analysis.frames import FRAMES, frame, query, view
+from srtbench.analysis.report import write_report
 from srtbench.analysis.warehouse.open import CorruptFileWarning
 from srtbench.analysis.warehouse.views import VIEWS, relation
-from srtbench.rollouts import read_rollouts
+from srtbench.rollouts import METRIC_SCHEMA, read_rollouts, write_parquet
 from srtbench.stats import maj_at_k, modal_answer_share
 from tests.fake_sweep import ERROR, Shape, write_fake_sweep
 
@@ -372,3 +374,26 @@ def test_rollouts_match_the_reader(fake: Path) -> None:
         run_id=run.name,
     )
     assert counted["n"][0] == direct.num_rows
+
+
+def test_a_finished_run_that_the_plan_does_not_name_is_listed(fake: Path) -> None:
+    forgotten = next(fake.glob("*-srt-s0-*"))
+    shutil.copytree(forgotten, fake / "old-run")
+    connection = open_sweep(fake)
+    assert view(connection, "unplanned_runs").rows() == [("fake", "old-run", "done", 20)]
+    assert "old-run" not in view(connection, "runs")["run_id"]
+    page = (write_report(fake, fake / "report") / "report.md").read_text(encoding="utf-8")
+    assert "1 finished run here is not in this plan: old-run." in page
+
+
+def test_the_kl_is_the_exact_one_where_the_loss_has_none(fake: Path) -> None:
+    run = next(fake.glob("*-srt-s0-*"))
+    named = [("kl", 1), ("on_policy/kl_to_start", 1), ("on_policy/kl_to_start", 2)]
+    rows = [
+        {"run_id": run.name, "step": step, "metric": name, "value": 0.1 * step + len(name)}
+        for name, step in named
+    ]
+    write_parquet(pa.Table.from_pylist(rows, schema=METRIC_SCHEMA), run / "metrics.parquet")
+    steps = view(open_sweep(fake), "step_metrics").filter(pl.col("run_id") == run.name)
+    found = dict(steps.select("step", "kl").drop_nulls().rows())
+    assert found == {1: pytest.approx(2.1), 2: pytest.approx(21.2)}

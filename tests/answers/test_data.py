@@ -12,7 +12,7 @@ import pytest
 from srtbench.answers import KINDS, STYLES, answer_key, answer_keys, extract
 
 DATA = Path(
-    os.environ.get("SRTBENCH_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
+    os.environ.get("SRTBENCH_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data"
 )
 
 
@@ -166,7 +166,7 @@ def test_only_equal_math_golds_share_a_key() -> None:
 
 
 def test_the_documentation_lists_the_shared_keys_and_every_choice() -> None:
-    text = (Path(__file__).resolve().parents[1] / "docs" / "answers.md").read_text("utf-8")
+    text = (Path(__file__).resolve().parents[2] / "docs" / "answers.md").read_text("utf-8")
     for key in EQUAL_GOLDS:
         assert f"| `{key}` | " in text
     for name in (*STYLES, *KINDS):

@@ -82,7 +82,7 @@ def test_a_worker_that_cannot_start_is_an_error(
     monkeypatch.setattr(sandbox, "_BOOT", "raise SystemExit(1)")
     assert box.ask(SURDS[:2]) == [("error", None)] * 2
     monkeypatch.setattr(sandbox, "_BOOT", "import time; time.sleep(60)")
-    monkeypatch.setattr(sandbox, "START_SECONDS", 0.2)
+    monkeypatch.setattr(sandbox, "WALL_SECONDS", 0.2)
     assert box.ask(SURDS[:1]) == [("error", None)]
     monkeypatch.undo()
     assert box.ask(SURDS[:1]) == [("ok", EXPECTED[0])]
@@ -181,11 +181,11 @@ def test_a_busy_worker_ends_when_its_parent_is_killed() -> None:
     from srtbench.answers import answer_key, keys
     answer_key(r"\\sqrt{{8}}")
     print(keys._sandbox.worker_pid, flush=True)
-    keys._sandbox._worker.write([{SLOW!r}])
+    keys._sandbox._worker.write([{SLOW!r}], 2.0, 10.0)
     import os; os.kill(os.getpid(), 9)
     """
     done = _run(code)
-    assert _gone(int(done.stdout), seconds=sandbox.ANSWER_SECONDS + 5)
+    assert _gone(int(done.stdout), seconds=10)
 
 
 INJECTIONS = [

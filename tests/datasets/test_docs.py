@@ -7,8 +7,15 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from srtbench.config.datasets import DatasetBase, DatasetConfig, ReasoningGymDataset
+from srtbench.config.datasets import (
+    DatasetBase,
+    DatasetConfig,
+    ReasoningGymDataset,
+    TableColumns,
+)
 from srtbench.datasets import load_problems
+from srtbench.train.prompts import grader_of
+from srtbench.train.stages.target_checks import check_targets
 
 PAGE = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
 
@@ -25,6 +32,7 @@ def test_entries_are_valid(block: str) -> None:
         if isinstance(dataset, ReasoningGymDataset):
             problems = load_problems(dataset, "eval", 5)
             assert {problem.level for problem in problems} == {dataset.level}
+            check_targets(grader_of(dataset), problems)
 
 
 def test_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,5 +42,6 @@ def test_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_key_of_an_entry_is_explained() -> None:
-    for key in DatasetBase.model_fields.keys() - {"system_prompt", "train", "eval"}:
-        assert f"`{key}`" in PAGE
+    keys = DatasetBase.model_fields.keys() | TableColumns.model_fields.keys()
+    for key in keys - {"system_prompt", "train", "eval"}:
+        assert f"`{key}`" in PAGE or f"    {key}: " in PAGE

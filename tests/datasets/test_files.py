@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from srtbench.config.datasets import FileDataset
@@ -149,6 +151,27 @@ def test_every_broken_row_is_named(tmp_path: Path) -> None:
         "row 11: not valid JSON",
     ):
         assert f"  {part}" in message
+
+
+def test_half_of_a_surrogate_pair_names_its_row(tmp_path: Path) -> None:
+    """Later it would be a UnicodeEncodeError, without file or row."""
+    lines = [json.dumps(row) for row in _rows(12)]
+    lines.append('{"question": "bad \\ud83d char", "answer": "1"}')
+    lines.append('{"question": "whole \\ud83d\\ude00", "answer": "1"}')
+    lines.append('{"question": "in words: \\\\ud83d", "answer": "1"}')
+    message = _error(_lines(tmp_path / "a.jsonl", *lines))
+    assert message.startswith("a.jsonl: row 13: 'question' holds \\ud83d alone")
+    nested = '{"question": "q", "answer": "1", "more": {"x": ["\\udc00"]}}'
+    assert "row 1: 'more' holds \\udc00 alone" in _error(_lines(tmp_path / "b.jsonl", nested))
+
+
+def test_parquet_text_that_is_not_utf8_names_its_row(tmp_path: Path) -> None:
+    texts = pa.array([b"fine", b"caf\xe9", b"good"]).cast(pa.binary())
+    column = pa.StringArray.from_buffers(3, texts.buffers()[1], texts.buffers()[2])
+    table = pa.table({"question": column, "answer": ["1", "2", "3"]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    message = _error(FileDataset(path=str(tmp_path / "a.parquet")))
+    assert message == "a.parquet: row 2: not valid UTF-8"
 
 
 def test_one_broken_row_among_many_is_named(tmp_path: Path) -> None:
@@ -318,7 +341,7 @@ def test_a_file_without_rows_is_an_error(tmp_path: Path) -> None:
 
 
 def _data(name: str) -> Path:
-    default = Path(__file__).parents[2] / "shared" / "data"
+    default = Path(__file__).parents[3] / "shared" / "data"
     path = Path(os.environ.get("SRTBENCH_DATA", default)) / name
     if not path.is_file():
         pytest.skip(f"{name} is not here: set SRTBENCH_DATA to the folder that holds it")

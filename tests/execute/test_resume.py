@@ -18,6 +18,7 @@ from srtbench.config import load_sweep
 from srtbench.plan import plan_sweep
 from srtbench.rollouts import read_rollouts
 from srtbench.store import SweepStore
+from srtbench.store.checkpoints import steps_kept
 from tests.conftest import FinishedSweep
 from tests.micro import CONTENT, srtbench, write_sweep
 
@@ -117,6 +118,49 @@ def test_a_sweep_killed_at_random_moments_ends_as_if_it_was_not(
     result = srtbench("sweep", micro_sweep.file, "--root", root)
     assert result.returncode == 0, result.stdout + result.stderr
     assert_same_rollouts(micro_sweep, root)
+
+
+def wait_for_two_checkpoints(store: SweepStore, run_ids: list[str]) -> str:
+    """The first run that has two and is still under way; kept until another one is written."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for run_id in run_ids:
+            status = store.run(run_id).read_status()
+            if status.state == "running" and status.checkpoint_step >= 6:
+                return run_id
+        time.sleep(0.01)
+    raise TimeoutError("no run reached a second checkpoint")
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "all"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+    micro_sweep: FinishedSweep, tmp_path: Path, damage: str
+) -> None:
+    root = tmp_path / "runs"
+    shutil.copytree(micro_sweep.root / "_stages", root / "_stages")
+    store = SweepStore(root, micro_sweep.plan.name)
+    process = start(micro_sweep, root)
+    run_id = wait_for_two_checkpoints(store, [run.run_id for run in micro_sweep.plan.runs])
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    folder = store.run(run_id)
+    step, kept = folder.read_status().checkpoint_step, steps_kept(folder)
+    before = max(one for one in kept if one < step)
+    newest = folder.checkpoint_path / f"checkpoint-{step}"
+    if damage == "gone":
+        shutil.rmtree(newest)
+    else:
+        for one in kept if damage == "all" else [step]:
+            model = folder.checkpoint_path / f"checkpoint-{one}" / "model.safetensors"
+            model.write_bytes(model.read_bytes()[: model.stat().st_size // 2])
+    result = srtbench("sweep", micro_sweep.file, "--root", root)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert_same_rollouts(micro_sweep, root)
+    start_again = "the beginning" if damage == "all" else f"step {before}"
+    note = folder.read_status().note or ""
+    assert note.startswith(f"goes on from {start_again}: {newest}")
+    assert note in srtbench("status", micro_sweep.file, "--root", root).stdout
+    assert f"cannot go on from there: {newest}" in folder.log_path.read_text()
 
 
 def test_workers_die_with_the_sweep_and_a_resumed_run_says_from_where(

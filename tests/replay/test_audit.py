@@ -143,7 +143,7 @@ def test_evaluations_are_audited(copied: Path, column: str) -> None:
     part = first_part(run_folder(copied, "srt"), "eval")
     changes = CHANGES | {"train_reward": lambda value, row: 1.0}
     tamper(part, column, changes[column])
-    assert columns_of(audit_sweep(copied)) == {column}
+    assert columns_of(audit_sweep(copied)) - {"status"} == {column}
 
 
 @pytest.mark.slow
@@ -193,7 +193,7 @@ def test_command_line(varied_sweep: FinishedSweep, copied: Path, tmp_path: Path)
     assert "BREACH" in broken.stdout
     written = json.loads((tmp_path / "audit.json").read_text())
     assert not written["ok"]
-    assert written["breaches"][0]["column"] == "train_reward"
+    assert "train_reward" in {breach["column"] for breach in written["breaches"]}
     assert {row["step"] for row in written["health"] if row["phase"] == "train"} == {1, 2, 3, 4}
     assert srtbench("audit", tmp_path / "nowhere").returncode == 2
 
@@ -252,7 +252,10 @@ def test_a_cut_tail_of_a_run_that_is_not_done_is_a_breach(copied: Path, phase: s
 
 
 def test_runs_that_never_began_are_no_breach(tmp_path: Path) -> None:
-    runs = [{"run_id": name} for name in ("absent", "stage-failed", "stopped-early")]
+    labels = {"model": "m", "dataset": "d", "variant": "srt", "variant_type": "srt"}
+    numbers = {"seed": 0, "total_steps": 10}
+    names = ("absent", "stage-failed", "stopped-early")
+    runs = [{"run_id": name, **labels, **numbers} for name in names]
     write_json(tmp_path / "plan.json", {"sweep": "some", "runs": runs, "stages": []})
     Folder(tmp_path / "stage-failed").update_status(state="failed", error="shared stage failed")
     early = Folder(tmp_path / "stopped-early")

@@ -17,10 +17,10 @@ from srtbench.cli.evidence_text import revote_text
 from srtbench.plan import StageSpec
 from srtbench.replay.audit import audit_sweep
 from srtbench.replay.revote import revote_sweep
-from srtbench.rollouts import PROMPT_SCHEMA
+from srtbench.rollouts import PROMPT_SCHEMA, read_table
 from srtbench.store import Folder, StoreError, read_json, read_plan, write_json
 from srtbench.store.configs import CONFIG_VERSION, read_run_spec, read_spec
-from srtbench.store.files import held, read_table
+from srtbench.store.files import held
 from srtbench.store.labels import LABEL_SCHEMA, read_labels
 from srtbench.store.runs import open_runs
 from srtbench.votes import VotingPolicy
@@ -173,7 +173,8 @@ def test_tables_are_checked(tmp_path: Path) -> None:
     pq.write_table(pa.table({"prompt_id": ["p"]}), path)
     with pytest.raises(StoreError, match="has no column 'pseudo_label'"):
         read_table(path, LABEL_SCHEMA)
-    pq.write_table(pa.table({"prompt_id": pa.array([None], pa.string())}), path)
+    nulls = {field.name: pa.nulls(1, field.type) for field in PROMPT_SCHEMA}
+    pq.write_table(pa.table(nulls), path)
     with pytest.raises(StoreError, match="column 'prompt_id' has 1 empty values"):
         read_table(path, PROMPT_SCHEMA, ["prompt_id"])
 

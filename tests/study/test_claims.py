@@ -18,11 +18,12 @@ import srtbench
 from analysis import mitigation, phase
 from analysis.claims.__main__ import main, measure
 from analysis.claims.data import Study
-from analysis.claims.effects import Effect, cross_fitted_rise, over_both
 from analysis.claims.hypotheses import CLAIMS, Hypothesis, all_of, judge, spelled_out
 from analysis.claims.page import shown
 from analysis.claims.samples import as_code
 from analysis.claims.sections import Section
+from srtbench.analysis.effects import SHARE_DIFFERENCE, Effect, effect
+from srtbench.analysis.scores import cross_fitted_rise
 from srtbench.analysis.warehouse.open import CorruptFileWarning
 from srtbench.store import write_json
 from tests.made_up_study import write_study
@@ -91,7 +92,7 @@ def test_verdicts_combine() -> None:
 
 def test_a_rise_that_is_luck_is_none() -> None:
     curves = np.random.default_rng(0).random((40, 30, 20))
-    fitted = over_both(cross_fitted_rise(curves))
+    fitted = effect(cross_fitted_rise(curves), SHARE_DIFFERENCE)
     naive = (curves.mean(axis=2).max(axis=1) - curves[:, 0].mean(axis=1)).mean()
     assert fitted is not None
     assert fitted.low is not None

@@ -10,12 +10,13 @@ import pyarrow as pa
 import pytest
 
 from srtbench.store import Folder, Status, SweepStore
+from srtbench.store.checkpoints import Checkpoint
 from srtbench.store.choices import evaluation_score
 from srtbench.train.prepare import prepare_folder
 from srtbench.train.start import (
     BestPolicies,
     StartError,
-    resume_step,
+    resume_from,
     start_model_path,
 )
 from tests.chains import (
@@ -133,15 +134,20 @@ def test_a_run_that_kept_nothing_for_a_rule_begins_anew(
     run = run_of(chains.plan, "climb", 3)
     folder = store.run(run.run_id)
     folder.write_status(Status(state="interrupted", checkpoint="checkpoint-4", checkpoint_step=4))
-    assert resume_step(run, folder) == 4
+    shutil.copytree(folder.checkpoint_path, tmp_path / "kept")
+    assert resume_from(run, folder) == Checkpoint(4)
     asked = run.model_copy(update={"keep_best": ("best_avg_at_k",)})
-    assert resume_step(asked, folder) == 0
-    prepare_folder(asked, store, folder, 0)
+    assert resume_from(asked, folder) == Checkpoint(0)
+    prepare_folder(asked, store, folder, Checkpoint(0))
     assert folder.read_status().checkpoint is None
     assert not folder.checkpoint_path.exists()
     Keeper(folder).offer(0, 1)
-    folder.update_status(checkpoint="checkpoint-2", checkpoint_step=2)
-    assert resume_step(asked, folder) == 2
+    shutil.copytree(tmp_path / "kept", folder.checkpoint_path)
+    folder.update_status(checkpoint="checkpoint-4", checkpoint_step=4)
+    assert resume_from(asked, folder) == Checkpoint(4)
+    (folder.best_path("best_avg_at_k") / "best.json").write_text('{"step": "0"}')
+    (problem,) = resume_from(asked, folder).passed_over
+    assert "best.json: step: input should be a valid integer" in problem
 
 
 def test_a_policy_that_is_not_there_is_named(chains: FinishedSweep, tmp_path: Path) -> None:

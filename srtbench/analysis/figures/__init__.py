@@ -8,13 +8,13 @@ from srtbench.analysis.figures.compare import (
     curriculum_ladder,
     difference_curve,
     heat_map,
-    length_curves,
 )
 from srtbench.analysis.figures.curves import (
     accuracy_curves,
     collapse_gap,
     curves,
     label_accuracy,
+    length_curves,
     majority_curves,
     modal_share,
 )

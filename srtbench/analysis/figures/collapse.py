@@ -7,14 +7,8 @@ import polars as pl
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from srtbench.analysis.figures.curves import mark_onset
-from srtbench.analysis.figures.style import (
-    INK,
-    MUTED,
-    as_polars,
-    direct_labels,
-    styled,
-    variants,
-)
+from srtbench.analysis.figures.lines import DASHED, QUARTERS, share_axis, step_axis
+from srtbench.analysis.figures.style import INK, MUTED, as_polars, direct_labels, styled, variants
 
 PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Reward", ("train_reward", "gold_reward")),
@@ -63,25 +57,19 @@ def collapse_panel(
             colour = colours.get(measure, style.colour)
             dashed = measure in ("train_reward", "maj_at_k")
             ax.plot(
-                line["step"].to_list(),
-                line["value"].to_list(),
-                color=colour,
-                linestyle=(0, (4, 1.6)) if dashed else "-",
+                line["step"].to_list(), line["value"].to_list(), color=colour,
+                linestyle=DASHED if dashed else "-", markersize=3, clip_on=False,
                 marker="o" if source is evaluated else None,
-                markersize=3,
-                clip_on=False,
-            )
+            )  # fmt: skip
             if _NAMES[measure]:
                 ends.append((line["value"][-1], _NAMES[measure], colour))
         if number < 3:
-            ax.set_ylim(0, 1)
-            ax.set_yticks([0, 0.5, 1])
-            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            share_axis(ax, ticks=(0, 0.5, 1))
         else:
             ax.set_ylim(bottom=0)
             ax.yaxis.set_major_locator(MaxNLocator(nbins=3))
-        ax.set_xlim(0, max(int(evaluated["step"].max() or 1), 1))  # type: ignore[arg-type]
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+        step_axis(ax, evaluated["step"])
+        ax.set_xlabel("")
         ax.set_title(title, fontsize=7.5, fontweight="normal", pad=4)
         if onset is not None:
             mark_onset(ax, onset, name=number == 0)
@@ -121,12 +109,10 @@ def phase_portrait(frame: Any, ax: Any, *, labels: bool = True) -> Any:
             markeredgecolor="white", markeredgewidth=0.7, zorder=4, clip_on=False,
         )  # fmt: skip
         ends.append((y[-1], variant, style.text_colour, x[-1]))
+    share_axis(ax)
     ax.set_xlim(0, 1)
-    ax.set_ylim(0, 1)
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
-    ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    ax.set_xticks(QUARTERS)
+    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.grid(True, axis="both")
     ax.set_xlabel("train_reward")
     ax.set_ylabel("gold accuracy")

@@ -4,33 +4,32 @@ from typing import Any
 
 import polars as pl
 from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from srtbench.analysis.figures.style import INK, MUTED, as_polars, direct_labels, styled, variants
+from srtbench.analysis.figures.lines import draw_band, share_axis, step_axis
+from srtbench.analysis.figures.style import INK, MUTED, as_polars, styled, variants
 
-_DIVERGING = LinearSegmentedColormap.from_list(
+DIVERGING = LinearSegmentedColormap.from_list(
     "change", ["#B2480A", "#E8A57C", "#F7F7F7", "#7FB4D6", "#00568A"]
 )
+CHANGES = TwoSlopeNorm(0, -0.6, 0.6)
+"""Changes of a share as places on that scale."""
 
 
 @styled
 def difference_curve(frame: Any, ax: Any) -> Any:
     """First minus second variant over steps with its 95% interval, from ``paired_curve``."""
     data = as_polars(frame).sort("step")
-    x = data["step"].to_list()
     ax.axhline(0, color=MUTED, linewidth=0.9)
-    ax.fill_between(
-        x, data["low"].to_list(), data["high"].to_list(), color="#0072B2", alpha=0.15, linewidth=0
-    )
-    ax.plot(x, data["value"].to_list(), color="#0072B2", marker="o", markeredgecolor="white",
-            markeredgewidth=0.6)  # fmt: skip
+    draw_band(ax, data, "#0072B2", alpha=0.15)
+    ax.plot(data["step"].to_list(), data["value"].to_list(), color="#0072B2", marker="o",
+            markeredgecolor="white", markeredgewidth=0.6)  # fmt: skip
     reach = max(0.1, *(abs(v) for n in ("low", "high") for v in data[n].drop_nulls())) * 1.1
     ax.set_ylim(-reach, reach)
     ax.yaxis.set_major_formatter(FuncFormatter(_points))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5, symmetric=True))
-    ax.set_xlim(0, max(1, *x))
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-    ax.set_xlabel("train step")
+    step_axis(ax, data["step"])
     ax.set_ylabel("difference, points")
     first, second = data["first"][0], data["second"][0]
     for y, va, text in ((0.97, "top", first), (0.03, "bottom", second)):
@@ -62,9 +61,7 @@ def curriculum_ladder(frame: Any, ax: Any) -> Any:
     ax.axhline(0.5, color="#c4c8ce", linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
     ax.set_xticks(range(len(levels)), [f"level {level}" for level in levels])
     ax.set_xlim(-0.5, len(levels) - 0.5)
-    ax.set_ylim(0, 1)
-    ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    share_axis(ax)
     ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
     return ax
 
@@ -75,7 +72,6 @@ def heat_map(frame: Any, ax: Any, columns: str = "dataset") -> Any:
     data = as_polars(frame)
     names = [name for name, _ in variants(data)]
     across = data[columns].unique(maintain_order=True).to_list()
-    norm = TwoSlopeNorm(0, -0.6, 0.6)
     rows = {(r["variant"], r[columns]): r for r in data.iter_rows(named=True)}
     for y, name in enumerate(names):
         for x, column in enumerate(across):
@@ -83,7 +79,7 @@ def heat_map(frame: Any, ax: Any, columns: str = "dataset") -> Any:
             change = None if row is None or row["last_avg"] is None else (
                 row["last_avg"] - row["start_avg"]
             )  # fmt: skip
-            colour = "#ffffff" if change is None else _DIVERGING(norm(change))
+            colour = "#ffffff" if change is None else DIVERGING(CHANGES(change))
             ax.add_patch(_tile(x, y, colour))
             text = (
                 "\u2013" if row is None else "failed" if change is None else f"{100 * change:+.0f}"
@@ -112,36 +108,4 @@ def _points(value: float, _: int | None = None) -> str:
 
 
 def _tile(x: int, y: int, colour: Any) -> Any:
-    from matplotlib.patches import Rectangle
-
     return Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=colour, edgecolor="none")
-
-
-@styled
-def length_curves(frame: Any, ax: Any, *, labels: bool = True) -> Any:
-    """Mean completion length in tokens over steps, from ``eval_curve``."""
-    data = as_polars(frame).filter(pl.col("measure") == "completion_tokens")
-    ends = []
-    for variant, style in variants(data):
-        line = data.filter(pl.col("variant") == variant).sort("step")
-        x, y = line["step"].to_list(), line["value"].to_list()
-        band = line.filter(pl.col("low").is_not_null())
-        if band.height:
-            ax.fill_between(
-                band["step"].to_list(), band["low"].to_list(), band["high"].to_list(),
-                color=style.colour, alpha=0.13, linewidth=0,
-            )  # fmt: skip
-        ax.plot(
-            x, y, color=style.colour, linestyle=style.line, marker=style.marker,
-            markeredgecolor="white", markeredgewidth=0.6, clip_on=False, zorder=3,
-        )  # fmt: skip
-        ends.append((y[-1], variant, style.text_colour))
-    top = max((float(v) for v in data["value"]), default=1.0) * 1.15
-    ax.set_ylim(0, top)
-    ax.set_xlim(0, max(1, *data["step"].to_list()))
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-    ax.yaxis.set_major_locator(MaxNLocator(nbins=5))
-    ax.set_xlabel("train step")
-    if labels and ends:
-        direct_labels(ax, ends, gap=0.072 * top)
-    return ax

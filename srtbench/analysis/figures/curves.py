@@ -3,17 +3,17 @@
 from typing import Any
 
 import polars as pl
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
-from srtbench.analysis.figures.style import (
-    INK,
-    MUTED,
-    ONSET,
-    as_polars,
-    direct_labels,
-    styled,
-    variants,
+from srtbench.analysis.figures.lines import (
+    DASHED,
+    draw_band,
+    draw_line,
+    nothing,
+    share_axis,
+    step_axis,
 )
+from srtbench.analysis.figures.style import INK, ONSET, as_polars, direct_labels, styled, variants
 
 TITLES = {
     "avg_at_k": "Accuracy (avg@{k})",
@@ -46,36 +46,34 @@ def curves(
     ``top``: where the y axis ends, as a share.
     """
     data = as_polars(frame).filter(pl.col("measure") == measure)
+    ends = _lines(data, ax)
+    _axes(ax, data, y_label, top)
+    if labels and ends:
+        direct_labels(ax, ends, gap=0.072 * top)
+    return ax
+
+
+def _lines(data: pl.DataFrame, ax: Any) -> list[tuple[float, str, str]]:
+    """A line per variant; returns the labels of their ends."""
     ends = []
     is_train = "raw" in data.columns
     for variant, style in variants(data):
         line = data.filter(pl.col("variant") == variant).sort("step")
-        x, y = line["step"].to_list(), line["value"].to_list()
-        band = line.filter(pl.col("low").is_not_null())
-        if band.height:
-            ax.fill_between(
-                band["step"].to_list(),
-                band["low"].to_list(),
-                band["high"].to_list(),
-                color=style.colour,
-                alpha=0.13,
-                linewidth=0,
-            )
-        ax.plot(
-            x,
-            y,
-            color=style.colour,
-            linestyle=style.line,
-            marker=style.marker,
-            markevery=max(1, len(x) // 8) if is_train else 1,
-            markeredgecolor="white",
-            markeredgewidth=0.6,
-            label=variant,
-            zorder=3,
-            clip_on=False,
-        )
-        ends.append((y[-1], variant, style.text_colour))
-    _axes(ax, data, y_label, top)
+        every = max(1, line.height // 8) if is_train else 1
+        draw_line(ax, line, style, label=variant, markevery=every)
+        ends.append((line["value"][-1], variant, style.text_colour))
+    return ends
+
+
+@styled
+def length_curves(frame: Any, ax: Any, *, labels: bool = True) -> Any:
+    """Mean completion length in tokens over steps, from ``eval_curve``."""
+    data = as_polars(frame).filter(pl.col("measure") == "completion_tokens")
+    ends = _lines(data, ax)
+    top = max((float(v) for v in data["value"]), default=1.0) * 1.15
+    ax.set_ylim(0, top)
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    step_axis(ax, data["step"])
     if labels and ends:
         direct_labels(ax, ends, gap=0.072 * top)
     return ax
@@ -126,31 +124,16 @@ def collapse_gap(
     reward = data.filter(pl.col("measure") == "train_reward").sort("step")
     gold = data.filter(pl.col("measure") == "gold_reward").sort("step")
     if not reward.height:
-        return _nothing(ax)
+        return nothing(ax)
     (variant, style), *_ = variants(data)
     x = reward["step"].to_list()
     for line, colour in ((reward, INK), (gold, style.colour)):
         if line["low"].null_count() == line.height and line["window_steps"].max() != 1:
             ax.plot(x, line["raw"].to_list(), color=colour, linewidth=0.5, alpha=0.25)
-        elif line["low"].null_count() < line.height:
-            band = line.filter(pl.col("low").is_not_null())
-            ax.fill_between(
-                band["step"].to_list(),
-                band["low"].to_list(),
-                band["high"].to_list(),
-                color=colour,
-                alpha=0.12,
-                linewidth=0,
-            )
+        draw_band(ax, line, colour, alpha=0.12)
     ax.plot(x, gold["value"].to_list(), color=style.colour, linewidth=1.9, clip_on=False)
-    ax.plot(
-        x,
-        reward["value"].to_list(),
-        color=INK,
-        linestyle=(0, (4, 1.6)),
-        linewidth=1.3,
-        clip_on=False,
-    )
+    rewards = reward["value"].to_list()
+    ax.plot(x, rewards, color=INK, linestyle=DASHED, linewidth=1.3, clip_on=False)
     _axes(ax, data, None)
     ax.set_title(variant, color=style.text_colour)
     if onset is not None:
@@ -170,29 +153,12 @@ def mark_onset(ax: Any, onset: tuple[int, int], *, name: bool = True) -> None:
     ax.axvspan(after, by, color=ONSET, alpha=0.1, linewidth=0, zorder=0)
     ax.axvline(by, color=ONSET, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
     if name:
-        ax.set_title(
-            f"collapse, steps {after}\u2013{by}",
-            loc="right",
-            color=ONSET,
-            fontsize=7,
-            fontweight="normal",
-        )
+        text = f"collapse, steps {after}\u2013{by}"
+        ax.set_title(text, loc="right", color=ONSET, fontsize=7, fontweight="normal")
 
 
 def _axes(ax: Any, data: pl.DataFrame, y_label: str | None, top: float = 1.0) -> None:
-    ax.set_ylim(0, top)
-    ax.set_yticks([part * top for part in (0, 0.25, 0.5, 0.75, 1)])
-    decimals = 2 if top <= 0.01 else 1 if top <= 0.02 else 0
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=decimals))
-    steps = data["step"].max()
-    ax.set_xlim(0, max(int(steps) if isinstance(steps, int) else 1, 1))
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-    ax.set_xlabel("train step")
+    share_axis(ax, top)
+    step_axis(ax, data["step"])
     if y_label:
         ax.set_ylabel(y_label)
-
-
-def _nothing(ax: Any) -> Any:
-    ax.set_axis_off()
-    ax.text(0.5, 0.5, "no rollouts yet", ha="center", va="center", color=MUTED)
-    return ax

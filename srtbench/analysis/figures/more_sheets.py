@@ -10,10 +10,20 @@ from srtbench.analysis.figures.compare import (
     curriculum_ladder,
     difference_curve,
     heat_map,
-    length_curves,
 )
-from srtbench.analysis.figures.sheets import WIDTH, Sheet, bands, join, new_figure, settings
-from srtbench.analysis.figures.style import as_polars, styled, variants
+from srtbench.analysis.figures.curves import length_curves
+from srtbench.analysis.figures.panels import (
+    WIDTH,
+    Sheet,
+    bands,
+    grid,
+    join,
+    new_figure,
+    of_cell,
+    panels,
+    settings,
+)
+from srtbench.analysis.figures.style import ONSET, as_polars, styled, variants
 from srtbench.analysis.figures.votes import majority_by_k_curves, vote_flow
 from srtbench.analysis.frames import Cell
 
@@ -35,18 +45,14 @@ def majority_by_k_sheet(frame: Any) -> Sheet | None:
     data = as_polars(frame)
     if not data.height:
         return None
-    figure, axes = _grid(data, 2.6)
-    for (title, part), ax in zip(settings(data), axes, strict=False):
-        majority_by_k_curves(part, ax)
-        ax.set_title(join(title, "Majority accuracy (maj@k) of the last policy"))
-    return Sheet(
-        "maj_at_k",
-        "What more votes are worth",
+    figure = panels(data, 2.6, majority_by_k_curves, "Majority accuracy (maj@k) of the last policy")
+    several = data["low"].null_count() < data.height
+    caption = (
         "Held-out prompts, last evaluation: exact probability that the majority of k of the logged "
-        "samples is right, ties shared evenly. Dotted: the start model. " + _seeds(data),
-        figure,
-        data,
+        "samples is right, ties shared evenly. Dotted: the start model. "
+        f"{'Band: lowest to highest seed.' if several else 'One seed.'}"
     )
+    return Sheet("maj_at_k", "What more votes are worth", caption, figure, data)
 
 
 @styled
@@ -55,18 +61,12 @@ def portrait_sheet(frame: Any) -> Sheet | None:
     data = as_polars(frame)
     if not data.height:
         return None
-    figure, axes = _grid(data, 3.3, 4.9)
-    for (title, part), ax in zip(settings(data), axes, strict=False):
-        phase_portrait(part, ax)
-        ax.set_title(join(title, "Reward against truth"))
-    return Sheet(
-        "portrait",
-        "Path through reward and truth",
+    figure = panels(data, 3.3, phase_portrait, "Reward against truth", width=4.9)
+    caption = (
         "Training rollouts, moving averages, means over seeds; open circle: start. On the diagonal "
-        "train_reward equals gold accuracy. A path to the lower right is a collapse.",
-        figure,
-        data,
+        "train_reward equals gold accuracy. A path to the lower right is a collapse."
     )
+    return Sheet("portrait", "Path through reward and truth", caption, figure, data)
 
 
 @styled
@@ -75,29 +75,21 @@ def vote_flow_sheet(frame: Any) -> Sheet | None:
     data = as_polars(frame)
     if not data.height:
         return None
-    panels = [
+    flows = [
         (title, part.filter(pl.col("variant") == name))
         for title, part in settings(data)
         for name, _ in variants(part)
     ]
-    columns = min(len(panels), 3)
-    rows = -(-len(panels) // columns)
-    figure = new_figure(rows, 1.75, WIDTH if columns == 3 else 2.6 * columns)
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for (title, part), ax in zip(panels, axes, strict=False):
+    figure, axes = grid(len(flows), 3, 1.75, 2.6)
+    for (title, part), ax in zip(flows, axes, strict=False):
         vote_flow(part, ax)
         ax.set_title(join(title, part["variant"][0]), color=ax.title.get_color())
-    for ax in axes[len(panels) :]:
-        ax.set_axis_off()
-    return Sheet(
-        "vote_flow",
-        "What became of each vote",
+    caption = (
         "Held-out prompts by their majority at the first and at the last evaluation; above right, "
         "below wrong. Sharpened: right and right; learned: wrong, then right; corrupted: right, "
-        "then wrong; locked wrong: wrong and wrong. Prompts of all seeds together.",
-        figure,
-        data,
+        "then wrong; locked wrong: wrong and wrong. Prompts of all seeds together."
     )
+    return Sheet("vote_flow", "What became of each vote", caption, figure, data)
 
 
 @styled
@@ -106,17 +98,9 @@ def length_sheet(frame: Any) -> Sheet | None:
     data = as_polars(frame).filter(pl.col("measure") == "completion_tokens")
     if not data.height:
         return None
-    figure, axes = _grid(data, 2.3)
-    for (title, part), ax in zip(settings(data), axes, strict=False):
-        length_curves(part, ax)
-        ax.set_title(join(title, "Completion length, tokens"))
-    return Sheet(
-        "length",
-        "Length of completions",
-        "Held-out prompts: mean tokens of a completion, the end token included. " + _seeds(data),
-        figure,
-        data,
-    )
+    figure = panels(data, 2.3, length_curves, "Completion length, tokens")
+    caption = "Held-out prompts: mean tokens of a completion, the end token included. "
+    return Sheet("length", "Length of completions", caption + bands(data), figure, data)
 
 
 @styled
@@ -125,7 +109,7 @@ def collapse_panel_sheet(
 ) -> Sheet | None:
     """The signals of up to three collapsed cells, one column each."""
     training, evaluated = as_polars(train), as_polars(held_out)
-    cells = [cell for cell in onsets if _of(training, cell).height][:3]
+    cells = [cell for cell in onsets if of_cell(training, cell).height][:3]
     if not cells:
         return None
     figure = new_figure(1, 4.6, 1.4 + 1.95 * len(cells))
@@ -135,45 +119,55 @@ def collapse_panel_sheet(
         axes = list(grid[:, number])
         last = number == len(cells) - 1
         collapse_panel(
-            _of(training, cell), _of(evaluated, cell), axes, onset=onsets[cell], labels=last
+            of_cell(training, cell), of_cell(evaluated, cell), axes, onset=onsets[cell], labels=last
         )
         title = " · ".join([*(cell[place] for place in varying), cell[3]])
         axes[0].set_title(f"{title}\n", color=axes[0].title.get_color())
     from_training = pl.col("measure").is_in(["train_reward", "gold_reward", "kl"])
     shown = pl.concat(
-        [_of(training, cell).filter(from_training) for cell in cells]
-        + [_of(evaluated, cell).filter(pl.col("measure").is_in(_HELD_OUT)) for cell in cells],
+        [of_cell(training, cell).filter(from_training) for cell in cells]
+        + [of_cell(evaluated, cell).filter(pl.col("measure").is_in(_HELD_OUT)) for cell in cells],
         how="diagonal",
     )
-    return Sheet(
-        "collapse_panel",
-        "Anatomy of a collapse",
+    caption = (
         "One column per collapsed variant; red: the evaluations between which gold accuracy began "
-        "to fall for good. Means over seeds; train curves are moving averages.",
-        figure,
-        shown,
+        "to fall for good. Means over seeds; train curves are moving averages."
     )
+    return Sheet("collapse_panel", "Anatomy of a collapse", caption, figure, shown)
+
+
+def teacher_sheet(frame: Any) -> Sheet | None:
+    """SRT minus the fixed teacher."""
+    return difference_sheet(frame, "teacher", "Self-reward against a fixed teacher")
 
 
 @styled
-def teacher_sheet(frame: Any) -> Sheet | None:
-    """SRT minus the fixed teacher."""
+def difference_sheet(
+    frame: Any, name: str, title: str, margin: float | None = None
+) -> Sheet | None:
+    """Paired differences of avg@k over steps, from ``paired_curve``; ``margin``: a dashed line."""
     data = as_polars(frame)
     if not data.height:
         return None
-    figure, axes = _grid(data, 2.3, 4.6)
-    for (title, part), ax in zip(settings(data), axes, strict=False):
+
+    def draw(part: pl.DataFrame, ax: Any) -> None:
         difference_curve(part, ax)
-        names = f"{part['first'][0]} minus {part['second'][0]}, avg@k"
-        ax.set_title(join(title, names))
-    return Sheet(
-        "teacher",
-        "Self-reward against a fixed teacher",
+        if margin is not None:
+            ax.axhline(margin, color=ONSET, linewidth=0.9, linestyle=(0, (4, 2)))
+
+    def names(part: pl.DataFrame) -> str:
+        return f"{part['first'][0]} minus {part['second'][0]}, avg@k"
+
+    figure = panels(data, 2.3, draw, names, width=4.6)
+    reach = max(ax.get_ylim()[1] for ax in figure.axes)
+    for ax in figure.axes:
+        ax.set_ylim(-reach, reach)
+    caption = (
         "Held-out prompts: difference of avg@k on the same prompts and seeds. Band: 95% interval "
-        f"over {data['over'][-1]}, not corrected for the number of steps.",
-        figure,
-        data,
+        f"over {data['over'][-1]}, not corrected for the number of steps."
+        f"{'' if margin is None else ' Dashed: the margin.'}"
     )
+    return Sheet(name, title, caption, figure, data)
 
 
 @styled
@@ -196,14 +190,11 @@ def ladder_sheet(frame: Any) -> Sheet | None:
         curriculum_ladder(part, ax)
         title = " · ".join(str(part[name][0]) for name in varying if part[name][0])
         ax.set_title(join(title, "avg@k, start to last"))
-    return Sheet(
-        "ladder",
-        "Curriculum ladder",
+    caption = (
         "Held-out prompts: an arrow leads from the start model's avg@k to the last policy's, on "
-        "each level of a task. Dotted: one half.",
-        figure,
-        data,
+        "each level of a task. Dotted: one half."
     )
+    return Sheet("ladder", "Curriculum ladder", caption, figure, data)
 
 
 @styled
@@ -221,36 +212,9 @@ def heat_map_sheet(frame: Any) -> Sheet | None:
         heat_map(data.filter(pl.col("model") == model), ax)
         if len(models) > 1:
             ax.set_title(model)
-    return Sheet(
-        "heat_map",
-        "Change of accuracy by variant and dataset",
+    caption = (
         "Held-out prompts: change of avg@k from the start model to the last policy, in points; "
-        "small: the last avg@k. Means over seeds.",
-        figure,
-        data,
+        "small: the last avg@k. Means over seeds."
     )
-
-
-def _of(frame: pl.DataFrame, cell: Cell) -> pl.DataFrame:
-    keys = zip(("sweep", "model", "dataset", "variant"), cell, strict=True)
-    return frame.filter([pl.col(name) == value for name, value in keys])
-
-
-def _grid(data: pl.DataFrame, height: float, width: float = 5.4) -> tuple[Any, list[Any]]:
-    """A figure with one panel per setting, two in a row."""
-    number = len(settings(data))
-    columns = min(number, 2)
-    rows = -(-number // columns)
-    figure = new_figure(rows, height, WIDTH if columns > 1 else width)
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for ax in axes[number:]:
-        ax.set_axis_off()
-    return figure, axes
-
-
-def _seeds(data: pl.DataFrame) -> str:
-    if "band" in data.columns:
-        return bands(data)
-    if data["low"].null_count() < data.height:
-        return "Band: lowest to highest seed."
-    return "One seed."
+    title = "Change of accuracy by variant and dataset"
+    return Sheet("heat_map", title, caption, figure, data)

@@ -3,8 +3,9 @@
 from typing import Any
 
 import polars as pl
-from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, NullLocator
 
+from srtbench.analysis.figures.lines import draw_line, share_axis
 from srtbench.analysis.figures.style import as_polars, direct_labels, styled, variants
 
 OUTCOMES = ("sharpened", "learned", "corrupted", "locked_wrong")
@@ -31,18 +32,8 @@ def majority_by_k_curves(frame: Any, ax: Any, *, labels: bool = True) -> Any:
     last = data.filter(pl.col("moment") == "last")
     for variant, style in variants(last):
         line = last.filter(pl.col("variant") == variant).sort("k")
-        x, y = line["k"].to_list(), line["value"].to_list()
-        band = line.filter(pl.col("low").is_not_null())
-        if band.height:
-            ax.fill_between(
-                band["k"].to_list(), band["low"].to_list(), band["high"].to_list(),
-                color=style.colour, alpha=0.13, linewidth=0,
-            )  # fmt: skip
-        ax.plot(
-            x, y, color=style.colour, linestyle=style.line, marker=style.marker, markevery=[0, -1],
-            markeredgecolor="white", markeredgewidth=0.6, clip_on=False, zorder=3,
-        )  # fmt: skip
-        ends.append((y[-1], variant, style.text_colour))
+        draw_line(ax, line, style, x="k", markevery=[0, -1])
+        ends.append((line["value"][-1], variant, style.text_colour))
     most = max((int(k) for k in data["k"]), default=1)
     ticks = [2**power for power in range(most.bit_length())]
     ax.set_xscale("log", base=2)
@@ -50,9 +41,7 @@ def majority_by_k_curves(frame: Any, ax: Any, *, labels: bool = True) -> Any:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticklabels([str(tick) for tick in ticks])
     ax.set_xlim(1, max(most, 2))
-    ax.set_ylim(0, 1)
-    ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    share_axis(ax)
     ax.set_xlabel("votes k")
     if labels:
         direct_labels(ax, ends, gap=0.072)

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from srtbench.analysis.csv_files import write_csv
 from srtbench.analysis.diagnosis import diagnosis_table, stopping_table
 from srtbench.analysis.estimates import majority_by_k, paired_curve, set_table
 from srtbench.analysis.figures.more_sheets import (
@@ -22,13 +23,12 @@ from srtbench.analysis.figures.more_sheets import (
     teacher_sheet,
     vote_flow_sheet,
 )
+from srtbench.analysis.figures.panels import Sheet, of_set
 from srtbench.analysis.figures.sheets import (
-    Sheet,
     accuracy_sheet,
     collapse_sheet,
     label_accuracy_sheet,
     modal_share_sheet,
-    of_set,
 )
 from srtbench.analysis.figures.style import save
 from srtbench.analysis.frames import cell_caveats, eval_sets, frame, query, view
@@ -166,7 +166,7 @@ def _write_figures(folder: Path, sheets: Iterable[Sheet]) -> list[Picture]:
         sheet.figure.set_layout_engine("none")  # keep the layout that the first drawing found
         svg = save(sheet.figure, "svg")
         (figures / f"{sheet.name}.svg").write_bytes(svg)
-        sheet.data.write_csv(tables / f"{sheet.name}.csv")
+        write_csv(sheet.data, tables / f"{sheet.name}.csv")
         encoded = base64.b64encode(svg).decode("ascii")
         width = round(sheet.figure.get_figwidth() * PIXELS_PER_INCH)
         pictures.append(Picture(sheet.name, sheet.title, sheet.caption, encoded, width))
@@ -175,11 +175,11 @@ def _write_figures(folder: Path, sheets: Iterable[Sheet]) -> list[Picture]:
 
 def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     for name in ("runs", "run_summary", "variant_summary", "eval_curves"):
-        view(connection, name).write_csv(folder / f"{name}.csv")
-    set_table(connection).write_csv(folder / "set_summary.csv")
+        write_csv(view(connection, name), folder / f"{name}.csv")
+    write_csv(set_table(connection), folder / "set_summary.csv")
     (folder / "summary.tex").write_text(latex_summary(connection), encoding="utf-8")
-    diagnosis_table(connection).write_csv(folder / "diagnosis.csv")
-    stopping_table(connection).write_csv(folder / "stopping.csv")
+    write_csv(diagnosis_table(connection), folder / "diagnosis.csv")
+    write_csv(stopping_table(connection), folder / "stopping.csv")
 
 
 def _content(
@@ -226,10 +226,14 @@ def _content(
         "caveats": [(*cell[1:], text) for cell, text in cell_caveats(connection).items()],
         "styles": {fact.variant: fact.style for fact in found},
         "damaged_files": view(connection, "damaged_files").rows(named=True),
+        "unplanned": query(connection, _FORGOTTEN)["run_id"].to_list(),
         "written": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "k": runs["k"].max(),
         "browser": browser_data(connection),
     }
+
+
+_FORGOTTEN = "SELECT run_id FROM unplanned_runs WHERE state = 'done' ORDER BY sweep, run_id"
 
 
 def _set_rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:

@@ -8,11 +8,12 @@ import duckdb
 import polars as pl
 
 from srtbench.analysis.diagnosis import collapse_kinds
-from srtbench.analysis.estimates import over, paired_change
+from srtbench.analysis.effects import over
+from srtbench.analysis.estimates import paired_change
 from srtbench.analysis.figures.style import Style, variant_style
 from srtbench.analysis.frames import Cell, cell_caveats, frame, view
 from srtbench.config.eval_sets import OWN
-from srtbench.stats import Interval
+from srtbench.stats import Interval, verdict
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,9 @@ def facts(connection: duckdb.DuckDBPyConnection) -> list[Fact]:
     found = []
     for row in summary.iter_rows(named=True):
         cell = (row["sweep"], row["model"], row["dataset"], row["variant"])
-        verdict, sentence = _sentence(row, changes.get(cell), kinds.get(cell))
+        what, sentence = _sentence(row, changes.get(cell), kinds.get(cell))
         share_cut = cut_off.get(cell) or 0.0  # null where the files lack the column
-        if verdict == "collapsed" and share_cut > 0.5:
+        if what == "collapsed" and share_cut > 0.5:
             sentence += (
                 f" At the end {percent(share_cut)} of the completions are cut off at the "
                 "length limit."
@@ -56,7 +57,7 @@ def facts(connection: duckdb.DuckDBPyConnection) -> list[Fact]:
             sentence += f" {caveats[cell]}"
         style = variant_style(row["variant_type"], row["variant_rank"])
         setting = " · ".join(str(row[name]) for name in varying)
-        found.append(Fact(cell, setting, style, verdict, sentence, row, changes.get(cell)))
+        found.append(Fact(cell, setting, style, what, sentence, row, changes.get(cell)))
     return found
 
 
@@ -114,27 +115,23 @@ def _sentence(
             text += f" Kind: {kind[0].replace('_', ' ')}."
     else:
         text += "."
-    verdict = "collapsed" if collapsed else direction(change)
-    return verdict, text + _interval(change, k) + _runs(row)
+    return "collapsed" if collapsed else direction(change), text + _interval(change, k) + _runs(row)
 
 
 def direction(change: Interval | None) -> str:
     """What may be said of a change: rose or fell only if its 95% interval excludes 0."""
-    if change is not None and change.low > 0:
-        return "rose"
-    if change is not None and change.high < 0:
-        return "fell"
-    return "undecided"
+    return "undecided" if change is None else verdict(change).word
 
 
 def _interval(change: Interval | None, k: int) -> str:
     if change is None:
         return ""
-    text = (
-        f" Change of avg@{k}: {100 * change.estimate:+.1f} points, 95% interval "
-        f"{100 * change.low:+.1f} to {100 * change.high:+.1f} over {over(change)}."
-    )
-    return text.replace("-", "\u2212")
+    return f" Change of avg@{k}: {points(change)}, a 95% interval over {over(change)}."
+
+
+def points(change: Interval) -> str:
+    """A change and its interval in points, with a real minus sign."""
+    return verdict(change).numbers.replace("-", "\u2212")
 
 
 def headline(found: list[Fact]) -> str:
@@ -148,11 +145,11 @@ def headline(found: list[Fact]) -> str:
         "waiting": "Not evaluated yet:",
     }
     parts = []
-    for verdict, start in words.items():
+    for what, start in words.items():
         cells = [
             fact.variant + _in_brackets(fact) + (f" on {fact.setting}" if fact.setting else "")
             for fact in found
-            if fact.verdict == verdict
+            if fact.verdict == what
         ]
         if cells:
             parts.append(f"{start} {', '.join(cells)}.")
@@ -163,8 +160,7 @@ def _in_brackets(fact: Fact) -> str:
     """The last avg@k; of an undecided cell its change in points with the interval."""
     one = fact.change
     if fact.verdict == "undecided" and one is not None:
-        text = f"{100 * one.estimate:+.1f} points [{100 * one.low:+.1f}, {100 * one.high:+.1f}]"
-        return f" ({text})".replace("-", "\u2212")
+        return f" ({points(one)})"
     return "" if fact.row["last_avg"] is None else f" ({percent(fact.row['last_avg'])})"
 
 

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from srtbench.rollouts import SCHEMA_VERSION
+from srtbench.rollouts.tables import FURTHER
 
 Check = Literal["footer", "data"]
 NOT_A_PART = "not a part of the log: its name is not train|eval-<first step>-<last step>.parquet"
@@ -105,11 +106,18 @@ def _probe(
             [paths],
         ).fetchall()
     )
+    rows_of = dict(
+        connection.execute(
+            "SELECT file_name, num_rows FROM parquet_file_metadata(?)", [paths]
+        ).fetchall()
+    )
     known = {*schema.names, "eval_set"}
     columns: dict[str, frozenset[str]] = {}
     damaged: list[Damage] = []
     for source in sources:
         reason = _breach(fields[source.path], versions.get(source.path), schema)
+        if reason is None and not rows_of.get(source.path):
+            reason = "holds no rows"
         if reason is None:
             columns[source.path] = frozenset(fields[source.path]) & known
         else:
@@ -117,11 +125,27 @@ def _probe(
     if check == "data":
         for present in set(columns.values()):
             group = [escape(path) for path, names in columns.items() if names == present]
-            light = [f'max("{name}")' for name in sorted(present - _TEXT)]
-            connection.execute(
-                f"SELECT {', '.join(light)} FROM read_parquet(?)", [group]
+            light = sorted(present - _TEXT)
+            asked = [f'max("{name}"), count(*) - count("{name}")' for name in light]
+            found = connection.execute(
+                f"SELECT filename, {', '.join(asked)} FROM read_parquet(?, filename = true) "
+                "GROUP BY filename",
+                [group],
             ).fetchall()
+            for path, *numbers in found:
+                empty = dict(zip(light, numbers[1::2], strict=True))
+                bad = [name for name in empty if empty[name] and _is_due(schema, name)]
+                if bad:
+                    del columns[path]
+                    (source,) = (one for one in sources if one.path == path)
+                    damaged.append(
+                        Damage(source, f"column {bad[0]} has {empty[bad[0]]} empty values")
+                    )
     return columns, damaged
+
+
+def _is_due(schema: pa.Schema, name: str) -> bool:
+    return name in schema.names and not schema.field(name).nullable
 
 
 def _breach(fields: dict[str, str], version: str | None, schema: pa.Schema) -> str | None:
@@ -138,6 +162,8 @@ def _breach(fields: dict[str, str], version: str | None, schema: pa.Schema) -> s
         for field in schema
         if field.name in fields and fields[field.name] != _TYPES[str(field.type)][1]
     ]
+    names = {*schema.names, *_MAY_LACK, *FURTHER, *list(fields)[:1]}  # the root is a field too
+    wrong += [f"column {name} is not known to this version" for name in fields if name not in names]
     return "; ".join(wrong) or None
 
 

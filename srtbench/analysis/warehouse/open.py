@@ -1,13 +1,15 @@
 """Opens sweep folders as documented DuckDB views.
 
 What is read is told by the plan: every planned run has its row, and a folder that no plan names
-is not looked at. The list of files is fixed when the sweep is opened; open it again to see more.
+only one in ``unplanned_runs``. The list of files is fixed when the sweep is opened; open it again
+to see more.
 """
 
 import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -20,11 +22,19 @@ from srtbench.analysis.warehouse.files import (
     readable,
     sql_type,
 )
-from srtbench.analysis.warehouse.planned import RUN_SCHEMA, SET_SCHEMA, planned_runs, planned_sets
+from srtbench.analysis.warehouse.planned import (
+    RUN_SCHEMA,
+    SET_SCHEMA,
+    check_config,
+    planned_runs,
+    planned_sets,
+)
 from srtbench.analysis.warehouse.views import create_views, literal, materialize
 from srtbench.config.eval_sets import OWN
 from srtbench.rollouts import METRIC_SCHEMA, PROMPT_SCHEMA, ROLLOUT_SCHEMA, is_part
-from srtbench.store import STAGES_FOLDER, State, read_plan
+from srtbench.store import STAGES_FOLDER, StoreError, read_plan
+from srtbench.store.plan_file import plan_of
+from srtbench.store.status import status_of
 
 
 class CorruptFileWarning(UserWarning):
@@ -80,6 +90,9 @@ def open_sweep(
     connection.execute(
         "CREATE TABLE damaged_files(sweep TEXT, run_id TEXT, file TEXT, reason TEXT)"
     )
+    connection.execute(
+        "CREATE TABLE unplanned_runs(sweep TEXT, run_id TEXT, state TEXT, step INTEGER)"
+    )
     loader = _Loader(connection, check)
     for path in paths:
         loader.add_sweep(str(path).rstrip("/"))
@@ -123,9 +136,14 @@ class _Loader:
                 break
             sweep = f"{plan['sweep']} ({number})"
         root = f"{place}/.." if "://" not in path else place.rsplit("/", 1)[0]
-        statuses = self._statuses(f"{place}/*/status.json", sweep)
-        configs = self._json(f"{place}/*/config.json", sweep)
+        statuses = self._checked(f"{place}/*/status.json", sweep, status_of)
+        configs = self._checked(f"{place}/*/config.json", sweep, check_config)
         self.runs += planned_runs(plan, sweep, statuses, configs)
+        known = {run["run_id"] for run in plan["runs"]}
+        for owner in sorted(statuses.keys() - known):
+            state, step = statuses[owner].get("state", "waiting"), statuses[owner].get("step", 0)
+            row = [sweep, owner, state, step if isinstance(step, int) else None]
+            self.connection.execute("INSERT INTO unplanned_runs VALUES (?, ?, ?, ?)", row)
         self.sets += planned_sets(plan, sweep)
         sets = {(row["run_id"], row["eval_set"]) for row in self.sets if row["sweep"] == sweep}
         for kind, pattern in (
@@ -238,18 +256,26 @@ class _Loader:
                 if not isinstance(content, dict):
                     raise ValueError("no JSON object")
                 found[owner] = content
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 self._damaged(sweep, owner, f"{owner}/{name}", f"not valid JSON: {error}")
         return found
 
-    def _statuses(self, pattern: str, sweep: str) -> dict[str, dict[str, Any]]:
-        """Folder name -> its status; one with a state that does not exist is a damaged file."""
+    def _checked(
+        self,
+        pattern: str,
+        sweep: str,
+        check: Callable[[dict[str, Any], Path], Any],
+    ) -> dict[str, dict[str, Any]]:
+        """Folder name -> content of its file, if that is what it should be."""
         found = self._json(pattern, sweep)
-        for owner, status in list(found.items()):
-            state = status.get("state", "waiting")
-            if state not in get_args(State):
+        name = pattern.rsplit("/", 1)[-1]
+        for owner, content in list(found.items()):
+            try:
+                check(content, Path(name))
+            except StoreError as error:
                 del found[owner]
-                self._damaged(sweep, owner, f"{owner}/status.json", f"unknown state {state!r}")
+                reason = str(error).removeprefix(f"{name}: ")
+                self._damaged(sweep, owner, f"{owner}/{name}", reason)
         return found
 
 
@@ -261,10 +287,7 @@ def _remote_plan(file: str, text: str) -> dict[str, Any]:
         raise ValueError(f"{file}: not valid JSON ({error})") from None
     if not isinstance(plan, dict):
         raise ValueError(f"{file}: not a JSON object")
-    missing = [key for key in ("sweep", "runs", "stages") if key not in plan]
-    if missing:
-        raise ValueError(f"{file}: has no {' and no '.join(missing)}")
-    return plan
+    return plan_of(plan, Path(file))
 
 
 def _selected(schema: pa.Schema, present: frozenset[str], eval_set: str) -> str:

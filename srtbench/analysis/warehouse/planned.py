@@ -1,11 +1,16 @@
 """Rows of the view ``runs``, from plan.json and the status.json and config.json of each run."""
 
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pydantic import BaseModel, Field
 
 from srtbench.analysis.warehouse.caveats import caveat
 from srtbench.config.eval_sets import OWN
+from srtbench.store.configs import CONFIG_VERSION
+from srtbench.store.files import checked
+from srtbench.variants import VARIANTS
 
 RUN_SCHEMA = pa.schema(
     [
@@ -25,6 +30,7 @@ RUN_SCHEMA = pa.schema(
         ("step", pa.int32()),
         ("total_steps", pa.int32()),
         ("trains_on_eval_prompts", pa.bool_()),
+        ("uses_gold", pa.bool_()),
         ("starts_from", pa.string()),
         ("start_rule", pa.string()),
         ("caveat", pa.string()),
@@ -48,6 +54,41 @@ SET_SCHEMA = pa.schema(
         ("set_order", pa.int32()),
     ]
 )
+
+
+class _Train(BaseModel):
+    algorithm: str
+    learning_rate: float
+    beta: float
+    prompts_per_step: int
+    num_generations: int
+
+
+class _Start(BaseModel):
+    rule: str | None = None
+
+
+class _Spec(BaseModel):
+    train: _Train
+    starts_from: _Start | None = None
+
+
+class _Config(BaseModel):
+    """What the views take from a config.json."""
+
+    version: int = Field(1, ge=1, le=CONFIG_VERSION)
+
+
+def check_config(content: dict[str, Any], path: Path) -> None:
+    """Whether a config.json has what the views take from it.
+
+    Raises:
+        StoreError: it does not, or a newer srtbench wrote it.
+    """
+    checked(_Config, content, path)
+    checked(_Spec, content.get("spec", content), path, "spec")
+
+
 _TRAIN_KEYS = ("algorithm", "learning_rate", "beta", "prompts_per_step", "num_generations")
 
 
@@ -73,7 +114,7 @@ def planned_runs(
             same_type.append(run["variant"])
         status = statuses.get(run["run_id"], {})
         config = configs.get(run["run_id"], {})
-        train = config.get("spec", config).get("train") or {}
+        train = config.get("spec", config).get("train", {})
         row = {
             "sweep": sweep,
             "run_order": position,
@@ -85,6 +126,7 @@ def planned_runs(
             "error": status.get("error"),
             "wall_seconds": status.get("wall_seconds", 0.0),
             "trains_on_eval_prompts": run.get("trains_on_eval_prompts", False),
+            "uses_gold": _uses_gold(run),
             "caveat": caveat(run["run_id"], planned),
             "base_eval": run.get("stages", {}).get("base_eval"),
         }
@@ -104,6 +146,14 @@ def planned_runs(
             row[key] = run.get(key)
         rows.append(row | {key: train.get(key) for key in _TRAIN_KEYS})
     return rows
+
+
+def _uses_gold(run: dict[str, Any]) -> bool | None:
+    """What the plan says; of a plan that does not say it, what a built-in variant is known for."""
+    if run.get("uses_gold") is not None:
+        return bool(run["uses_gold"])
+    known = VARIANTS.get(run.get("variant_type", ""))
+    return None if known is None else bool(known.uses_gold)
 
 
 def planned_sets(plan: dict[str, Any], sweep: str) -> list[dict[str, Any]]:

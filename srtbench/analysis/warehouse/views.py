@@ -38,13 +38,6 @@ GRAINS = (
 )
 """Views that others build on: worth keeping as tables when many queries follow."""
 
-_DAMAGED = {
-    "sweep": "name of the sweep",
-    "run_id": "run or shared stage that the file belongs to; null: neither",
-    "file": "file, below the folder that holds the sweep",
-    "reason": "what is wrong with it; it is left out of every other view",
-}
-
 
 @dataclass(frozen=True)
 class Relation:
@@ -78,13 +71,33 @@ def relation(name: str, folder: str = "sql") -> Relation:
     return Relation(name, " ".join(description), columns, query)
 
 
-def damaged_relation() -> Relation:
-    """The table of files that are left out."""
-    description = (
+TABLES = (
+    Relation(
+        "damaged_files",
         "One row per file that is left out: it cannot be read, breaks the schema of the log, is "
-        "of a newer version, or lies among the parts without being one."
-    )
-    return Relation("damaged_files", description, _DAMAGED, "")
+        "of a newer version, or lies among the parts without being one.",
+        {
+            "sweep": "name of the sweep",
+            "run_id": "run or shared stage that the file belongs to; null: neither",
+            "file": "file, below the folder that holds the sweep",
+            "reason": "what is wrong with it; it is left out of every other view",
+        },
+        "",
+    ),
+    Relation(
+        "unplanned_runs",
+        "One row per run folder that the plan does not name, so that no other view has it: of an "
+        "earlier plan under the same name, or put there.",
+        {
+            "sweep": "name of the sweep",
+            "run_id": "name of the folder",
+            "state": "its state: waiting, running, done, failed or interrupted",
+            "step": "optimiser steps done",
+        },
+        "",
+    ),
+)
+"""Tables that opening a sweep fills."""
 
 
 def create_views(connection: duckdb.DuckDBPyConnection) -> None:
@@ -93,7 +106,8 @@ def create_views(connection: duckdb.DuckDBPyConnection) -> None:
         view = relation(name)
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {view.query}")
         _comment(connection, view, "VIEW")
-    _comment(connection, damaged_relation(), "TABLE")
+    for table in TABLES:
+        _comment(connection, table, "TABLE")
 
 
 def materialize(connection: duckdb.DuckDBPyConnection) -> None:

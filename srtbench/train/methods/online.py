@@ -6,6 +6,7 @@ import datasets
 from accelerate.utils import gather_object
 from transformers import PrinterCallback, ProgressCallback
 
+from srtbench.store.checkpoints import checkpoint_name
 from srtbench.train.arguments import trainer_arguments
 from srtbench.train.context import RunContext
 from srtbench.train.evaluator import Evaluator
@@ -41,7 +42,7 @@ class Online:
         if not context.resumed_step:
             evaluator.start()
         if context.resumed_step < spec.train.steps:
-            checkpoint = folder.checkpoint_path / (folder.read_status().checkpoint or "")
+            checkpoint = folder.checkpoint_path / checkpoint_name(context.resumed_step)
             trainer.train(str(checkpoint) if context.resumed_step else None)
 
 

@@ -43,12 +43,19 @@ def check_alphabet(tokenizer: Any, problems: Sequence[Problem]) -> None:
     Raises:
         WarmStartError: some have none.
     """
-    texts = {char for problem in problems for char in problem.prompt + problem.target}
-    unknown = [
-        char for char in sorted(texts) if tokenizer.unk_token_id in tokenizer(char).input_ids
-    ]
-    words = set(tokenizer.get_vocab())
-    missing = [char for char in unknown if not any(char in word for word in words)]
+    texts = [text for problem in problems for text in (problem.prompt, problem.target)]
+    unknown = {
+        char for char in set().union(*texts) if tokenizer.unk_token_id in tokenizer(char).input_ids
+    }
+    # A character without a token of its own may still be part of one of `words`, as in \boxed{.
+    missing = sorted(
+        {
+            char
+            for text in texts
+            if not unknown.isdisjoint(text) and tokenizer.unk_token_id in tokenizer(text).input_ids
+            for char in unknown.intersection(text)
+        }
+    )
     if missing:
         raise WarmStartError(
             f"the tiny model's alphabet lacks {''.join(missing)!r}: add them to `alphabet`"

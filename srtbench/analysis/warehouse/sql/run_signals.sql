@@ -16,7 +16,7 @@
 -- answer_entropy_nats: mean entropy of the answers to one prompt
 -- completion_tokens: mean length on the set's prompts
 -- train_reward: mean train_reward
--- kl: mean KL to the start model, as the trainer logged it
+-- kl: mean KL to the start model, see step_metrics
 WITH held AS (
     SELECT *,
         coalesce(lag(step) OVER run, step - 1) AS previous_step,

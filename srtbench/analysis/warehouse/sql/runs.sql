@@ -15,6 +15,7 @@
 -- step: optimiser steps done
 -- total_steps: optimiser steps planned
 -- trains_on_eval_prompts: whether the run trains, label-free, on the prompts it is evaluated on
+-- uses_gold: whether its rewards depend on the hidden answers; null: not known
 -- starts_from: the run before it in a curriculum; null where it starts from the start model
 -- start_rule: which policy of that run it starts from: last, best_avg_at_k or best_maj_at_k
 -- caveat: what must be said with its numbers, in plain sentences: prompts that it is evaluated on were trained on, or gold answers chose the policy that it starts from; null where there is nothing to say
@@ -29,7 +30,7 @@
 SELECT
     sweep, run_order, run_id, part, model, dataset, variant, variant_type, variant_order, variant_rank,
     seed, level, state, step, total_steps,
-    trains_on_eval_prompts, starts_from, start_rule, caveat, attempts, error, wall_seconds,
+    trains_on_eval_prompts, uses_gold, starts_from, start_rule, caveat, attempts, error, wall_seconds,
     algorithm, learning_rate, beta, prompts_per_step, num_generations
 FROM planned_runs
 ORDER BY sweep, run_order

@@ -29,7 +29,7 @@
 -- completion_tokens: mean length in tokens
 -- answer_entropy_nats: mean entropy of a group's answers
 -- entropy_nats: mean token entropy of the policy, from the rollouts or else the trainer; null if unknown
--- kl: mean KL to the start model, as the trainer logged it; null if not logged
+-- kl: mean KL to the start model, as the loss has it, or else (beta 0) the exact one of a few completions, on_policy/kl_to_start; null if neither was logged
 -- grad_norm: gradient norm, as the trainer logged it; null if not logged
 WITH steps AS (
     SELECT
@@ -59,11 +59,14 @@ WITH steps AS (
 ), logged AS (
     SELECT
         sweep, run_id, step,
-        any_value(value) FILTER (metric = 'kl') AS kl,
+        coalesce(
+            any_value(value) FILTER (metric = 'kl'),
+            any_value(value) FILTER (metric = 'on_policy/kl_to_start')
+        ) AS kl,
         any_value(value) FILTER (metric = 'grad_norm') AS grad_norm,
         any_value(value) FILTER (metric = 'entropy') AS entropy_nats
     FROM metrics
-    WHERE metric IN ('kl', 'grad_norm', 'entropy')
+    WHERE metric IN ('kl', 'on_policy/kl_to_start', 'grad_norm', 'entropy')
     GROUP BY sweep, run_id, step
 )
 SELECT

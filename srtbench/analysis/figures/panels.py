@@ -1,0 +1,109 @@
+"""What whole figures are made of: a panel per setting, captions of bands, the figure itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+from matplotlib.figure import Figure
+
+from srtbench.analysis.bands import OVER_BOTH, OVER_PROMPTS, RANGE
+from srtbench.analysis.figures.lines import nothing
+from srtbench.analysis.frames import Cell
+
+WIDTH = 7.2
+SETTING = ["sweep", "model", "dataset"]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A figure, its caption and the data in it."""
+
+    name: str
+    title: str
+    caption: str
+    figure: Figure
+    data: pl.DataFrame
+
+
+def of_set(sheet: Sheet, eval_set: str) -> Sheet:
+    """A sheet of evaluations on a further set, named and described as that."""
+    caption = sheet.caption.replace("Held-out prompts", f"Prompts of the evaluation set {eval_set}")
+    return replace(
+        sheet, name=f"{sheet.name}-{eval_set}", title=f"{sheet.title}: {eval_set}", caption=caption
+    )
+
+
+def settings(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    """Rows per sweep, model and dataset, with a title that names what differs."""
+    parts = frame.partition_by(SETTING, maintain_order=True)
+    varying = [name for name in SETTING if frame[name].n_unique() > 1]
+    return [(" · ".join(str(part[name][0]) for name in varying), part) for part in parts]
+
+
+def of_cell(frame: pl.DataFrame, cell: Cell) -> pl.DataFrame:
+    """Rows of one cell."""
+    keys = zip((*SETTING, "variant"), cell, strict=True)
+    return frame.filter([pl.col(name) == value for name, value in keys])
+
+
+def new_figure(rows: int, height: float, width: float = WIDTH) -> Figure:
+    """An empty figure of so many rows of panels, in inches."""
+    return Figure(figsize=(width, max(rows, 1) * height), layout="constrained")
+
+
+def grid(
+    number: int, most: int, height: float, width: float = WIDTH, *, sharey: bool = False
+) -> tuple[Figure, list[Any]]:
+    """A figure with room for so many panels of this height and width, at ``most`` in a row."""
+    columns = min(max(number, 1), most)
+    rows = max(-(-number // columns), 1)
+    figure = new_figure(rows, height, min(WIDTH, columns * width))
+    axes = list(figure.subplots(rows, columns, squeeze=False, sharey=sharey).flat)
+    for ax in axes[max(number, 1) :]:
+        ax.set_axis_off()
+    return figure, axes
+
+
+def panels(
+    data: pl.DataFrame,
+    height: float,
+    draw: Callable[[pl.DataFrame, Any], Any],
+    title: str | Callable[[pl.DataFrame], str],
+    *,
+    width: float = 5.4,
+    sharey: bool = False,
+) -> Figure:
+    """A panel per setting, two in a row, titled with what differs and then ``title``."""
+    parts = settings(data)
+    figure, axes = grid(len(parts), 2, height, width, sharey=sharey)
+    if not parts:
+        nothing(axes[0])
+    for (name, part), ax in zip(parts, axes, strict=False):
+        draw(part, ax)
+        ax.set_title(join(name, title if isinstance(title, str) else title(part)))
+    return figure
+
+
+def bands(data: pl.DataFrame, raw: bool = False) -> str:
+    """What the bands in a figure are, in words."""
+    kinds = sorted(data["band"].drop_nulls().unique().to_list())
+    if not kinds:
+        return "Thin line: single steps; one seed." if raw else "One seed."
+    number = largest(data, "seeds")
+    words = {
+        RANGE: f"lowest to highest of up to {number} seeds",
+        OVER_BOTH: f"{OVER_BOTH} (up to {number} seeds)",
+        OVER_PROMPTS: f"{OVER_PROMPTS} where there is one seed",
+    }
+    return f"Band: {'; '.join(words.get(kind, kind) for kind in kinds)}."
+
+
+def join(*parts: str) -> str:
+    """Lines of a title, without empty ones."""
+    return "\n".join(part for part in parts if part)
+
+
+def largest(data: pl.DataFrame, column: str) -> int:
+    """The largest number of a column; 1 without one."""
+    return max((int(value) for value in data[column].drop_nulls()), default=1)
