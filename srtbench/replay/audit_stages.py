@@ -178,6 +178,8 @@ def check_start(run: LoggedRun, one: LoggedSet) -> Found:
         return
     base = of_set(read_rollouts(run.store.stage(stage_id).rollouts_path, "eval"), one.spec.label)
     own = one.rollouts.filter(pc.equal(one.rollouts["step"], 0))
+    if not len(own):
+        return  # not evaluated yet; of one that should be there, `check_eval` says that it lacks
     left_out = {"run_id"} | ({"pseudo_label", "vote_share"} if run.revoted else set())
     for name in base.schema.names:
         if name not in left_out and base[name].to_pylist() != own[name].to_pylist():
