@@ -15,6 +15,7 @@ from srtbench.replay.audit_prompts import check_prompt_rows, prompt_rows
 from srtbench.replay.audit_rollouts import Author, check_evaluation, check_text
 from srtbench.rollouts import read_rollouts, read_table
 from srtbench.rollouts.judge import Columns, runs_of
+from srtbench.rollouts.sameness import prompts_digest
 from srtbench.sections import FilePath
 from srtbench.store import Folder, SweepStore, read_json
 from srtbench.store.configs import read_stage_spec
@@ -57,7 +58,7 @@ def check_stage(store: SweepStore, stage_id: str, notes: list[str]) -> Found:
     elif isinstance(spec, WarmStart):
         rows, label = prompt_rows(folder), spec.dataset.label
         yield from check_prompt_rows(rows, spec.dataset, {"warm_start"}, label=label, level=False)
-        yield from _check_warm_start(folder, spec)
+        yield from _check_warm_start(folder, spec, prompts_digest(row["prompt_id"] for row in rows))
     elif isinstance(spec, StartModelStage):
         yield from _check_sampled(store, folder, spec)
 
@@ -79,8 +80,8 @@ def _check_identity(folder: Folder, spec: StageSpec, notes: list[str]) -> Found:
     yield "structure", "config.json", f"does not give the stage's id: it{named} has changed since"
 
 
-def _check_warm_start(folder: Folder, spec: WarmStart) -> Found:
-    """result.json against the configuration and its second record, status.json."""
+def _check_warm_start(folder: Folder, spec: WarmStart, digest: str) -> Found:
+    """result.json against the configuration, its second record in status.json, and the prompts."""
     path, config, status = folder.path / "result.json", spec.model.warm_start, folder.read_status()
     if not path.is_file():
         yield "result", "result.json", "gone"
@@ -97,6 +98,7 @@ def _check_warm_start(folder: Folder, spec: WarmStart) -> Found:
         "check_prompts": prompts <= config.check_prompts
         and _whole(accuracy * prompts * config.check_samples),
         "check_samples": found.get("check_samples") == config.check_samples,
+        "prompts": found.get("prompts", digest) == digest,  # version 1 does not note them
         "parameters": _parameters(folder) in (None, found.get("parameters")),
     }
     for key, right in checks.items():

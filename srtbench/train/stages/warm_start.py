@@ -7,6 +7,7 @@ from srtbench.models.tiny import build_tiny
 from srtbench.models.warm_start import Example, check_count, warm_start
 from srtbench.plan.stages import WarmStart
 from srtbench.rollouts import write_parquet
+from srtbench.rollouts.sameness import prompts_digest
 from srtbench.store import Folder, write_json
 from srtbench.train.prompts import grader_of, prompt_table
 from srtbench.train.stages.target_checks import (
@@ -93,6 +94,7 @@ def make_start_model(spec: WarmStart, folder: Folder) -> None:
             "dropped": drawn.dropped.counts(),
             "steps": result.steps,
             "accuracy": result.accuracy,
+            "prompts": prompts_digest(problem.prompt_id for problem in problems),
             "check_prompts": len(checked),
             "check_samples": config.check_samples,
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
