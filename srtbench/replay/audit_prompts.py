@@ -5,8 +5,8 @@ from typing import Any
 
 from srtbench.answers.grader import Grader
 from srtbench.config.datasets import DatasetConfig
+from srtbench.config.sameness import normalise, prompt_id
 from srtbench.rollouts import PROMPT_SCHEMA, read_table
-from srtbench.rollouts.sameness import normalise, prompt_id
 from srtbench.store import Folder
 from srtbench.store.runs import LoggedRun, teacher_votes
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from srtbench.answers.grader import Grader
+from srtbench.config.sameness import prompts_digest
 from srtbench.plan import StageSpec
 from srtbench.plan.identity import content_id, paths_in
 from srtbench.plan.stages import EvalPrompts, StartModelStage, TrainPrompts, VotesStage, WarmStart
@@ -15,7 +16,6 @@ from srtbench.replay.audit_prompts import check_prompt_rows, prompt_rows
 from srtbench.replay.audit_rollouts import Author, check_evaluation, check_text
 from srtbench.rollouts import read_rollouts, read_table
 from srtbench.rollouts.judge import Columns, runs_of
-from srtbench.rollouts.sameness import prompts_digest
 from srtbench.sections import FilePath
 from srtbench.store import Folder, SweepStore, read_json
 from srtbench.store.configs import read_stage_spec

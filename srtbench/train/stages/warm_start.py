@@ -1,5 +1,6 @@
 """The stage that makes a tiny start model."""
 
+from srtbench.config.sameness import prompts_digest
 from srtbench.datasets import draw_problems
 from srtbench.datasets.splits import normalise
 from srtbench.engines.base import Completion
@@ -7,7 +8,6 @@ from srtbench.models.tiny import build_tiny
 from srtbench.models.warm_start import Example, check_count, warm_start
 from srtbench.plan.stages import WarmStart
 from srtbench.rollouts import write_parquet
-from srtbench.rollouts.sameness import prompts_digest
 from srtbench.store import Folder, write_json
 from srtbench.train.prompts import grader_of, prompt_table
 from srtbench.train.stages.target_checks import (
