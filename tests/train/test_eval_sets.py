@@ -5,6 +5,8 @@ from collections import Counter
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -168,8 +170,10 @@ def test_an_audit_derives_the_grades_of_the_sets(finished: FinishedSweep, tmp_pa
     path = tmp_path / "runs" / finished.plan.name
     rollouts = path / finished.plan.runs[0].run_id / "eval_sets" / "further" / "rollouts"
     part = rollouts / "eval-00000020-00000020.parquet"
-    rows = pl.read_parquet(part)
-    rows.with_columns((1 - pl.col("gold_reward")).alias("gold_reward")).write_parquet(part)
+    table = pq.read_table(part)
+    place, field = table.schema.get_field_index("gold_reward"), table.schema.field("gold_reward")
+    flipped = pa.array([1 - right for right in table["gold_reward"].to_pylist()], field.type)
+    pq.write_table(table.set_column(place, field, flipped), part)
     (rollouts / "eval-00000000-00000000.parquet").unlink()
     found = audit_sweep(path)
     assert Counter(breach.column for breach in found.breaches) == {"gold_reward": 64, "step": 1}

@@ -163,8 +163,12 @@ class _Loader:
                 if (owner, name) in sets:
                     label = f"{plan['sweep']}/{owner}/eval_sets/{name}"
                     self._add(kind, Source(file, sweep, owner, label, eval_set=name))
+        # Stages that no run names belong to further sets, whose rows a run's own folder holds.
+        named = {stage for run in plan["runs"] for stage in run.get("stages", {}).values()}
         for stage in plan.get("stages", []):
             owner = stage["stage_id"]
+            if owner not in named:
+                continue
             label = f"{STAGES_FOLDER}/{owner}"
             if stage["kind"] == "base_eval":
                 for file in self._glob(f"{root}/{label}/rollouts/*"):
