@@ -177,6 +177,8 @@ def check_start(run: LoggedRun) -> Found:
         base = read_rollouts(run.store.stage(stage_id).rollouts_path, "eval")
         own = read_rollouts(one.folder.rollouts_path, "eval")
         rows = [row for row, step in enumerate(own["step"].to_pylist()) if step == 0]
+        if not rows:
+            continue  # not evaluated yet; of one that should be there, `check_eval` says so
         own = own.take(rows)
         left_out = {"run_id"} | ({"pseudo_label", "vote_share"} if run.revoted else set())
         for name in base.schema.names:
