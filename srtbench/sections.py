@@ -1,8 +1,11 @@
 """Base class of every section of a sweep file, and what a field can be marked as."""
 
+import functools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -69,32 +72,34 @@ class FilePath:
         return Path(text), ""
 
 
-def marked(section: type[BaseModel] | BaseModel, marker: type[_M]) -> dict[str, _M]:
-    """Fields of a section that carry a marker -> the marker."""
-    fields = (section if isinstance(section, type) else type(section)).model_fields
-    return {
-        name: found
-        for name, info in fields.items()
-        for found in info.metadata
-        if isinstance(found, marker)
-    }
+@functools.cache
+def marked(section: type[BaseModel], marker: type[_M]) -> Mapping[str, _M]:
+    """Fields of a class of sections that carry a marker -> the marker."""
+    return MappingProxyType(
+        {
+            name: found
+            for name, info in section.model_fields.items()
+            for found in info.metadata
+            if isinstance(found, marker)
+        }
+    )
 
 
 def with_absolute_paths(section: _S, folder: Path) -> _S:
     """The section with the relative paths in it, at any depth, taken from ``folder``."""
     changes: dict[str, Any] = {}
-    paths = marked(section, FilePath)
+    paths = marked(type(section), FilePath)
     for name in type(section).model_fields:
         value = getattr(section, name)
         if name in paths and value is not None:
             place, rest = FilePath.split(value)
             changes[name] = f"{(folder / place.expanduser()).resolve()}{rest}"
         elif isinstance(value, BaseModel):
-            changes[name] = with_absolute_paths(value, folder)
+            if (found := with_absolute_paths(value, folder)) is not value:
+                changes[name] = found
         elif isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value):
             changes[name] = tuple(with_absolute_paths(item, folder) for item in value)
-    kept = {key: value for key, value in changes.items() if value != getattr(section, key)}
-    return section.model_copy(update=kept) if kept else section
+    return section.model_copy(update=changes) if changes else section
 
 
 def deep_merge(*layers: dict[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,8 @@ def revote_text(rows: Sequence[RevoteRow]) -> str:
             continue
         label = f"{row.label_accuracy_before:.3f} -> {row.label_accuracy_after:.3f}"
         reward = f"{row.train_reward_before:.3f} -> {row.train_reward_after:.3f}"
-        changed = f"{row.changed_labels:.1%}" if row.votes else "does not vote"
+        stays = "not judged again" if row.note else "does not vote"
+        changed = f"{row.changed_labels:.1%}" if row.votes else stays
         lines.append((row.run_id, changed, label if row.votes else "-", reward))
     left_out = [f"left out: {row.run_id}: {row.problem}" for row in rows if row.problem]
     left_out += [f"note: {row.run_id}: {row.note}" for row in rows if row.note]

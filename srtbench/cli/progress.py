@@ -72,9 +72,8 @@ class Progress:
     def end(self) -> None:
         """Print how the runs stand, where no live table does."""
         if not self._console.is_terminal:
-            self._console.print(
-                status_table(self._plan, self._store, stages=False), soft_wrap=False, width=110
-            )
+            wide = Console(file=self._console.file, width=110)  # no terminal that could be narrower
+            wide.print(status_table(self._plan, self._store, stages=False))
 
     def _line(self, work_id: str, message: str, style: str = "") -> None:
         """One call for the whole line: beside a live table each call is a line of its own."""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from itertools import islice
 
 from srtbench.config.datasets import SplitShares
+from srtbench.config.sameness import normalise
 from srtbench.datasets.problems import DatasetError, Problem, Split
-from srtbench.rollouts.sameness import normalise
 
 __all__ = ["check_disjoint", "excerpt", "listing", "normalise", "split_of"]
 

@@ -11,9 +11,9 @@ from srtbench.config.datasets import (
     check_template,
 )
 from srtbench.config.errors import allowed
+from srtbench.config.sameness import prompt_id
 from srtbench.datasets.columns import columns_of
 from srtbench.datasets.problems import DatasetError, Item, Problem, Split
-from srtbench.rollouts.sameness import prompt_id
 from srtbench.sections import Section
 
 

@@ -296,8 +296,9 @@ class _Scheduler:
 def _signals_end_it() -> Iterator[None]:
     """SIGTERM and SIGHUP end the work as Ctrl-C does: workers are stopped, and say so.
 
-    The second signal of a shell or a batch system that sends both does not disturb the end. A
-    signal that is ignored, as under `nohup`, or handled by the caller, is left alone.
+    The second signal of a shell or a batch system that sends both does not disturb the end: the
+    process was asked to end, and ignores further requests from then on. A signal that is ignored,
+    as under `nohup`, or handled by the caller, is left alone.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # Python handles signals in the main thread only
@@ -316,7 +317,8 @@ def _signals_end_it() -> Iterator[None]:
         yield
     finally:
         for number in caught:
-            signal.signal(number, signal.SIG_DFL)
+            if signal.getsignal(number) is end:
+                signal.signal(number, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

@@ -43,7 +43,7 @@ def digest(content: Any) -> str:
 
 def paths_in(section: BaseModel) -> Iterator[str]:
     """The paths in a section, at any depth."""
-    paths = marked(section, FilePath)
+    paths = marked(type(section), FilePath)
     for name in type(section).model_fields:
         value = getattr(section, name)
         if name in paths and value is not None:
@@ -55,11 +55,13 @@ def paths_in(section: BaseModel) -> Iterator[str]:
 
 def _content(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        left_out, paths = marked(value, NotInId), marked(value, FilePath)
-        any_order, found = marked(value, AnyOrder), {}
-        for name in type(value).model_fields:
+        kind = type(value)
+        left_out, paths = marked(kind, NotInId), marked(kind, FilePath)
+        any_order, found = marked(kind, AnyOrder), {}
+        for name in kind.model_fields:
             item, mark = getattr(value, name), left_out.get(name)
-            if item is None or item in ((), {}) or (mark is not None and not mark.keys):
+            nothing = item is None or (isinstance(item, tuple | dict) and not item)
+            if nothing or (mark is not None and not mark.keys):
                 continue
             if mark is not None:
                 item = {key: one for key, one in item.items() if key not in mark.keys}

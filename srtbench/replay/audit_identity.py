@@ -9,7 +9,7 @@ from srtbench.plan.identity_v1 import run_digest
 from srtbench.replay.source import TRAINED_VARIANT
 from srtbench.sections import FilePath
 from srtbench.store import read_json
-from srtbench.store.configs import declared, read_config
+from srtbench.store.configs import DECLARED, declared, read_config
 from srtbench.store.plan_file import run_row
 from srtbench.store.runs import LoggedRun, LoggedSweep
 
@@ -23,6 +23,9 @@ def check_identity(run: LoggedRun, notes: list[str]) -> Found:
         yield "structure", "config.json", f"is of run {spec.run_id}, not of its folder's name"
         return
     raw, content = read_json(folder.config_path), read_config(folder)
+    answers, noted = declared(folder, spec), content.get(DECLARED)
+    if noted is not None and answers is not None and noted != answers.model_dump():
+        yield "structure", "config.json", f"{DECLARED}: {noted}, the variant says otherwise"
     if raw.get("version", 1) == 1:
         trained = raw["spec"] | {"variant": raw.get(TRAINED_VARIANT, raw["spec"]["variant"])}
         same = run_digest(trained) == spec.run_id.rpartition("-")[2]

@@ -6,7 +6,7 @@ from typing import Any
 from srtbench.answers.grader import Grader
 from srtbench.config.datasets import DatasetConfig
 from srtbench.config.eval_sets import OWN
-from srtbench.rollouts.sameness import normalise, prompt_id
+from srtbench.config.sameness import normalise, prompt_id
 from srtbench.store import Folder
 from srtbench.store.prompts import read_prompt_table
 from srtbench.store.runs import LoggedRun, LoggedSet, teacher_votes

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from srtbench.answers.grader import Grader
 from srtbench.config.eval_sets import OWN
+from srtbench.config.sameness import prompts_digest
 from srtbench.plan import StageSpec
 from srtbench.plan.identity import content_id, paths_in
 from srtbench.plan.stages import EvalPrompts, StartModelStage, TrainPrompts, VotesStage, WarmStart
@@ -60,7 +61,7 @@ def check_stage(store: SweepStore, stage_id: str, notes: list[str]) -> Found:
     elif isinstance(spec, WarmStart):
         rows, label = prompt_rows(folder), spec.dataset.label
         yield from check_prompt_rows(rows, spec.dataset, {"warm_start"}, label=label, level=False)
-        yield from _check_warm_start(folder, spec)
+        yield from _check_warm_start(folder, spec, prompts_digest(row["prompt_id"] for row in rows))
     elif isinstance(spec, StartModelStage):
         yield from _check_sampled(store, folder, spec)
 
@@ -86,8 +87,8 @@ def _is_version_1(folder: Folder) -> bool:
     return bool(read_json(folder.config_path).get("version", 1) == 1)
 
 
-def _check_warm_start(folder: Folder, spec: WarmStart) -> Found:
-    """result.json against the configuration and its second record, status.json."""
+def _check_warm_start(folder: Folder, spec: WarmStart, digest: str) -> Found:
+    """result.json against the configuration, its second record in status.json, and the prompts."""
     path, config, status = folder.path / "result.json", spec.model.warm_start, folder.read_status()
     if not path.is_file():
         yield "result", "result.json", "gone"
@@ -104,6 +105,7 @@ def _check_warm_start(folder: Folder, spec: WarmStart) -> Found:
         "check_prompts": prompts <= config.check_prompts
         and _whole(accuracy * prompts * config.check_samples),
         "check_samples": found.get("check_samples") == config.check_samples,
+        "prompts": found.get("prompts", digest) == digest,  # version 1 does not note them
         "parameters": _parameters(folder) in (None, found.get("parameters")),
     }
     for key, right in checks.items():

@@ -53,7 +53,10 @@ def test_a_plan_and_the_view_say_how_a_run_starts(tmp_path: Path) -> None:
         del row["start_rule"]
     (path / "plan.json").write_text(json.dumps(content))
     run_id = content["runs"][2]["run_id"]
-    config = {"spec": {"starts_from": {"run_id": "some", "rule": "best_avg_at_k"}}}
+    train = {"algorithm": "grpo", "learning_rate": 1e-4, "beta": 0.0}
+    train |= {"prompts_per_step": 4, "num_generations": 4}
+    start = {"run_id": "some", "rule": "best_avg_at_k"}
+    config = {"spec": {"train": train, "starts_from": start}}
     (path / run_id).mkdir()
     (path / run_id / "config.json").write_text(json.dumps(config))
     assert view(open_sweep(path), "runs")["start_rule"].to_list() == [

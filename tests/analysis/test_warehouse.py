@@ -197,7 +197,7 @@ def test_a_broken_status_is_a_damaged_file_not_a_crash(fake: Path) -> None:
 def test_an_unknown_state_is_a_damaged_file_not_a_crash(fake: Path, state: object) -> None:
     status = next(fake.glob("*-srt-s0-*/status.json"))
     status.write_text(json.dumps({"state": state}), encoding="utf-8")
-    with pytest.warns(CorruptFileWarning, match="unknown state"):
+    with pytest.warns(CorruptFileWarning, match=r"status\.json is left out: state"):
         connection = open_sweep(fake)
     assert view(connection, "damaged_files")["file"].to_list() == [
         f"{status.parent.name}/status.json"
@@ -220,14 +220,16 @@ def test_files_being_written_are_ignored(fake: Path) -> None:
 
 
 def test_other_schema_versions(fake: Path) -> None:
-    """A file without a column gives nulls, one with a further column is read without it."""
+    """A file without token statistics gives nulls, one with an unknown column is damaged."""
     part = sorted(fake.glob("*-srt-s0-*/rollouts/train-*.parquet"))[0]
     table = pq.read_table(part).drop_columns(["entropy_nats"])
-    table = table.append_column("later", pa.array([1] * table.num_rows))
     pq.write_table(table, part)
     rows = query(open_sweep(fake), "SELECT * FROM step_metrics WHERE run_id LIKE '%-srt-s0-%'")
     assert rows["entropy_nats"].null_count() == 5
     assert rows["train_reward"].null_count() == 0
+    pq.write_table(table.append_column("later", pa.array([1] * table.num_rows)), part)
+    with pytest.warns(CorruptFileWarning, match="column later is not known"):
+        assert view(open_sweep(fake), "damaged_files").height == 1
 
 
 def test_two_sweeps_with_the_same_runs_stay_apart(tmp_path: Path) -> None:

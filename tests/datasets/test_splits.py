@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srtbench.config.datasets import SplitShares
+from srtbench.config.sameness import prompt_id
 from srtbench.datasets import DatasetError, Problem, check_disjoint, split_of
-from srtbench.rollouts.sameness import prompt_id
 
 SHARES = SplitShares()
 

@@ -4,10 +4,10 @@ import pytest
 from pydantic import ValidationError
 
 from srtbench.config.datasets import FileDataset, HubDataset, ReasoningGymDataset
+from srtbench.config.sameness import prompt_id
 from srtbench.datasets import DatasetError
 from srtbench.datasets.problems import Item
 from srtbench.datasets.templates import Templates
-from srtbench.rollouts.sameness import prompt_id
 
 ITEM = Item("row 1", "What is 1 + 1?", "2", 3, {"word": "two", "more": {"a.b": 5}})
 

@@ -91,7 +91,9 @@ def test_only_takes_the_runs_of_a_part(tmp_path: Path) -> None:
 
 def test_paths_in_a_part_start_from_its_own_folder(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "mine.py").write_text("class Mine: ...\n")
+    (tmp_path / "sub" / "mine.py").write_text(
+        "from srtbench.variants import Variant\n\n\nclass Mine(Variant): ...\n"
+    )
     write_grid(tmp_path / "sub", "a", [{"type": "python", "path": "mine.py:Mine"}])
     (run,) = plan_of(parts_of(tmp_path, "sub/a.yaml")).runs
     assert getattr(run.variant, "path", "") == f"{(tmp_path / 'sub' / 'mine.py').resolve()}:Mine"

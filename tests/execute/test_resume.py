@@ -31,9 +31,13 @@ class Finalised:
     def __del__(self):
         os.kill(os.getpid(), signal.SIGTERM)
 
-left = [Finalised()]
+left = []
 
 class Agreement(Variant):
+    def __init__(self, config, context):
+        super().__init__(config, context)
+        left.append(Finalised())  # in the worker alone: a sweep file's classes are only read
+
     def judge(self, group, rng):
         left.clear()
         return Judgement(np.ones(len(group.answer_keys)))

@@ -133,9 +133,11 @@ def test_a_run_that_kept_nothing_for_a_rule_begins_anew(
     store = copy_of(chains, tmp_path / "runs")
     run = run_of(chains.plan, "climb", 3)
     folder = store.run(run.run_id)
-    folder.write_status(Status(state="interrupted", checkpoint="checkpoint-4", checkpoint_step=4))
+    step = run.train.steps
+    noted = {"checkpoint": f"checkpoint-{step}", "checkpoint_step": step}
+    folder.write_status(Status(state="interrupted", **noted))
     shutil.copytree(folder.checkpoint_path, tmp_path / "kept")
-    assert resume_from(run, folder) == Checkpoint(4)
+    assert resume_from(run, folder) == Checkpoint(step)
     asked = run.model_copy(update={"keep_best": ("best_avg_at_k",)})
     assert resume_from(asked, folder) == Checkpoint(0)
     prepare_folder(asked, store, folder, Checkpoint(0))
@@ -143,8 +145,8 @@ def test_a_run_that_kept_nothing_for_a_rule_begins_anew(
     assert not folder.checkpoint_path.exists()
     Keeper(folder).offer(0, 1)
     shutil.copytree(tmp_path / "kept", folder.checkpoint_path)
-    folder.update_status(checkpoint="checkpoint-4", checkpoint_step=4)
-    assert resume_from(asked, folder) == Checkpoint(4)
+    folder.update_status(**noted)
+    assert resume_from(asked, folder) == Checkpoint(step)
     (folder.best_path("best_avg_at_k") / "best.json").write_text('{"step": "0"}')
     (problem,) = resume_from(asked, folder).passed_over
     assert "best.json: step: input should be a valid integer" in problem

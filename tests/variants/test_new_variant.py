@@ -131,10 +131,10 @@ def test_it_is_trained_audited_and_voted_again(folder: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     place = folder / "runs" / "new"
     for command in (("audit", place), ("revote", place, "--tie", "abstain")):
-        result = srtbench(*command)
+        result = srtbench(*command, "--run-code")
         assert result.returncode == 0, result.stdout + result.stderr
         assert "does not vote" not in result.stdout
-    result = srtbench("audit", place / "revote-tie-abstain")
+    result = srtbench("audit", place / "revote-tie-abstain", "--run-code")
     assert result.returncode == 0, result.stdout + result.stderr
 
 

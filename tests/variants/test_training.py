@@ -247,17 +247,13 @@ def _run_stopping(script: Path, file: Path, root: Path) -> None:
     import sys
 
     from srtbench.execute.base import worker_environment
-    from srtbench.store import SweepStore, write_json
+    from srtbench.store import SweepStore
+    from srtbench.store.configs import write_config
 
     plan = plan_sweep(load_sweep(file))
     store = SweepStore(root, plan.name)
     run = plan.runs[0]
-    content = {
-        "type": "run",
-        "spec": run.model_dump(mode="json"),
-        "execution": plan.execution.model_dump(mode="json"),
-    }
-    write_json(store.run(run.run_id).config_path, content)
+    write_config(store.run(run.run_id), run, plan.execution.model_dump(mode="json"), {})
     result = subprocess.run(
         [sys.executable, str(script), str(root), plan.name, run.run_id],
         env=os.environ | worker_environment(1),

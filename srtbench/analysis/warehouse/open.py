@@ -167,6 +167,8 @@ class _Loader:
         named = {stage for run in plan["runs"] for stage in run.get("stages", {}).values()}
         for stage in plan.get("stages", []):
             owner = stage["stage_id"]
+            if owner not in named:
+                continue
             label = f"{STAGES_FOLDER}/{owner}"
             if stage["kind"] == "base_eval" and owner in named:
                 for file in self._glob(f"{root}/{label}/rollouts/*"):

@@ -1,5 +1,6 @@
 """The stage that makes a tiny start model."""
 
+from srtbench.config.sameness import prompts_digest
 from srtbench.datasets import draw_problems
 from srtbench.datasets.splits import normalise
 from srtbench.engines.base import Completion
@@ -93,6 +94,7 @@ def make_start_model(spec: WarmStart, folder: Folder) -> None:
             "dropped": drawn.dropped.counts(),
             "steps": result.steps,
             "accuracy": result.accuracy,
+            "prompts": prompts_digest(problem.prompt_id for problem in problems),
             "check_prompts": len(checked),
             "check_samples": config.check_samples,
             "parameters": sum(parameter.numel() for parameter in model.parameters()),

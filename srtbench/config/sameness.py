@@ -2,11 +2,17 @@
 
 import hashlib
 import unicodedata
+from collections.abc import Iterable
 
 
 def prompt_id(prompt: str) -> str:
     """Name of a prompt: equal text, equal id."""
     return hashlib.sha256(prompt.encode()).hexdigest()[:16]
+
+
+def prompts_digest(prompt_ids: Iterable[str]) -> str:
+    """Name of these prompts in this order: one more or less, or two swapped, is another."""
+    return prompt_id("\n".join(prompt_ids))
 
 
 def normalise(question: str) -> str:
