@@ -12,7 +12,7 @@ from srtbench.analysis.effects import POSITIVE, SHARE_DIFFERENCE, effect
 from srtbench.analysis.figures.panels import of_cell
 from srtbench.analysis.frames import by_run, eval_sets, frame, view
 from srtbench.analysis.scores import aligned
-from srtbench.analysis.warehouse.files import OWN
+from srtbench.config.eval_sets import OWN
 
 _PAGE = Claim(
     "P", "A pretrained model", PRETRAINED_SWEEP, (), (),
