@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from srtbench.cli import evidence, results, run
+from srtbench.cli import evidence, results, run, start
 from srtbench.cli.common import FAILED, REFUSED, InputError, system_error
 from srtbench.cli.say import complain, one_line
 
@@ -72,5 +72,6 @@ for _command in (
     *(run.plan, run.sweep, run.status),
     *(results.report, results.export),
     *(evidence.audit, evidence.revote),
+    *(start.schema,),
 ):
     main.add_command(_command)
