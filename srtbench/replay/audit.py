@@ -106,8 +106,7 @@ def audit_sweep(path: str | Path, *, run_code: bool = False) -> AuditReport:
         report.notes.append(f"voted again under {plan['revote']['voting']}: not as it was trained")
     for run_id in missing:
         _audit_missing(Folder(Path(path) / run_id), run_id, report)
-    for name in unplanned(found):
-        report.notes.append(f"{name}: a run that plan.json does not name; not audited")
+    report.notes += unplanned(found)
     rows = {row["run_id"]: row for row in plan["runs"]}
     with Interrupts() as interrupts:
         for run in runs:

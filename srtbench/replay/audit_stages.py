@@ -24,6 +24,7 @@ from srtbench.store import Folder, SweepStore, read_json
 from srtbench.store.configs import read_stage_spec
 from srtbench.store.labels import LABEL_SCHEMA, labels_path, read_labels
 from srtbench.store.runs import LoggedRun, LoggedSet, teacher_votes
+from srtbench.store.stages import read_left_out
 
 Found = Iterator[tuple[str, str, str]]
 
@@ -52,6 +53,8 @@ def check_stage(store: SweepStore, stage_id: str, notes: list[str]) -> Found:
         return
     if status.error is not None:
         yield "status", "status.json", "done, but it names an error"
+    if (text := read_left_out(folder)) is not None:
+        notes.append(f"{stage_id}: left out of the prompts by on_bad_gold: {text}")
     if isinstance(spec, TrainPrompts | EvalPrompts):
         split = "train" if isinstance(spec, TrainPrompts) else "eval"
         rows = prompt_rows(folder)
