@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from srtbench.config.errors import StoreError
 from srtbench.plan.stages import (
@@ -16,7 +16,7 @@ from srtbench.plan.stages import (
     WarmStart,
 )
 from srtbench.store.checkpoints import check_model
-from srtbench.store.files import checked, read_json
+from srtbench.store.files import checked, read_json, refused
 from srtbench.store.folders import Folder
 
 RESULT = "result.json"
@@ -24,14 +24,25 @@ RESULT = "result.json"
 
 
 class _Dropped(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     rows_without_key: int
     prompts_with_two_answers: int
     named: list[str] = []
 
 
 class _Result(BaseModel):
-    prompts: int | str | None = None
+    """What any stage notes: how many prompts it drew, or how a warm start went."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompts: int | str = 0
     dropped: _Dropped | None = None
+    steps: int = 0
+    accuracy: float = 0.0
+    check_prompts: int = 0
+    check_samples: int = 0
+    parameters: int = 0
 
 
 def left_out(content: dict[str, Any], path: Path) -> str | None:
@@ -70,12 +81,18 @@ def is_done(spec: StageSpec, folder: Folder) -> bool:
 
 
 def damage_of(spec: StageSpec, folder: Folder) -> str | None:
-    """What is wrong with a result, in one line that names the file; None: it can be used."""
+    """What is wrong with a result, in one line that names the file; None: it can be used.
+
+    Raises:
+        OSError: the system refuses to read it; computing it again would not help.
+    """
     try:
         _check(spec, folder)
     except StoreError as error:
         return str(error)
     except OSError as error:
+        if refused(error):
+            raise
         return f"{error.filename or folder.path}: {error.strerror or error}"
     return None
 
