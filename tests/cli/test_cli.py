@@ -10,7 +10,7 @@ import pytest
 import srtbench as package
 from tests.micro import FinishedSweep, srtbench, write_sweep
 
-COMMANDS = ["plan", "sweep", "status", "report", "export", "revote", "audit"]
+COMMANDS = ["plan", "sweep", "status", "report", "export", "revote", "audit", "check", "schema"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
