@@ -46,15 +46,19 @@ def sweep(
     Runs that were interrupted go on from their last checkpoint. Exit code 1 if a run failed.
     """
     from srtbench.cli.progress import Progress
+    from srtbench.cli.status_text import differences_text, failure_logs
     from srtbench.execute.base import LaunchError
     from srtbench.execute.sweep import SweepBusyError, run_sweep
     from srtbench.plan.select import restricted, select
     from srtbench.store import SweepStore
+    from srtbench.store.plan_file import run_row
 
     config, plan = load(sweep_file)
     selection = selection_of(only)
     chosen = checked(lambda: select(plan, selection))
     store = SweepStore(root, plan.name)
+    for line in differences_text(store, [run.run_id for run in plan.runs]):
+        say(line)
     if dry_run:
         for run in chosen:
             state = store.run(run.run_id).shown_status().state
@@ -81,9 +85,10 @@ def sweep(
         raise InputError(message) from error
     progress.end()
     for run_id in result.failed:
-        folder = store.run(run_id)
-        complain(f"failed: {run_id}\n  log: {folder.log_path}")
-        for line in (folder.shown_status().error or "").splitlines()[-3:]:
+        complain(f"failed: {run_id}")
+        for folder in failure_logs(store, run_row(plan.run(run_id))):
+            complain(f"  log: {folder.log_path}")
+        for line in (store.run(run_id).shown_status().error or "").splitlines()[-3:]:
             complain(f"  {line}")
     if result.failed:
         complain("repeat with --retry-failed to run them again")
@@ -154,18 +159,18 @@ Examples:
 @click.argument("sweep", type=click.Path(path_type=Path), metavar="RUNS/SWEEP|SWEEP.yaml")
 @ROOT
 def status(sweep: Path, root: Path) -> None:
-    """Print the state of every planned run, and why a run failed."""
-    from srtbench.cli.progress import status_text
+    """Print the state of every planned run and shared stage, and why one failed."""
+    from srtbench.cli.status_text import status_text
     from srtbench.store import SweepStore, read_plan
+    from srtbench.store.plan_file import plan_rows
 
     if sweep.suffix in (".yaml", ".yml"):
         _, planned = load(sweep)
-        store = SweepStore(root, planned.name)
-        rows = [(run.run_id, run.train.steps) for run in planned.runs]
+        store, content = SweepStore(root, planned.name), plan_rows(planned)
     else:
         content = checked(lambda: read_plan(sweep))
-        store = SweepStore(sweep.parent, sweep.name)
-        rows = [(run["run_id"], run["total_steps"]) for run in content["runs"]]
-    say(status_text(store, rows))
-    if any(store.run(run_id).shown_status().state == "failed" for run_id, _ in rows):
+        store = SweepStore.of(sweep, content)
+    say(status_text(store, content))
+    rows = content["runs"]
+    if any(store.run(row["run_id"]).shown_status().state == "failed" for row in rows):
         sys.exit(FAILED)

@@ -25,7 +25,7 @@ from srtbench.rollouts import part_files
 from srtbench.rollouts.judge import Columns
 from srtbench.store import Folder, Status, StoreError, SweepStore
 from srtbench.store.configs import declared
-from srtbench.store.files import seal_broken
+from srtbench.store.files import refused, seal_broken
 from srtbench.store.runs import LoggedRun, LoggedSet, LoggedSweep, open_runs
 from srtbench.variants import from_outside
 
@@ -106,8 +106,7 @@ def audit_sweep(path: str | Path, *, run_code: bool = False) -> AuditReport:
         report.notes.append(f"voted again under {plan['revote']['voting']}: not as it was trained")
     for run_id in missing:
         _audit_missing(Folder(Path(path) / run_id), run_id, report)
-    for name in unplanned(found):
-        report.notes.append(f"{name}: a run that plan.json does not name; not audited")
+    report.notes += unplanned(found)
     rows = {row["run_id"]: row for row in plan["runs"]}
     with Interrupts() as interrupts:
         for run in runs:
@@ -147,6 +146,8 @@ def _audit_stage(
     except (StoreError, FileNotFoundError) as error:
         report.breaches.append(Breach(stage_id, "structure", "stage", str(error)))
     except Exception as error:
+        if refused(error):
+            raise
         message = f"cannot be derived again: {type(error).__name__}: {error}"
         report.breaches.append(Breach(stage_id, "structure", "stage", message))
 
@@ -215,8 +216,9 @@ def _audit_run(
     except StoreError as error:
         report.breaches.append(Breach(run_id, "structure", "run", str(error)))
     except BaseException as error:  # a variant's own code may even ask to exit
-        asked = not (run_code and from_outside(run.spec.variant)) or interrupts.asked
-        if isinstance(error, KeyboardInterrupt) and asked:
+        foreign = run_code and from_outside(run.spec.variant)
+        asked = not foreign or interrupts.asked
+        if (isinstance(error, KeyboardInterrupt) and asked) or (refused(error) and not foreign):
             raise
         message = f"cannot be derived again: {type(error).__name__}: {error}"
         report.breaches.append(Breach(run_id, "structure", "run", message))
