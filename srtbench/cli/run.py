@@ -46,23 +46,35 @@ def sweep(
     Runs that were interrupted go on from their last checkpoint. Exit code 1 if a run failed.
     """
     from srtbench.cli.progress import Progress
+    from srtbench.config import load_sweep
     from srtbench.execute.base import LaunchError
+    from srtbench.execute.hub import pinned
     from srtbench.execute.sweep import SweepBusyError, run_sweep
+    from srtbench.plan import plan_sweep
     from srtbench.plan.select import restricted, select
     from srtbench.store import SweepStore
 
-    config, plan = load(sweep_file)
     selection = selection_of(only)
-    chosen = checked(lambda: select(plan, selection))
-    store = SweepStore(root, plan.name)
     if dry_run:
-        for run in chosen:
+        _, plan = load(sweep_file, root)
+        store = SweepStore(root, plan.name)
+        for run in checked(lambda: select(plan, selection)):
             state = store.run(run.run_id).shown_status().state
             skipped = state == "done" or (state == "failed" and not retry_failed)
             say(f"{'skip' if skipped else 'run '}  {run.run_id}  ({state})")
         return
-    shown = restricted(plan, chosen) if selection else plan
-    progress = Progress(shown, store)
+    given = load_sweep(sweep_file)
+    store = SweepStore(root, given.name)
+    try:
+        with writing(store.path):
+            config = checked(
+                lambda: pinned(given, store, selection, lambda name, text: say(f"{name}: {text}"))
+            )
+    except BlockingIOError as error:
+        raise InputError(str(error)) from error
+    plan = plan_sweep(config)
+    chosen = checked(lambda: select(plan, selection))
+    progress = Progress(restricted(plan, chosen) if selection else plan, store)
     try:
         with progress.shown(), writing(store.path):
             result = run_sweep(
@@ -138,7 +150,7 @@ def plan(
     from srtbench.plan.cost import Assumptions
     from srtbench.plan.select import restricted, select
 
-    _, planned = load(sweep_file)
+    _, planned = load(sweep_file, root)
     if selection := selection_of(only):
         planned = restricted(planned, checked(lambda: select(planned, selection)))
     say(plan_text(planned, Assumptions(gpu, mean_length, prompt_length)))
@@ -159,7 +171,7 @@ def status(sweep: Path, root: Path) -> None:
     from srtbench.store import SweepStore, read_plan
 
     if sweep.suffix in (".yaml", ".yml"):
-        _, planned = load(sweep)
+        _, planned = load(sweep, root)
         store = SweepStore(root, planned.name)
         rows = [(run.run_id, run.train.steps) for run in planned.runs]
     else:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from srtbench.config.hub import Commit
 from srtbench.config.train import EvalOverride, TrainOverride
 from srtbench.sections import FilePath, Name, NotInId, Section, slug
 
@@ -174,6 +175,7 @@ class HubDataset(TableColumns, DatasetBase):
     id: str = Field(min_length=1)
     subset: str | None = None
     revision: str | None = None
+    commit: Commit = None
     train_split: str = "train"
     eval_split: str | None = Field(
         None, description="null: `train_split` is divided by the hash of each question"

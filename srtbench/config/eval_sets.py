@@ -15,6 +15,7 @@ from srtbench.config.datasets import (
     TableColumns,
     expand_short_form,
 )
+from srtbench.config.hub import Commit
 from srtbench.sections import FilePath, slug
 
 OWN = "own"
@@ -96,6 +97,7 @@ class HubEvalSet(TableColumns, EvalSetBase):
     id: str = Field(min_length=1)
     subset: str | None = None
     revision: str | None = None
+    commit: Commit = None
     split: str = Field("test", min_length=1, description="all of it is evaluated")
 
     @property
