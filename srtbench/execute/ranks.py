@@ -16,6 +16,9 @@ from srtbench.store import SweepStore
 
 _ENDS = {ExitCode.FAILED: "failed", ExitCode.INTERRUPTED: "was interrupted"}
 
+_ASKED_TO_STOP = (signal.SIGTERM, signal.SIGALRM)
+"""How the others end that the launcher stops when one has failed."""
+
 
 def work(processes: int, root: str, sweep: str, work_id: str) -> int:
     """Start the processes and wait for them; returns the exit code of the whole.
@@ -29,7 +32,8 @@ def work(processes: int, root: str, sweep: str, work_id: str) -> int:
     except SignalException:
         return ExitCode.INTERRUPTED
     except ChildFailedError as error:
-        killed = {rank for rank, one in error.failures.items() if one.exitcode < 0}
+        codes = {rank: one.exitcode for rank, one in error.failures.items()}
+        killed = [rank for rank, code in codes.items() if code < 0 and -code not in _ASKED_TO_STOP]
         rank = min(killed) if killed else error.get_first_failure()[0]
         failure = error.failures[rank]
         if rank == 0 and failure.exitcode in [*ExitCode]:
