@@ -30,7 +30,7 @@ from srtbench.rollouts import part_files
 from srtbench.rollouts.judge import Columns
 from srtbench.store import Folder, Status, StoreError, SweepStore, read_json
 from srtbench.store.configs import declared
-from srtbench.store.files import seal_broken
+from srtbench.store.files import refused, seal_broken
 from srtbench.store.hub_file import HUB_FILE, read_commits
 from srtbench.store.runs import LoggedRun, LoggedSet, LoggedSweep, open_runs
 from srtbench.variants import from_outside
@@ -112,8 +112,7 @@ def audit_sweep(path: str | Path, *, run_code: bool = False) -> AuditReport:
         report.notes.append(f"voted again under {plan['revote']['voting']}: not as it was trained")
     for run_id in missing:
         _audit_missing(Folder(Path(path) / run_id), run_id, report)
-    for name in unplanned(found):
-        report.notes.append(f"{name}: a run that plan.json does not name; not audited")
+    report.notes += unplanned(found)
     rows = {row["run_id"]: row for row in plan["runs"]}
     _audit_commits(found, report)
     with Interrupts() as interrupts:
@@ -170,6 +169,8 @@ def _audit_stage(
     except (StoreError, FileNotFoundError) as error:
         report.breaches.append(Breach(stage_id, "structure", "stage", str(error)))
     except Exception as error:
+        if refused(error):
+            raise
         message = f"cannot be derived again: {type(error).__name__}: {error}"
         report.breaches.append(Breach(stage_id, "structure", "stage", message))
 
@@ -238,8 +239,9 @@ def _audit_run(
     except StoreError as error:
         report.breaches.append(Breach(run_id, "structure", "run", str(error)))
     except BaseException as error:  # a variant's own code may even ask to exit
-        asked = not (run_code and from_outside(run.spec.variant)) or interrupts.asked
-        if isinstance(error, KeyboardInterrupt) and asked:
+        foreign = run_code and from_outside(run.spec.variant)
+        asked = not foreign or interrupts.asked
+        if (isinstance(error, KeyboardInterrupt) and asked) or (refused(error) and not foreign):
             raise
         message = f"cannot be derived again: {type(error).__name__}: {error}"
         report.breaches.append(Breach(run_id, "structure", "run", message))

@@ -13,6 +13,7 @@ from srtbench.store import read_json
 from srtbench.store.configs import DECLARED, declared, read_config
 from srtbench.store.plan_file import run_row
 from srtbench.store.runs import LoggedRun, LoggedSweep
+from srtbench.store.unplanned import finished, forgotten, unplanned_folders
 
 Found = Iterator[tuple[str, str, str]]
 
@@ -77,11 +78,11 @@ def check_commits(run: LoggedRun, noted: Commits, notes: list[str]) -> Found:
             yield "structure", "hub.json", where
 
 
-def unplanned(sweep: LoggedSweep) -> list[str]:
-    """Names of run folders that the plan does not name."""
-    planned = {row["run_id"] for row in sweep.plan["runs"]}
-    return sorted(
-        path.parent.name
-        for path in sweep.path.glob("*/config.json")
-        if path.parent.name not in planned
-    )
+def unplanned(sweep: LoggedSweep) -> Iterator[str]:
+    """Notes on run folders that the plan does not name: the finished ones in one sentence."""
+    folders = unplanned_folders(sweep.path, (row["run_id"] for row in sweep.plan["runs"]))
+    done = finished(folders)
+    if (sentence := forgotten(done)) is not None:
+        yield f"{sentence}; not audited"
+    for name in sorted(folders.keys() - set(done)):
+        yield f"{name}: a run that plan.json does not name; not audited"
