@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,10 @@ from srtbench.cli.common import (
     writing,
 )
 from srtbench.cli.say import complain, say
+
+if TYPE_CHECKING:
+    from srtbench.config.sweep import SweepConfig, SweepOfParts
+    from srtbench.plan import Plan
 
 
 @click.command(
@@ -53,8 +58,8 @@ def sweep(
     from srtbench.store import SweepStore
     from srtbench.store.plan_file import run_row
 
-    config, plan = load(sweep_file)
     selection = selection_of(only)
+    config, plan = load(sweep_file, root) if dry_run else _pinned(sweep_file, root, selection)
     chosen = checked(lambda: select(plan, selection))
     store = SweepStore(root, plan.name)
     for line in differences_text(store, [run.run_id for run in plan.runs]):
@@ -65,8 +70,7 @@ def sweep(
             skipped = state == "done" or (state == "failed" and not retry_failed)
             say(f"{'skip' if skipped else 'run '}  {run.run_id}  ({state})")
         return
-    shown = restricted(plan, chosen) if selection else plan
-    progress = Progress(shown, store)
+    progress = Progress(restricted(plan, chosen) if selection else plan, store)
     try:
         with progress.shown(), writing(store.path):
             result = run_sweep(
@@ -96,6 +100,27 @@ def sweep(
         sys.exit(FAILED)
     say(f"done: {len(result.states)} runs in {store.path}")
     say(f"next: srtbench report {store.path}")
+
+
+def _pinned(
+    sweep_file: Path, root: Path, selection: dict[str, list[str]]
+) -> "tuple[SweepConfig | SweepOfParts, Plan]":
+    """The sweep with the commits of what it uses of the hub, which is asked if need be."""
+    from srtbench.config import load_sweep
+    from srtbench.execute.hub import pinned
+    from srtbench.plan import plan_sweep
+    from srtbench.store import SweepStore
+
+    given = load_sweep(sweep_file)
+    store = SweepStore(root, given.name)
+    try:
+        with writing(store.path):
+            config = checked(
+                lambda: pinned(given, store, selection, lambda name, text: say(f"{name}: {text}"))
+            )
+    except BlockingIOError as error:
+        raise InputError(str(error)) from error
+    return config, plan_sweep(config)
 
 
 @click.command(
@@ -143,7 +168,7 @@ def plan(
     from srtbench.plan.cost import Assumptions
     from srtbench.plan.select import restricted, select
 
-    _, planned = load(sweep_file)
+    _, planned = load(sweep_file, root)
     if selection := selection_of(only):
         planned = restricted(planned, checked(lambda: select(planned, selection)))
     say(plan_text(planned, Assumptions(gpu, mean_length, prompt_length)))
@@ -165,7 +190,7 @@ def status(sweep: Path, root: Path) -> None:
     from srtbench.store.plan_file import plan_rows
 
     if sweep.suffix in (".yaml", ".yml"):
-        _, planned = load(sweep)
+        _, planned = load(sweep, root)
         store, content = SweepStore(root, planned.name), plan_rows(planned)
     else:
         content = checked(lambda: read_plan(sweep))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from srtbench.plan import RunSpec
+from srtbench.plan.hub import Commits, repositories_of
 from srtbench.plan.identity import paths_in, run_id_of
 from srtbench.plan.identity_v1 import run_digest
 from srtbench.replay.source import TRAINED_VARIANT
@@ -60,6 +61,21 @@ def check_plan_row(run: LoggedRun, row: dict[str, Any]) -> Found:
     for key, value in expected.items():
         if key in row and row[key] != value:
             yield "structure", "plan.json", f"{key}: is {row[key]!r}, config.json gives {value!r}"
+
+
+def check_commits(run: LoggedRun, noted: Commits, notes: list[str]) -> Found:
+    """A run's models and datasets of the hub are of the commits that the sweep keeps to.
+
+    Args:
+        noted: what hub.json says; nothing where there is no such file.
+    """
+    for repository, commit in repositories_of(run.spec).items():
+        kept = noted.get(repository)
+        if commit is None:
+            notes.append(f"{run.spec.run_id}: of which commit its {repository} was is not recorded")
+        elif kept is not None and kept != commit:
+            where = f"{repository}: hub.json has commit {kept}, config.json {commit}"
+            yield "structure", "hub.json", where
 
 
 def unplanned(sweep: LoggedSweep) -> Iterator[str]:
