@@ -42,15 +42,20 @@ def between_sweeps(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -
         (pl.col("step") > 0) & (pl.col("step") == pl.col("step").max().over("sweep", "run_id"))
     )
     last = last.join(scores, on=["sweep", "prompt_id"], how="left")
-    sweeps = last["sweep"].unique(maintain_order=True).to_list()
     rows = []
-    for first, second in itertools.combinations(sweeps, 2):
+    for first, second in itertools.combinations(opened_sweeps(connection), 2):
         sides = [
             last.filter(pl.col("sweep") == name).partition_by(*_CELL, maintain_order=True)
             for name in (first, second)
         ]
         rows += [_row(*pair) for pair in _pairs(*sides)]
     return pl.DataFrame(rows, schema=_SCHEMA)
+
+
+def opened_sweeps(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Names of the sweeps that a connection reads, in the order in which they were given."""
+    rows = query(connection, "SELECT sweep FROM planned_runs GROUP BY sweep ORDER BY min(rowid)")
+    return rows["sweep"].to_list()
 
 
 _PROMPT_TEXTS = """

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from srtbench.analysis.between import between_sweeps
+from srtbench.analysis.between import between_sweeps, opened_sweeps
 from srtbench.analysis.csv_files import write_csv
 from srtbench.analysis.diagnosis import diagnosis_table, stopping_table
 from srtbench.analysis.estimates import majority_by_k, paired_curve, set_table
@@ -192,7 +192,7 @@ def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         write_csv(view(connection, name), folder / f"{name}.csv")
     write_csv(set_table(connection), folder / "set_summary.csv")
     (folder / "summary.tex").write_text(latex_summary(connection), encoding="utf-8")
-    if view(connection, "runs")["sweep"].n_unique() > 1:
+    if len(opened_sweeps(connection)) > 1:
         write_csv(between_sweeps(connection), folder / "between_sweeps.csv")
     write_csv(diagnosis_table(connection), folder / "diagnosis.csv")
     write_csv(stopping_table(connection), folder / "stopping.csv")
@@ -223,7 +223,7 @@ def _content(
         how="left",
         maintain_order="left",
     )
-    sweeps = runs["sweep"].unique(maintain_order=True).to_list()
+    sweeps = opened_sweeps(connection)
     counted = query(connection, "SELECT count(*) AS rollouts FROM rollouts")
     states = runs.group_by("state").len().rows()
     return {
