@@ -47,7 +47,8 @@ def report(sweep_folders: tuple[Path, ...], out: Path | None, watch: bool, port:
         raise InputError("a sweep is named twice; give each one once")
     if port and not watch:
         raise InputError("--port belongs to --watch; give both, or neither")
-    from srtbench.analysis.report.build import report_folder, write_report
+    from srtbench.analysis.report import write_report
+    from srtbench.analysis.report.build import report_folder
 
     folder = out or report_folder(sweep_folders)
     if watch:
