@@ -85,4 +85,4 @@ def test_it_is_voted_over_again_and_what_comes_out_is_clean(legacy: Path, tmp_pa
 def test_its_state_is_printed(legacy: Path) -> None:
     result = srtbench("status", legacy)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.count("done") == 4
+    assert result.stdout.count("  done   12/12") == 4
