@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+import types
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from srtbench.config.errors import ConfigError
 from srtbench.models.tiny import build_tiny
 from srtbench.plan import plan_sweep
 from srtbench.rollouts import read_rollouts
+from srtbench.train.voters.copies import frozen_copy
 from srtbench.train.voters.ema_teacher import EmaTeacher
 from tests.micro import CONTENT, MODEL, FinishedSweep, srtbench, write_sweep
 
@@ -148,6 +150,38 @@ def small_teacher(**options: Any) -> tuple[Any, EmaTeacher]:
         "process_index": 0,
     }
     return model, EmaTeacher(model, tokenizer, **(settings | options))
+
+
+def test_a_copy_computes_with_its_own_weights() -> None:
+    """A trainer gives the policy a forward that is a closure over the policy's; no copy has it."""
+    from srtbench.config import TinyModel
+
+    model, _ = build_tiny(TinyModel.model_validate(MODEL))
+    original = model.forward
+    model.forward = types.MethodType(lambda self, *args, **rest: original(*args, **rest), model)
+    frozen, ids = frozen_copy(model), torch.tensor([[5, 6, 7]])
+    with torch.no_grad():
+        before = frozen(ids).logits
+        assert torch.equal(before, model(ids).logits)
+        for parameter in model.parameters():
+            parameter.mul_(2.0)
+        assert torch.equal(frozen(ids).logits, before)
+        assert not torch.equal(model(ids).logits, before)
+
+
+@pytest.mark.slow
+def test_votes_of_the_moving_teacher_are_its_own(tmp_path: Path) -> None:
+    """At a rate that ruins the policy, a teacher that does not move votes on as at the start."""
+    still = {"type": "ema_teacher", "decay_start": 1.0, "decay_end": 1.0}
+    train = CONTENT["train"] | {"steps": 8, "learning_rate": 0.1}
+    file = write_sweep(tmp_path, name="still", variants=[still], train=train)
+    assert srtbench("sweep", file, "--root", tmp_path / "runs").returncode == 0
+    (run,) = plan_sweep(load_sweep(file)).runs
+    folder = tmp_path / "runs" / "still" / run.run_id
+    policy = read_rollouts(folder / "rollouts", "train").to_pandas()
+    votes = read_rollouts(folder / "votes").to_pandas()
+    shares = [table[table.step > 2].gold_reward.mean() for table in (policy, votes)]
+    assert shares[0] < 0.05 < shares[1]
 
 
 def test_the_teacher_follows_by_the_formula(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """A moving average of the policy that votes: updated after each step, saved with checkpoints."""
 
-import copy
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from srtbench.engines.transformers import TransformersEngine
 from srtbench.train.context import RunContext
 from srtbench.train.voters.base import OnceMore, Voter
+from srtbench.train.voters.copies import frozen_copy
 
 _FILE = "ema_teacher.safetensors"
 
@@ -40,7 +40,7 @@ class EmaTeacher(Voter):
         seed: int,
         process_index: int,
     ):
-        self._teacher = copy.deepcopy(policy).eval().requires_grad_(False)
+        self._teacher = frozen_copy(policy)
         self._engine = TransformersEngine(self._teacher, tokenizer, batch_size)
         self._decays = (decay_start, decay_end)
         self._temperature = temperature
