@@ -15,7 +15,7 @@ from srtbench.rollouts import eval_group_id, read_rollouts
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
 from srtbench.store.configs import declared
 from srtbench.store.runs import LoggedRun, LoggedSet
-from srtbench.variants import TOKEN_STATISTICS, facts
+from srtbench.variants import TOKEN_STATISTICS, Facts, facts, from_outside
 from srtbench.votes import VotingPolicy
 
 Found = Iterator[tuple[str, str, str]]
@@ -36,8 +36,9 @@ def check_train(
     shape = GenerationShape.of(spec)
     author = Author(spec.run_id, run.grader, run.prompts, spec.train.max_completion_length, None, 1)
     yield from _check_rows(author, columns, "train", checked)
-    yield from _check_further_votes(run, author, checked)
     due = votes_due(run, load=judge)
+    asked = facts(spec.variant) if judge or not from_outside(spec.variant) else None
+    yield from _check_further_votes(run, author, asked, checked)
     judging = run.judge(run.variant()) if judge else None
     steps = list(runs_of(columns["step"]))
     expected = shape.steps(spec.train.steps if done else max(columns["step"], default=0))
@@ -124,10 +125,15 @@ def _check_rows(author: "Author", columns: Columns, name: str, checked: Counter[
     checked.update(dict.fromkeys(graded, len(columns["run_id"])))
 
 
-def _check_further_votes(run: LoggedRun, author: "Author", checked: Counter[str]) -> Found:
-    """Rows that voted and were not trained on."""
+def _check_further_votes(
+    run: LoggedRun, author: "Author", asked: Facts | None, checked: Counter[str]
+) -> Found:
+    """Rows that voted and were not trained on; ``asked``: what the variant answers, if known."""
     votes: Columns = read_rollouts(run.folder.votes_path).to_pydict()
     yield from _check_rows(author, votes, "votes", checked)
+    for row, (step, logged) in enumerate(zip(votes["step"], votes["policy_step"], strict=True)):
+        if asked is not None and logged != (at := asked.voted_at(step)):
+            yield "policy_step", f"votes step {step} row {row}", f"is {logged}, not {at}"
     for name in ("train_reward", "advantage", *TOKEN_STATISTICS):
         if any(value is not None for value in votes[name]):
             yield name, "votes", "further votes have none"
@@ -164,7 +170,8 @@ def check_text(author: Author, columns: Columns, name: str) -> Found:
             yield "phase", where, f"is {found['phase']!r}"
         if found["eval_set"] != author.label:
             yield "eval_set", where, f"is {found['eval_set']!r}"
-        if found["policy_step"] not in (None, columns["step"][row] - author.behind):
+        policy_step = columns["step"][row] - author.behind
+        if name != "votes" and found["policy_step"] not in (None, policy_step):
             yield "policy_step", where, f"is {found['policy_step']}"
         if found["run_id"] != author.run_id:
             yield "run_id", where, f"is {found['run_id']!r}"

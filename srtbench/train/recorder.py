@@ -155,7 +155,8 @@ class Recorder(TrainerCallback):
         table = self._table(batch, batch.columns, policy_step=batch.step - 1)
         self._writer.add(batch.phase, batch.step, table)
         if batch.votes:
-            self._votes.add(batch.phase, batch.step, self._table(batch, batch.votes))
+            votes = self._table(batch, batch.votes, policy_step=batch.voted_at)
+            self._votes.add(batch.phase, batch.step, votes)
         self._progress["train_reward"] = _mean(table["train_reward"])
         self._progress["gold_reward"] = _mean(table["gold_reward"])
 

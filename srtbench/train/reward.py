@@ -25,10 +25,12 @@ class LocalExtras:
     Attributes:
         statistics: name -> (rows,) token statistics, nan where unknown.
         votes: (rows, votes per row) further completions, each its text and token ids.
+        voted_at: optimiser steps that their policy had done; None: it is none of one step.
     """
 
     statistics: dict[str, list[float]] = field(default_factory=dict)
     votes: list[list[tuple[str, list[int]]]] = field(default_factory=list)
+    voted_at: int | None = None
 
 
 @dataclass
@@ -39,6 +41,7 @@ class RolloutBatch:
 
     Attributes:
         votes: columns of the completions that voted and were not trained on; empty: none did.
+        voted_at: optimiser steps that their policy had done; None: it is none of one step.
         metrics: numbers of the generation, by name.
     """
 
@@ -46,6 +49,7 @@ class RolloutBatch:
     step: int
     columns: dict[str, list[Any]] = field(default_factory=dict)
     votes: dict[str, list[Any]] = field(default_factory=dict)
+    voted_at: int | None = None
     metrics: dict[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -147,6 +151,7 @@ class RewardAdapter:
             _Row(row, [next(votes) for _ in own]) for row, own in zip(trained, cast, strict=True)
         ]
         self.batch = self._judge(self._gather(local), trainer_state.global_step + 1)
+        self.batch.voted_at = extras.voted_at
         start = self._process_index() * len(local)
         rewards: list[float] = self.batch.columns["train_reward"]
         return rewards[start : start + len(local)]

@@ -133,6 +133,7 @@ class RolloutMixin(TrlTrainer):
                     "the variant has further votes, but there is nobody to cast them"
                 )
             decode = self.processing_class.batch_decode
+            self.reward_adapter.extras.voted_at = self._voter.policy_step
             self.reward_adapter.extras.votes = [
                 list(zip(decode(row, skip_special_tokens=True), row, strict=True))
                 for row in self._voter.sample(self._prompt_ids, votes)

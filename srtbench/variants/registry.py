@@ -20,6 +20,7 @@ from srtbench.variants.min_entropy_cluster import MinEntropyCluster
 from srtbench.variants.no_repetition import NoRepetition
 from srtbench.variants.random import Random
 from srtbench.variants.self_certainty import SelfCertainty
+from srtbench.variants.snapshot_teacher import SnapshotTeacher
 from srtbench.variants.soft_majority import SoftMajority
 from srtbench.variants.srt import SRT
 from srtbench.variants.ttrl import TTRL
@@ -39,6 +40,7 @@ VARIANTS: dict[str, type[Variant]] = {
     "no_repetition": NoRepetition,
     "ttrl": TTRL,
     "ema_teacher": EmaTeacher,
+    "snapshot_teacher": SnapshotTeacher,
 }
 """`type` in a sweep file -> class. `all_of`, `weighted`, `python` and `plugin` build on these."""
 
@@ -149,6 +151,11 @@ class Facts:
             for leaf in self.leaves
             if leaf.variant.voter is not None
         )
+
+    def voted_at(self, step: int) -> int | None:
+        """Optimiser steps of the voter when it votes on the rollouts that ``step`` trains."""
+        found = (leaf.variant.voted_at(leaf.config, step) for leaf in self.leaves)
+        return next((one for one in found if one is not None), None)
 
     def problems(self, num_generations: int) -> Iterator[str]:
         """Why they cannot judge groups of that size, or not together."""

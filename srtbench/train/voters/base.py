@@ -27,6 +27,11 @@ class Voter:
         """(rows, votes) token ids of completions that vote; ``prompt_ids``: (rows,) token ids."""
         raise NotImplementedError
 
+    @property
+    def policy_step(self) -> int | None:
+        """Optimiser steps that the policy that votes has done; None: it is none of one step."""
+        return None
+
     def begin(self, policy: Any, step: int) -> None:
         """Training begins, or goes on, after ``step`` optimiser steps."""
 
