@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+import types
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from srtbench.config.errors import ConfigError
 from srtbench.models.tiny import build_tiny
 from srtbench.plan import plan_sweep
 from srtbench.rollouts import read_rollouts
+from srtbench.train.voters.copies import frozen_copy
 from srtbench.train.voters.ema_teacher import EmaTeacher
+from srtbench.train.voters.snapshot_teacher import SnapshotTeacher
+from srtbench.variants.snapshot_teacher import SnapshotTeacher as SnapshotTeacherVariant
 from tests.conftest import FinishedSweep
 from tests.micro import CONTENT, MODEL, srtbench, write_sweep
 
@@ -151,6 +155,75 @@ def small_teacher(**options: Any) -> tuple[Any, EmaTeacher]:
     return model, EmaTeacher(model, tokenizer, **(settings | options))
 
 
+def small_snapshot(model: Any, tokenizer: Any, every: int | None) -> SnapshotTeacher:
+    settings = {"temperature": 1.0, "max_completion_length": 4, "batch_size": 8}
+    return SnapshotTeacher(
+        model, tokenizer, refresh_every=every, seed=0, process_index=0, **settings
+    )
+
+
+@pytest.mark.parametrize("every", [1, 3, None])
+def test_a_snapshot_is_the_policy_of_its_step(tmp_path: Path, every: int | None) -> None:
+    from srtbench.config import TinyModel
+
+    model, tokenizer = build_tiny(TinyModel.model_validate(MODEL))
+    snapshot = small_snapshot(model, tokenizer, every)
+    weights = [parameter.detach().clone() for parameter in model.parameters()]
+    for step in range(1, 8):
+        entry = SnapshotTeacherVariant.Config(refresh_every=every)
+        taken = SnapshotTeacherVariant.voted_at(entry, step)
+        assert (
+            snapshot.policy_step == taken == (0 if every is None else (step - 1) // every * every)
+        )
+        for own, start in zip(snapshot._copy.parameters(), weights, strict=True):
+            assert torch.allclose(own, start + taken, atol=1e-5)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(1.0)
+        snapshot.follow(model, step, 7)
+        if step == 5:
+            snapshot.save(tmp_path)
+            at_five = snapshot.policy_step
+    other = small_snapshot(model, tokenizer, every)
+    other.load(tmp_path)
+    assert other.policy_step == at_five
+    for own, start in zip(other._copy.parameters(), weights, strict=True):
+        assert torch.allclose(own, start + at_five, atol=1e-5)
+
+
+def test_a_copy_computes_with_its_own_weights() -> None:
+    """A trainer gives the policy a forward that is a closure over the policy's; no copy has it."""
+    from srtbench.config import TinyModel
+
+    model, _ = build_tiny(TinyModel.model_validate(MODEL))
+    original = model.forward
+    model.forward = types.MethodType(lambda self, *args, **rest: original(*args, **rest), model)
+    frozen, ids = frozen_copy(model), torch.tensor([[5, 6, 7]])
+    with torch.no_grad():
+        before = frozen(ids).logits
+        assert torch.equal(before, model(ids).logits)
+        for parameter in model.parameters():
+            parameter.mul_(2.0)
+        assert torch.equal(frozen(ids).logits, before)
+        assert not torch.equal(model(ids).logits, before)
+
+
+@pytest.mark.slow
+def test_votes_of_the_moving_teacher_are_its_own(tmp_path: Path) -> None:
+    """At a rate that ruins the policy, a teacher that does not move votes on as at the start."""
+    still = {"type": "ema_teacher", "decay_start": 1.0, "decay_end": 1.0}
+    never = {"type": "snapshot_teacher", "refresh_every": None}
+    train = CONTENT["train"] | {"steps": 8, "learning_rate": 0.1}
+    file = write_sweep(tmp_path, name="still", variants=[still, never], train=train)
+    assert srtbench("sweep", file, "--root", tmp_path / "runs").returncode == 0
+    for run in plan_sweep(load_sweep(file)).runs:
+        folder = tmp_path / "runs" / "still" / run.run_id
+        policy = read_rollouts(folder / "rollouts", "train").to_pandas()
+        votes = read_rollouts(folder / "votes").to_pandas()
+        share = [table[table.step > 2].gold_reward.mean() for table in (policy, votes)]
+        assert share[0] < 0.05 < share[1], run.variant_label
+
+
 def test_the_teacher_follows_by_the_formula(tmp_path: Path) -> None:
     model, teacher = small_teacher()
     decays = [teacher.decay(step, 5) for step in range(1, 6)]
@@ -162,13 +235,13 @@ def test_the_teacher_follows_by_the_formula(tmp_path: Path) -> None:
         for parameter in model.parameters():
             parameter.add_(1.0)
     teacher.follow(model, 1, 5)
-    own = dict(teacher._teacher.named_parameters())
+    own = dict(teacher._copy.named_parameters())
     for name, value in start.items():
         assert torch.allclose(own[name], value + 0.5, atol=1e-6)
     teacher.save(tmp_path)
     _, other = small_teacher()
     other.load(tmp_path)
-    for name, parameter in other._teacher.named_parameters():
+    for name, parameter in other._copy.named_parameters():
         assert torch.equal(parameter, own[name])
 
 

@@ -36,7 +36,7 @@ class CopyVoter(Voter):
         seed: int,
         process_index: int,
     ):
-        self._copy = copy.deepcopy(policy).eval().requires_grad_(False)
+        self._copy = frozen_copy(policy)
         self._engine = TransformersEngine(self._copy, tokenizer, batch_size)
         self._temperature = temperature
         self._length = max_completion_length
@@ -100,3 +100,15 @@ class CopyVoter(Voter):
         saved = load_file(checkpoint / self.file)
         for name, parameter in self._copy.named_parameters():
             parameter.data.copy_(saved[name])
+
+
+def frozen_copy(policy: Any) -> Any:
+    """A copy of a model that computes with its own weights, whatever was put around its forward.
+
+    TRL and accelerate give a model a ``forward`` of its own, a closure over the forward of the very
+    model. ``deepcopy`` copies no closure: a copy with it would compute with the policy's weights.
+    """
+    made = copy.deepcopy(policy)
+    for module in made.modules():
+        vars(module).pop("forward", None)
+    return made.eval().requires_grad_(False)
