@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from srtbench.lazy import np
-from srtbench.variants.base import Group, Judgement, Variant, VariantOptions, weights
+from srtbench.variants.base import VOTING, Group, Judgement, Variant, VariantOptions, weights
 from srtbench.variants.published import Recipe
 from srtbench.votes import VotingPolicy, vote
 
@@ -20,14 +20,15 @@ class SRT(Variant):
     votes on raw strings and rewards by a grader's comparison with the winner. (2) a prompt without
     a label stays in the step with reward 0 for all, where the release masks its KL term too.
     (3) the release's ``oversampling_keep_fraction`` (sample more prompts, keep the surest) is not
-    offered; ``min_share`` drops labels without sampling others in their place.
+    offered. (4) ``min_share`` alone leaves a prompt without a label in the step; sampling others in
+    their place, appendix I.7, is ``train.refill``.
     """
 
     class Config(VariantOptions):
         """Agreement with the group's own majority."""
 
         type: Literal["srt"] = "srt"
-        voting: VotingPolicy = Field(default_factory=VotingPolicy)
+        voting: VotingPolicy = Field(default_factory=VotingPolicy, description=VOTING)
 
     config: Config
     votes_on_answers = True

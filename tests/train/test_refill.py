@@ -29,9 +29,8 @@ from srtbench.rollouts.judge import runs_of
 from srtbench.store import Folder, SweepStore
 from srtbench.train.refill import PromptStream
 from srtbench.votes import VotingPolicy
-from tests.conftest import FinishedSweep
 from tests.execute.test_resume import assert_same_rollouts, start, wait_for_checkpoint
-from tests.micro import CONTENT, srtbench, write_sweep
+from tests.micro import CONTENT, FinishedSweep, srtbench, write_sweep
 
 SURE = {"min_share": 0.5}
 REFILL = {"train": {"refill": {"draws": 2}}}

@@ -21,8 +21,7 @@ from srtbench.train.voters.copies import frozen_copy
 from srtbench.train.voters.ema_teacher import EmaTeacher
 from srtbench.train.voters.snapshot_teacher import SnapshotTeacher
 from srtbench.variants.snapshot_teacher import SnapshotTeacher as SnapshotTeacherVariant
-from tests.conftest import FinishedSweep
-from tests.micro import CONTENT, MODEL, srtbench, write_sweep
+from tests.micro import CONTENT, MODEL, FinishedSweep, srtbench, write_sweep
 
 
 def folder_of(sweep: FinishedSweep, variant: str) -> Path:
@@ -246,12 +245,14 @@ def test_the_teacher_follows_by_the_formula(tmp_path: Path) -> None:
 
 
 def test_the_teachers_votes_do_not_touch_the_global_random_state() -> None:
-    _, teacher = small_teacher()
+    model, teacher = small_teacher()
     torch.manual_seed(3)
     expected = torch.rand(3)
     torch.manual_seed(3)
     first = teacher.sample([[5, 6], [7]], 3)
     assert torch.equal(torch.rand(3), expected)
+    assert teacher.sample([[5, 6], [7]], 3) != first, "asked again in one step, it votes anew"
+    teacher.begin(model, 0)
     assert teacher.sample([[5, 6], [7]], 3) == first
     assert [len(row) for row in first] == [3, 3]
     _, elsewhere = small_teacher(process_index=1)
@@ -259,14 +260,19 @@ def test_the_teachers_votes_do_not_touch_the_global_random_state() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", ["ema_teacher", "ttrl"])
+@pytest.mark.parametrize("variant", ["ema_teacher", "snapshot_teacher", "ttrl"])
 def test_resuming_is_exact(tmp_path: Path, variant: str) -> None:
     """Stopped after the checkpoint of step 3 and continued: the same rollouts and votes.
 
-    `ttrl` has prompts for two steps only, so it resumes in its second epoch.
+    `ttrl` has prompts for two steps only, so it resumes in its second epoch. The snapshot that
+    `snapshot_teacher` goes on with is that of step 2, which no checkpoint of the policy has.
     """
     entry: dict[str, Any] = {"type": variant}
-    entry |= {"votes": 8} if variant == "ttrl" else {"decay_start": 0.2, "decay_end": 0.5}
+    entry |= {
+        "ttrl": {"votes": 8},
+        "ema_teacher": {"decay_start": 0.2, "decay_end": 0.5},
+        "snapshot_teacher": {"refresh_every": 2},
+    }[variant]
     train = CONTENT["train"] | {"steps": 6}
     file = write_sweep(tmp_path, name="resume", variants=[entry], train=train)
     assert srtbench("sweep", file, "--root", tmp_path / "runs").returncode == 0
@@ -288,7 +294,7 @@ def test_resuming_is_exact(tmp_path: Path, variant: str) -> None:
     assert status["state"] == "done"
     for kind, table in whole.items():
         assert again[kind].num_rows == table.num_rows
-        for name in ("step", "group_id", "completion", "pseudo_label", "train_reward"):
+        for name in ("step", "policy_step", "completion", "pseudo_label", "train_reward"):
             assert again[kind][name].to_pylist() == table[name].to_pylist(), (kind, name)
     if variant == "ema_teacher":
         labels = whole["rollouts"]["pseudo_label"].to_pylist()
