@@ -310,10 +310,12 @@ def _in_set(
 def _health(dataset: str, columns: Columns) -> list[Health]:
     found: dict[tuple[str, int], Counter[str]] = {}
     names = ("phase", "step", "verifier_status", "truncated")
-    for phase, step, status, truncated in zip(*(columns[name] for name in names), strict=True):
+    alike = Counter(zip(*(columns[name] for name in names), strict=True))
+    for (phase, step, status, truncated), count in alike.items():
         counts = found.setdefault((phase, step), Counter())
-        counts.update([status, "rollouts"])
-        counts["truncated"] += bool(truncated)
+        counts[status] += count
+        counts["rollouts"] += count
+        counts["truncated"] += bool(truncated) * count
     numbers = ("rollouts", "ok", "unparsable", "timeout", "error", "truncated")
     return [
         Health(dataset, phase, step, *(counts[name] for name in numbers))

@@ -167,8 +167,9 @@ def check_text(author: Author, columns: Columns, name: str) -> Found:
     graded, limit = author.grader.grade(columns["completion"]), author.limit
     phase = "train" if author.behind else "eval"
     golds = [author.prompts.get(one, {}).get("gold_key") for one in columns["prompt_id"]]
-    for row in range(len(columns["run_id"])):
-        found = {column: columns[column][row] for column in _ROW_COLUMNS}
+    rows = zip(*(columns[column] for column in _ROW_COLUMNS), strict=True)
+    for row, values in enumerate(rows):
+        found = dict(zip(_ROW_COLUMNS, values, strict=True))
         where = f"{name} step {columns['step'][row]} row {row}"
         if found["phase"] != phase:
             yield "phase", where, f"is {found['phase']!r}"
@@ -308,7 +309,10 @@ def _check_advantages(
 
 def compare(columns: Columns, part: slice, name: str, derived: list[Any], where: str) -> Found:
     """A column's rows of ``part`` against what is derived."""
-    for offset, (logged, again) in enumerate(zip(columns[name][part], derived, strict=False)):
+    found = columns[name][part]
+    if found == derived:
+        return
+    for offset, (logged, again) in enumerate(zip(found, derived, strict=False)):
         if isinstance(logged, float) and isinstance(again, int | float):
             equal = math.isclose(logged, again, rel_tol=1e-4, abs_tol=1e-5)
         else:

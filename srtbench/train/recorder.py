@@ -102,7 +102,7 @@ class Recorder(TrainerCallback):
         if batch is not None:
             self._keep(batch)
         evaluated = self._evaluate(step)
-        for table in evaluated.values():
+        for table in evaluated.values() if self._is_main else ():
             self._writer.add("eval", step, table)
         if OWN in evaluated:
             self._progress["eval_accuracy"] = _mean(evaluated[OWN]["gold_reward"])

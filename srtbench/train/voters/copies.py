@@ -1,4 +1,4 @@
-"""A copy of the policy that votes, and is saved with the checkpoints."""
+"""Copies of the policy that vote, and are saved with the checkpoints."""
 
 import copy
 from collections.abc import Sequence
