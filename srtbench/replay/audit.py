@@ -22,6 +22,7 @@ from srtbench.replay.audit_identity import (
 )
 from srtbench.replay.audit_metrics import check_metrics, check_status
 from srtbench.replay.audit_prompts import check_labels, check_prompts
+from srtbench.replay.audit_refill import check_refill
 from srtbench.replay.audit_rollouts import check_eval, check_train
 from srtbench.replay.audit_stages import check_given, check_stage, check_start, stage_ids
 from srtbench.replay.interrupts import Interrupts
@@ -296,6 +297,7 @@ def _found(
     yield from check_metrics(run, train, report.checked)
     # Last, because a variant's code may end what runs it.
     yield from check_train(run, train, report.checked, report.notes, done=done, judge=judge)
+    yield from check_refill(run, train, report.checked, judge=judge)
 
 
 def _in_set(

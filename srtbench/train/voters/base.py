@@ -30,6 +30,11 @@ class Voter(ABC):
     def sample(self, prompt_ids: Sequence[Sequence[int]], votes: int) -> list[list[list[int]]]:
         """(rows, votes) token ids of completions that vote; ``prompt_ids``: (rows,) token ids."""
 
+    @property
+    def policy_step(self) -> int | None:
+        """Optimiser steps that the policy that votes has done; None: it is none of one step."""
+        return None
+
     def begin(self, policy: Any, step: int) -> None:
         """Training begins, or goes on, after ``step`` optimiser steps."""
 
