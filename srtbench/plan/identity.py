@@ -18,7 +18,6 @@ from pydantic_core import to_jsonable_python
 from srtbench.plan.specs import RunSpec
 from srtbench.sections import AnyOrder, FilePath, NotInId, marked, slug
 
-
 Texts = dict[int, tuple[Any, str]]
 """Canonical JSON of values that many runs share, by identity; each value is kept, so none moves."""
 
@@ -52,8 +51,7 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _json(content: Any) -> str:
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 _slug = functools.cache(slug)
