@@ -26,7 +26,11 @@ def caveats(
         for column, name in _SILENT.items()
         if 0 < sources.counts.get(column, 0) < rows and column != "gold_reward"
     ]
-    found = [f"Imported from a log of {importer.writer}." if spec.format != "map" else "Imported by a map."]
+    found = [
+        f"Imported from a log of {importer.writer}."
+        if spec.format != "map"
+        else "Imported by a map."
+    ]
     if silent:
         found.append(f"It has no {_listed(silent)}, so nothing is said of them.")
     if partly:
@@ -48,7 +52,9 @@ def caveats(
             f"{sources.conflicts:,}; they are graded by the first."
         )
     if sources.keyless:
-        found.append(f"Gold answers without a key, whose prompts are not graded: {sources.keyless:,}.")
+        found.append(
+            f"Gold answers without a key, whose prompts are not graded: {sources.keyless:,}."
+        )
     if rows and not sources.counts.get("answer"):
         found.append(
             f"No completion has an answer in the style '{spec.answer_style}': "

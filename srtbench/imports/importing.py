@@ -94,7 +94,9 @@ def import_many(manifest: Path, out: Path, progress: Progress | None = None) -> 
     Raises:
         ConfigError: the manifest is wrong. Others as `import_rollouts`.
     """
-    return [import_rollouts(out=out, progress=progress, **entry) for entry in read_manifest(manifest)]
+    return [
+        import_rollouts(out=out, progress=progress, **entry) for entry in read_manifest(manifest)
+    ]
 
 
 def _import(found: Found, progress: Progress | None) -> ImportResult:

@@ -176,9 +176,7 @@ class RowJudge:
         made: dict[str, Any] = {
             "run_id": pa.repeat(self.spec.run_id, len(staged)),
             "train_reward": pc.if_else(trained, theirs, pa.scalar(None, pa.float32())),
-            "advantage": pc.if_else(
-                trained, staged["advantage"], pa.scalar(None, pa.float32())
-            ),
+            "advantage": pc.if_else(trained, staged["advantage"], pa.scalar(None, pa.float32())),
             "self_certainty": pa.nulls(len(staged), pa.float32()),
             "entropy_nats": pa.nulls(len(staged), pa.float32()),
             "source_file": files.take(staged["file"].combine_chunks()),
@@ -232,4 +230,3 @@ class RowJudge:
             for name, values in found.items():
                 values += votes[name]
         return found | {"gold_reward": golds}
-

@@ -308,7 +308,9 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
         raise ConfigError(path, problems)
     return [
         {
-            "path": [path.parent / one for one in ([run.path] if isinstance(run.path, str) else run.path)],
+            "path": [
+                path.parent / one for one in ([run.path] if isinstance(run.path, str) else run.path)
+            ],
             "format": run.format,
             "map": None if run.map is None else path.parent / run.map,
             "labels": run.labels,

@@ -142,7 +142,9 @@ def read_imported(folder: Folder) -> ImportedSpec:
     version = content.get("version")
     if type(version) is not int or not 1 <= version <= VERSION:
         raise StoreError(f"{path}: version: {version!r} is of a newer srtbench, so update srtbench")
-    if unknown := [key for key in content if key not in ("version", "type", "spec", "versions", SEAL)]:
+    if unknown := [
+        key for key in content if key not in ("version", "type", "spec", "versions", SEAL)
+    ]:
         raise StoreError(f"{path}: {unknown[0]}: is not known to this version of srtbench")
     return checked(ImportedSpec, content.get("spec"), path, "spec")
 
@@ -168,6 +170,7 @@ class ImportedRun:
         """(evaluation set or None, prompt id) -> row of prompts.parquet."""
         rows = read_prompt_table(self.folder).to_pylist()
         return {(row["eval_set"], row["prompt_id"]): row for row in rows}
+
 
 def imported_votes(
     rows: Columns, phase: str, variant: Variant | None, spec: ImportedSpec

@@ -63,5 +63,3 @@ def _verl(part: pl.DataFrame, phase: str, layout: str) -> Iterator[Record]:
         if layout == "v1":
             record["uid"] = f"{row['group_id'].replace('_', '-')}_{row['sample_index']}_0"
         yield record
-
-

@@ -18,8 +18,8 @@ Check = Literal["footer", "data"]
 NOT_A_PART = "not a part of the log: its name is not train|eval-<first step>-<last step>.parquet"
 _MAY_LACK = {"eval_set", "policy_step", "mean_logprob", "self_certainty", "entropy_nats"}
 _MAY_LACK |= {*IMPORTED_SCHEMA.names} - {*ROLLOUT_SCHEMA.names}
-"""Columns younger than the first schema, token statistics, and what another trainer said: null where
-a file lacks them."""
+"""Columns younger than the first schema, token statistics, and what another trainer said: null
+where a file lacks them."""
 _TEXT = {"completion", "prompt", "gold_answer", "answer"}
 _TYPES = {
     "string": ("VARCHAR", "BYTE_ARRAY"),

@@ -75,7 +75,9 @@ class Importer(ABC):
                 file.skip(where, str(error))
                 continue
             except (TypeError, KeyError, IndexError, AttributeError, ValueError) as error:
-                file.skip(where, f"not as {self.writer} writes it ({type(error).__name__}: {error})")
+                file.skip(
+                    where, f"not as {self.writer} writes it ({type(error).__name__}: {error})"
+                )
                 continue
             yield from found
 

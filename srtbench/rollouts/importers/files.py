@@ -206,7 +206,9 @@ def log_files(path: Path, pattern: str | None = None, kind: Kind | None = None) 
             if one.suffix.lower() in _PICKLES and (pattern is not None or path.is_file()):
                 raise StoreError(f"{name}: is a pickle, which is a program, so it is not read")
             if pattern is not None or path.is_file():
-                raise StoreError(f"{name}: its suffix does not say whether it is jsonl, parquet or csv")
+                raise StoreError(
+                    f"{name}: its suffix does not say whether it is jsonl, parquet or csv"
+                )
             continue
         files.append(SourceFile(one, name, how))
     return files

@@ -1,16 +1,16 @@
 """`--map FILE.yaml`: any JSONL, Parquet or CSV, by saying which column is which.
 
-    files: "rollouts/step_*.jsonl"       # below PATH; left out: every file of a known suffix
-    explode: [responses, scores]         # lists that hold a whole group: one rollout per element
-    columns:
-      prompt: question
-      completion: responses
-      train_reward: scores
-      step: {from_path: 'step_(\\d+)'}
-      gold: meta.answers[0]
-      eval_set: {value: aime24}
-    phase: eval
-    answer: {style: boxed, kind: math}
+files: "rollouts/step_*.jsonl"       # below PATH; left out: every file of a known suffix
+explode: [responses, scores]         # lists that hold a whole group: one rollout per element
+columns:
+  prompt: question
+  completion: responses
+  train_reward: scores
+  step: {from_path: 'step_(\\d+)'}
+  gold: meta.answers[0]
+  eval_set: {value: aime24}
+phase: eval
+answer: {style: boxed, kind: math}
 """
 
 from __future__ import annotations
@@ -44,7 +44,6 @@ from srtbench.rollouts.importers.row import (
     whole_of,
 )
 from srtbench.sections import Section
-
 
 Column: TypeAlias = str | dict[str, Any] | None
 

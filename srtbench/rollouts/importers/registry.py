@@ -85,9 +85,7 @@ def find_log(
         raise ImporterError(f"format '{name}' is not known; {allowed(name, known)}")
     files = log_files(path)
     if not files:
-        raise ImporterError(
-            f"{path}: holds no log: no .jsonl, .json, .parquet, .csv or .eval file"
-        )
+        raise ImporterError(f"{path}: holds no log: no .jsonl, .json, .parquet, .csv or .eval file")
     kinds, others = _settle(path, files, known, name, known_files)
     kind = known[kinds]
     if kind.needs_tokenizer and tokenizer is None:
@@ -99,7 +97,10 @@ def find_log(
 
 
 def _settle(
-    path: Path, files: list[SourceFile], known: dict[str, type[Importer]], name: str | None,
+    path: Path,
+    files: list[SourceFile],
+    known: dict[str, type[Importer]],
+    name: str | None,
     known_files: Collection[str],
 ) -> tuple[str, tuple[list[SourceFile], list[str]]]:
     """The one format, its files, and the names of the others."""

@@ -41,9 +41,7 @@ class Verl(Importer):
     @classmethod
     def recognises(cls, record: Record) -> bool:
         """By its own names of the columns."""
-        return {"input", "output", "score"} <= set(record) and (
-            "gts" in record or "step" in record
-        )
+        return {"input", "output", "score"} <= set(record) and ("gts" in record or "step" in record)
 
     def of_record(self, record: Record, file: SourceFile) -> Iterator[Row]:
         """One completion."""
