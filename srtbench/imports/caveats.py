@@ -41,7 +41,11 @@ def caveats(
         found += _of_labels(spec)
     if sources.repeated_steps:
         steps = _steps(sources.repeated_steps)
-        found.append(f"Batches that were written again under a later step are left out: {steps}.")
+        found.append(
+            f"Batches that were written again under the next step are left out: {steps}."
+            if importer.rewrites
+            else f"Train steps that hold the very batch of the step before are kept: {steps}."
+        )
     if sources.dropped:
         found.append(f"Rows that were in the log twice are left out: {sources.dropped:,}.")
     if sources.skipped:

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -268,23 +269,24 @@ class _Reader:
                 if phase == "train":
                     _add(held, step, rows, digest, varied)
         found: set[tuple[int, Place]] = set()
-        for (file, place), (rows, digest, varied) in sorted(self.staging.batches.items()):
+        for (file, place), (rows, digest, differ) in sorted(self.staging.batches.items()):
             name = self.names[file]
             if known.setdefault((*place, rows, digest), name) != name:
                 found.add((file, place))
             elif place[0] == "train":
-                _add(held, place[2], rows, digest, bool(varied))
+                _add(held, place[2], rows, digest, bool(differ))
         steps = sorted(held)
         again = [
-            step
-            for before, step in zip(steps, steps[1:], strict=False)
-            if held[step] == held[before] and held[step][2]
+            step for before, step in pairwise(steps) if held[step] == held[before] and held[step][2]
         ]
         fresh = {place[2] for (_, place) in self.staging.batches if place[0] == "train"}
         again = [step for step in again if step in fresh]
-        for file, place in self.staging.batches:
-            if place[0] == "train" and place[2] in again:
-                found.add((file, place))
+        if self.importer.rewrites:
+            found |= {
+                (file, place)
+                for file, place in self.staging.batches
+                if place[0] == "train" and place[2] in again
+            }
         self.sources.repeated_steps = sorted({*self.sources.repeated_steps, *again})
         return found
 
@@ -301,7 +303,7 @@ def _add(held: dict[int, list[int]], step: int, rows: int, digest: int, varied: 
     one = held.setdefault(step, [0, 0, 0])
     one[0] += rows
     one[1] = (one[1] + digest) & (2**64 - 1)
-    one[2] |= varied
+    one[2] = one[2] or int(varied)
 
 
 @dataclass

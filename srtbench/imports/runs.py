@@ -278,9 +278,14 @@ class ManifestRun(Section):
     path: Annotated[str | tuple[str, ...], Field(description="file or folder, or several")]
     format: str | None = None
     map: Annotated[str | None, FilePath()] = None
-    labels: dict[str, str | int] = {}
+    labels: dict[str, str | int] = Field(default_factory=dict)
     answer: AnswerOptions | None = None
     tokenizer: str | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """One or several."""
+        return (self.path,) if isinstance(self.path, str) else self.path
 
 
 class Manifest(Section):
@@ -308,9 +313,7 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
         raise ConfigError(path, problems)
     return [
         {
-            "path": [
-                path.parent / one for one in ([run.path] if isinstance(run.path, str) else run.path)
-            ],
+            "path": [path.parent / one for one in run.paths],
             "format": run.format,
             "map": None if run.map is None else path.parent / run.map,
             "labels": run.labels,

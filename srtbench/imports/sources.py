@@ -96,9 +96,7 @@ class Sources:
         if (known.size, known.modified_ns) == (stat.st_size, stat.st_mtime_ns):
             return None
         grown = found.kind == "jsonl" and stat.st_size >= known.read
-        if grown and edges(found.path, known.read) == known.edges:
-            return True
-        return False
+        return grown and edges(found.path, known.read) == known.edges
 
     def note(self, found: SourceFile, damage: Damage) -> None:
         """What was skipped."""

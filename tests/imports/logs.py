@@ -1,5 +1,6 @@
 """Logs as other trainers write them, made of real rollouts or a few lines."""
 
+import functools
 import json
 import random
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ def write_lines(path: Path, records: Iterable[Record]) -> Path:
     return path
 
 
+@functools.cache
 def smoke_rows(run_id: str) -> pl.DataFrame:
     """Rollouts of a run of the smoke sweep with their prompts and gold answers, in order."""
     connection = srtbench.open_sweep(SMOKE)

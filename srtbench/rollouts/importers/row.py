@@ -91,10 +91,10 @@ def _messages(value: Any) -> list[Mapping[str, Any]] | None:
             if key in value:
                 return _messages(value[key])
         return [value] if "content" in value else None
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes) and value:
-        if all(isinstance(one, Mapping) and "content" in one for one in value):
-            return list(value)
-    return None
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not value:
+        return None
+    alike = all(isinstance(one, Mapping) and "content" in one for one in value)
+    return list(value) if alike else None
 
 
 def _content(content: Any) -> str:
