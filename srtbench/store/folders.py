@@ -58,6 +58,11 @@ class Folder:
         return self.path / "votes"
 
     @property
+    def dropped_path(self) -> Path:
+        """Folder of rollout parts of groups that were sampled and not trained on."""
+        return self.path / "dropped"
+
+    @property
     def metrics_path(self) -> Path:
         """Per-step metrics of the trainer, long form."""
         return self.path / "metrics.parquet"
@@ -143,9 +148,15 @@ class Folder:
 class SweepStore:
     """Folders of one sweep."""
 
-    def __init__(self, root: Path | str, name: str):
+    def __init__(self, root: Path | str, name: str, path: Path | None = None):
         self.root = Path(root)
-        self.path = self.root / name
+        self.path = self.root / name if path is None else path
+
+    @classmethod
+    def of(cls, path: Path, plan: dict[str, Any]) -> "SweepStore":
+        """Of a folder that is there: its plan says where the shared stages are."""
+        root = plan.get("root", "..")
+        return cls(path.parent if root == ".." else path / root, path.name, path)
 
     @property
     def plan_path(self) -> Path:

@@ -118,6 +118,11 @@ class LoggedRun:
         columns: Columns = read_rollouts(self.folder.rollouts_path, "train").to_pydict()
         return columns
 
+    def dropped_columns(self) -> Columns:
+        """Rollouts of groups that it sampled and did not train on; empty: it does not refill."""
+        columns: Columns = read_rollouts(self.folder.dropped_path, "train").to_pydict()
+        return columns
+
     def evaluations(self) -> dict[str, LoggedSet]:
         """Its evaluation sets by their labels, the own prompts first."""
         table = read_rollouts(self.folder.rollouts_path, "eval")
@@ -209,7 +214,7 @@ def open_runs(sweep_path: Path) -> LoggedSweep:
         FileNotFoundError: the folder holds no sweep. StoreError: its plan.json is damaged.
     """
     plan = read_plan(sweep_path)
-    store = SweepStore(sweep_path / plan.get("root", ".."), sweep_path.name)
+    store = SweepStore.of(sweep_path, plan)
     revote = plan.get("revote")
     rule = VotingPolicy(**revote["voting"]) if revote else None
     found = LoggedSweep(sweep_path, plan, [], {})
