@@ -139,7 +139,11 @@ class Judge:
     gold_keys: Mapping[str, Key] = field(default_factory=dict)
 
     def step(
-        self, columns: Columns, step: int, votes: Mapping[str, Sequence[Key]] | None = None
+        self,
+        columns: Columns,
+        step: int,
+        votes: Mapping[str, Sequence[Key]] | None = None,
+        first: int = 0,
     ) -> Judged:
         """Judge every group of one step; a group's position is its place among them.
 
@@ -147,6 +151,7 @@ class Judge:
             columns: prompt_id, group_id, completion, answer, answer_key; completion_ids and token
                 statistics if the variant reads them.
             votes: group_id -> answer keys of completions that vote and are not trained on.
+            first: position of the first group, where some of the step were judged before.
 
         Raises:
             ValueError: as of `group`.
@@ -156,7 +161,8 @@ class Judge:
         shares: list[float | None] = [None] * count
         rewards = np.zeros(count)
         groups = {}
-        for position, (group_id, rows) in enumerate(group_rows(columns["group_id"]).items()):
+        found = group_rows(columns["group_id"]).items()
+        for position, (group_id, rows) in enumerate(found, start=first):
             cast = (votes or {}).get(group_id, ())
             groups[group_id] = judgement = self.group(columns, rows, step, position, cast)
             rewards[rows] = judgement.train_reward
@@ -212,6 +218,7 @@ class Judge:
             statistics = {
                 name: np.array(take(name), dtype=np.float64)  # null -> nan
                 for name in TOKEN_STATISTICS
+                if name in columns
             }
         ids = take("completion_ids") if "completion_ids" in columns else ((),) * len(rows)
         group = Group(
