@@ -4,5 +4,6 @@ Importing this package loads no torch. See docs/rewards.md.
 """
 
 from srtbench.rewards.judging import Judgement, judge
+from srtbench.rewards.trl import GroupError, trl_reward
 
-__all__ = ["Judgement", "judge"]
+__all__ = ["GroupError", "Judgement", "judge", "trl_reward"]

@@ -1,7 +1,7 @@
 """Any variant on plain lists: what it needs, and what it says of groups."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -52,21 +52,6 @@ class Judgement(VariantJudgement):
     answer_keys: tuple[str | None, ...] = ()
     verifier_status: tuple[str, ...] = ()
     gold_reward: tuple[float | None, ...] = ()
-
-
-@dataclass(frozen=True)
-class Given:
-    """What a caller has besides completions and gold answers, for variants that ask for it.
-
-    Attributes:
-        votes: group_id -> completions that vote and are not trained on.
-        teacher: prompt_id -> completions of the frozen start model.
-        statistics: name -> values, a row each; see `TOKEN_STATISTICS`.
-    """
-
-    votes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    teacher: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    statistics: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
 
 
 class Reward:
@@ -136,53 +121,57 @@ class Reward:
                 how = given[need] or "which are not to be had here; train with `srtbench sweep`"
                 raise VariantError(f"variant {self.name} {words}: {how}")
 
-    def step(
+    def graded(
         self,
         completions: Sequence[Any],
         group_ids: Sequence[str],
         prompt_ids: Sequence[str],
-        golds: Mapping[str, str],
-        *,
-        step: int = 1,
-        first: int = 0,
-        given: Given | None = None,
-    ) -> tuple[Columns, Judged]:
-        """Judge the groups of a step, in the order in which they are first seen.
-
-        Args:
-            completions: (rows,) texts or chat messages. group_ids, prompt_ids: of each row.
-            golds: prompt_id -> gold answer, where there is one; only a variant that uses gold
-                sees it.
-            first: groups of this step that were judged before.
-
-        Returns:
-            Columns of the rows as of `graded_rows`, and what the variant says.
-
-        Raises:
-            VariantError: a need of the variant is not met. ValueError: lengths differ.
-        """
-        given = given or Given()
-        gold_keys = dict(zip(golds, self.grader.gold_keys([*golds.values()]), strict=True))
-        context = VariantContext(self._labels(given.teacher))
-        variant = build_variant(self.entry, context)
-        columns = graded_rows(
+        statistics: Mapping[str, Sequence[float | None]] | None = None,
+    ) -> Columns:
+        """Columns of `graded_rows` for texts or chat messages; raises as that."""
+        return graded_rows(
             [completion_text(completion) for completion in completions],
             group_ids,
             grader=self.grader,
             prompt_ids=prompt_ids,
-            token_statistics=given.statistics,
+            token_statistics=statistics,
         )
-        self._check_prompts(variant, prompt_ids, gold_keys)
-        votes = {group: self._keys(texts) for group, texts in given.votes.items()}
+
+    def step(
+        self,
+        columns: Columns,
+        golds: Mapping[str, str],
+        *,
+        step: int = 1,
+        first: int = 0,
+        votes: Mapping[str, Sequence[Any]] | None = None,
+        teacher: Mapping[str, Sequence[Any]] | None = None,
+    ) -> Judged:
+        """Judge the groups of a step, in the order in which they are first seen.
+
+        Args:
+            columns: graded rows.
+            golds: prompt_id -> gold answer, where there is one; only a variant that uses gold
+                sees it.
+            first: groups of this step that were judged before.
+            votes: group_id -> completions that vote and are not trained on.
+            teacher: prompt_id -> completions of the frozen start model.
+
+        Raises:
+            VariantError: a need of the variant is not met.
+        """
+        gold_keys = dict(zip(golds, self.grader.gold_keys([*golds.values()]), strict=True))
+        variant = build_variant(self.entry, VariantContext(self._labels(teacher or {})))
+        self._check_prompts(variant, columns["prompt_id"], gold_keys)
+        cast = {group: self._keys(texts) for group, texts in (votes or {}).items()}
         try:
-            judged = Judge(variant, self.seed, gold_keys).step(columns, step, votes, first)
+            return Judge(variant, self.seed, gold_keys).step(columns, step, cast, first)
         except KeyError as error:
             if error.args[0] not in TOKEN_STATISTICS:
                 raise
             raise VariantError(
                 f"variant {self.name} reads the token statistic {error.args[0]}, which is not given"
             ) from None
-        return columns, judged
 
     def _keys(self, completions: Sequence[Any]) -> list[str | None]:
         return self.grader.grade([completion_text(one) for one in completions]).keys
@@ -218,7 +207,7 @@ class Reward:
 
 def variant_entry(variant: str | Mapping[str, Any], options: Mapping[str, Any]) -> Any:
     """The checked entry of a variant; raises as `Reward`."""
-    content = {"type": variant} if isinstance(variant, str) else dict(variant)
+    content: dict[str, Any] = {"type": variant} if isinstance(variant, str) else dict(variant)
     name = content.get("type")
     if name not in _OPTIONS:
         raise VariantError(f"there is no variant {name!r}; {allowed(name, _OPTIONS)}")
@@ -306,18 +295,14 @@ def judge(
             f"variant {reward.name}: votes={options['votes']} and {rows} completions leave {due} "
             f"further votes, but vote_completions has {len(vote_completions)}"
         )
-    columns, judged = reward.step(
-        completions,
-        ["group"] * rows,
-        ["prompt"] * rows,
+    columns = reward.graded(completions, ["group"] * rows, ["prompt"] * rows, token_statistics)
+    judged = reward.step(
+        columns,
         {} if gold is None else {"prompt": gold},
         step=step,
         first=position,
-        given=Given(
-            votes={} if vote_completions is None else {"group": vote_completions},
-            teacher={} if teacher_completions is None else {"prompt": teacher_completions},
-            statistics=token_statistics or {},
-        ),
+        votes={"group": vote_completions} if vote_completions else None,
+        teacher={"prompt": teacher_completions} if teacher_completions else None,
     )
     found = judged.groups["group"]
     return Judgement(

@@ -7,18 +7,19 @@ WRITTEN_BY_POLICY = "assistant"
 
 
 def completion_text(completion: Any) -> str:
-    """What the policy wrote: a string as it is; of chat messages, its own, one after the other.
+    """What the policy wrote: a string as it is; of chat messages, its own, an empty line between.
 
     Raises:
         TypeError: it is neither.
     """
     if isinstance(completion, str):
         return completion
-    return "".join(
+    own = [
         _content(message)
         for message in _messages(completion)
         if message.get("role", WRITTEN_BY_POLICY) == WRITTEN_BY_POLICY
-    )
+    ]
+    return "\n\n".join(text for text in own if text)
 
 
 def prompt_text(prompt: Any) -> str:
