@@ -2,12 +2,13 @@
 
 import errno
 import os
+import sys
 import warnings
 from typing import Any
 
 import click
 
-from srtbench.cli import evidence, results, run
+from srtbench.cli import check, evidence, results, run, start
 from srtbench.cli.common import FAILED, REFUSED, InputError, system_error
 from srtbench.cli.say import complain, one_line
 
@@ -46,10 +47,18 @@ def _refusal(error: Exception) -> str | None:
     if isinstance(error, OSError):
         # EPIPE: the reader of a pipe is gone; click ends quietly.
         return None if error.errno == errno.EPIPE else one_line(system_error(error))
+    if isinstance(error, _refusals_of_duckdb()):
+        return one_line(error)
     from srtbench.config.errors import ConfigError
     from srtbench.store import StoreError
 
     return str(error) if isinstance(error, ConfigError | StoreError | InputError) else None
+
+
+def _refusals_of_duckdb() -> tuple[type[Exception], ...]:
+    """DuckDB reads and writes files by itself, and says in its own way what the system refuses."""
+    duckdb = sys.modules.get("duckdb")
+    return () if duckdb is None else (duckdb.IOException, duckdb.OutOfMemoryException)
 
 
 @click.group(
@@ -61,6 +70,7 @@ Examples:
   srtbench sweep sweeps/smoke.yaml            train the grid; safe to interrupt and repeat
   srtbench status sweeps/smoke.yaml           the state of every planned run, and why it failed
   srtbench report runs/smoke                  figures, tables and one HTML page
+  srtbench check runs/smoke                   exit code 1 if a run collapsed
 """,
 )
 @click.version_option(package_name="srtbench")
@@ -72,5 +82,6 @@ for _command in (
     *(run.plan, run.sweep, run.status),
     *(results.report, results.export),
     *(evidence.audit, evidence.revote),
+    *(check.check, start.schema),
 ):
     main.add_command(_command)

@@ -38,13 +38,13 @@ class PoolConfig(Section):
 class TrainConfig(Section):
     """How a policy is trained. Every value changes results and enters the run id."""
 
-    algorithm: Algorithm
+    algorithm: Algorithm = Field(description="trainer of TRL")
     steps: int = Field(ge=1, le=MAX_STEPS, description="optimiser steps")
     prompts_per_step: int = Field(ge=1, description="groups per step")
     num_generations: int = Field(ge=2, description="completions per group")
     max_completion_length: int = Field(ge=1, description="tokens")
-    temperature: float = Field(gt=0)
-    learning_rate: float = Field(gt=0)
+    temperature: float = Field(gt=0, description="of the sampling")
+    learning_rate: float = Field(gt=0, description="of the optimiser")
     beta: float = Field(ge=0, description="weight of the KL to the start model")
     micro_batch_size: int | None = Field(
         None, ge=1, description="completions per forward pass and process; null: all of the step"
@@ -116,9 +116,13 @@ class ExecutionConfig(Section):
     threads: int = Field(1, ge=1, description="CPU threads of each process")
     checkpoint_every: int = Field(20, ge=1, description="steps between two checkpoints")
     flush_every: int = Field(5, ge=1, description="steps between two writes of rollouts")
-    backend: Literal["local", "ray"] = "local"
+    backend: Literal["local", "ray"] = Field(
+        "local", description="processes of this machine, or a Ray cluster"
+    )
     gpus_per_run: float = Field(0, ge=0, description="GPUs that Ray reserves for one run")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="of the log of each run"
+    )
 
 
 TRAIN_PRESETS: dict[PresetName, dict[str, Any]] = {
