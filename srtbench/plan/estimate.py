@@ -1,5 +1,6 @@
 """How much a run or a shared stage has to sample."""
 
+from srtbench.config.merge import draws
 from srtbench.plan.eval_sets import set_rollouts
 from srtbench.plan.generation import GenerationShape
 from srtbench.plan.specs import Estimate, RunSpec
@@ -20,12 +21,13 @@ def estimate(spec: RunSpec | StageSpec) -> Estimate:
 
 
 def train_rollouts(spec: RunSpec) -> tuple[int, int]:
-    """Completions that a run trains on, each counted once, and those that only vote.
+    """Completions that a run samples to train on, each counted once, and those that only vote.
 
-    Several optimiser steps may train on one generation.
+    Several optimiser steps may train on one generation. With `refill`, as if every draw were made
+    in full: the most there can be.
     """
     train = spec.train
     shape = GenerationShape.of(spec)
-    drawn = len(shape.steps(train.steps)) * shape.rollouts
+    drawn = len(shape.steps(train.steps)) * shape.rollouts * draws(train)
     votes = facts(spec.variant).extra_votes(train.num_generations)
     return drawn, drawn // train.num_generations * votes

@@ -12,10 +12,10 @@ from srtbench.answers.grader import Grader, gold_reward
 from srtbench.plan.generation import GenerationShape
 from srtbench.replay.advantages import advantage_tolerance, advantages
 from srtbench.rollouts import eval_group_id, read_rollouts
-from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
+from srtbench.rollouts.judge import Columns, Judge, eval_votes, group_number, runs_of
 from srtbench.store.configs import declared
 from srtbench.store.runs import LoggedRun, LoggedSet
-from srtbench.variants import TOKEN_STATISTICS, facts
+from srtbench.variants import TOKEN_STATISTICS, Facts, facts, from_outside
 from srtbench.votes import VotingPolicy
 
 Found = Iterator[tuple[str, str, str]]
@@ -36,9 +36,11 @@ def check_train(
     shape = GenerationShape.of(spec)
     author = Author(spec.run_id, run.grader, run.prompts, spec.train.max_completion_length, None, 1)
     yield from _check_rows(author, columns, "train", checked)
-    yield from _check_further_votes(run, author, checked)
     due = votes_due(run, load=judge)
+    asked = facts(spec.variant) if judge or not from_outside(spec.variant) else None
+    yield from _check_further_votes(run, author, asked, checked)
     judging = run.judge(run.variant()) if judge else None
+    refilled = spec.train.refill is not None
     steps = list(runs_of(columns["step"]))
     expected = shape.steps(spec.train.steps if done else max(columns["step"], default=0))
     if [columns["step"][start] for start, _ in steps] != expected:
@@ -49,10 +51,13 @@ def check_train(
         if stop - start != shape.rollouts:
             yield "step", f"train step {step}", f"{stop - start} rollouts, not {shape.rollouts}"
         rewards = []
-        for position, first in enumerate(range(start, stop, size)):
+        for place, first in enumerate(range(start, stop, size)):
             part = slice(first, min(first + size, stop))
-            where = f"train step {step} group {step}-{position}"
-            split = list(_check_group(columns, part, size, f"{step}-{position}", where))
+            number = group_number(columns["group_id"][first]) if refilled else place
+            position = place if number is None else number
+            group_id = f"{step}-{position}"
+            where = f"train step {step} group {group_id}"
+            split = list(check_group(columns, part, size, group_id, where))
             yield from split
             if columns["prompt_id"][first] not in trained:
                 yield "prompt_id", where, "is no prompt that the run trains on"
@@ -60,7 +65,7 @@ def check_train(
             if not split:
                 rewards.append(columns["train_reward"][part])
                 if due is not None:
-                    yield from _check_votes(run, columns, part, step, position, due)
+                    yield from check_votes(run, columns, part, group_id, where, due)
                 if judging is not None:
                     where_is = (step, position)
                     yield from _check_judgement(run, judging, columns, part, *where_is, checked)
@@ -110,12 +115,12 @@ def check_evaluation(
         part = slice(first, min(first + size, stop))
         group_id = names[first - start]
         where = f"eval step {step} group {group_id}"
-        yield from _check_group(columns, part, size, group_id, where)
+        yield from check_group(columns, part, size, group_id, where)
         for name, values in outcomes.items():
             again = values[first - start : part.stop - start]
-            yield from _compare(columns, part, name, again, where)
+            yield from compare(columns, part, name, again, where)
         for name in ("train_reward", "advantage", *TOKEN_STATISTICS):
-            yield from _compare(columns, part, name, [None] * size, where)
+            yield from compare(columns, part, name, [None] * size, where)
 
 
 def _check_rows(author: "Author", columns: Columns, name: str, checked: Counter[str]) -> Found:
@@ -124,10 +129,15 @@ def _check_rows(author: "Author", columns: Columns, name: str, checked: Counter[
     checked.update(dict.fromkeys(graded, len(columns["run_id"])))
 
 
-def _check_further_votes(run: LoggedRun, author: "Author", checked: Counter[str]) -> Found:
-    """Rows that voted and were not trained on."""
+def _check_further_votes(
+    run: LoggedRun, author: "Author", asked: Facts | None, checked: Counter[str]
+) -> Found:
+    """Rows that voted and were not trained on; ``asked``: what the variant answers, if known."""
     votes: Columns = read_rollouts(run.folder.votes_path).to_pydict()
     yield from _check_rows(author, votes, "votes", checked)
+    for row, (step, logged) in enumerate(zip(votes["step"], votes["policy_step"], strict=True)):
+        if asked is not None and logged != (at := asked.voted_at(step)):
+            yield "policy_step", f"votes step {step} row {row}", f"is {logged}, not {at}"
     for name in ("train_reward", "advantage", *TOKEN_STATISTICS):
         if any(value is not None for value in votes[name]):
             yield name, "votes", "further votes have none"
@@ -157,14 +167,16 @@ def check_text(author: Author, columns: Columns, name: str) -> Found:
     graded, limit = author.grader.grade(columns["completion"]), author.limit
     phase = "train" if author.behind else "eval"
     golds = [author.prompts.get(one, {}).get("gold_key") for one in columns["prompt_id"]]
-    for row in range(len(columns["run_id"])):
-        found = {column: columns[column][row] for column in _ROW_COLUMNS}
+    rows = zip(*(columns[column] for column in _ROW_COLUMNS), strict=True)
+    for row, values in enumerate(rows):
+        found = dict(zip(_ROW_COLUMNS, values, strict=True))
         where = f"{name} step {columns['step'][row]} row {row}"
         if found["phase"] != phase:
             yield "phase", where, f"is {found['phase']!r}"
         if found["eval_set"] != author.label:
             yield "eval_set", where, f"is {found['eval_set']!r}"
-        if found["policy_step"] not in (None, columns["step"][row] - author.behind):
+        policy_step = columns["step"][row] - author.behind
+        if name != "votes" and found["policy_step"] not in (None, policy_step):
             yield "policy_step", where, f"is {found['policy_step']}"
         if found["run_id"] != author.run_id:
             yield "run_id", where, f"is {found['run_id']!r}"
@@ -216,7 +228,8 @@ def _check_ranges(found: dict[str, Any], where: str) -> Found:
             yield name, where, f"{value} cannot be"
 
 
-def _check_group(columns: Columns, part: slice, size: int, group_id: str, where: str) -> Found:
+def check_group(columns: Columns, part: slice, size: int, group_id: str, where: str) -> Found:
+    """The rows of ``part`` are a whole group of that id, of one prompt."""
     if len(columns["step"][part]) != size:
         yield "sample_index", where, f"{len(columns['step'][part])} rollouts, not {size}"
     if columns["sample_index"][part] != list(range(len(columns["sample_index"][part]))):
@@ -235,12 +248,12 @@ def votes_due(run: LoggedRun, *, load: bool) -> int | None:
     return facts(run.spec.variant).extra_votes(run.spec.train.num_generations) if load else None
 
 
-def _check_votes(
-    run: LoggedRun, columns: Columns, part: slice, step: int, position: int, due: int
+def check_votes(
+    run: LoggedRun, columns: Columns, part: slice, group_id: str, where: str, due: int
 ) -> Found:
-    where = f"train step {step} group {step}-{position}"
+    """The group has the further votes that it must have."""
     prompt, size = columns["prompt_id"][part.start], part.stop - part.start
-    votes = run.votes.get(f"{step}-{position}")
+    votes = run.votes.get(group_id)
     indices = votes["sample_index"] if votes else []
     if indices != list(range(size, size + due)) or {*(votes or {}).get("prompt_id", [])} - {prompt}:
         yield "votes", where, f"{len(indices)} further votes are logged, {due} were due"
@@ -259,15 +272,15 @@ def _check_judgement(
     size, votes = part.stop - part.start, run.votes.get(f"{step}-{position}")
     keys = run.vote_keys.get(f"{step}-{position}", [])
     judgement = judge.group(columns, range(part.start, part.stop), step, position, keys)
-    yield from _compare(columns, part, "train_reward", judgement.train_reward.tolist(), where)
-    yield from _compare(columns, part, "pseudo_label", [judgement.pseudo_label] * size, where)
-    yield from _compare(columns, part, "vote_share", [judgement.vote_share] * size, where)
+    yield from compare(columns, part, "train_reward", judgement.train_reward.tolist(), where)
+    yield from compare(columns, part, "pseudo_label", [judgement.pseudo_label] * size, where)
+    yield from compare(columns, part, "vote_share", [judgement.vote_share] * size, where)
     if votes:
         count = len(votes["sample_index"])
         every = slice(0, count)
         labels, shares = [judgement.pseudo_label] * count, [judgement.vote_share] * count
-        yield from _compare(votes, every, "pseudo_label", labels, f"{where} votes")
-        yield from _compare(votes, every, "vote_share", shares, f"{where} votes")
+        yield from compare(votes, every, "pseudo_label", labels, f"{where} votes")
+        yield from compare(votes, every, "vote_share", shares, f"{where} votes")
     checked.update(dict.fromkeys(("train_reward", "pseudo_label", "vote_share"), size))
 
 
@@ -294,8 +307,12 @@ def _check_advantages(
     checked["advantage"] += stop - start
 
 
-def _compare(columns: Columns, part: slice, name: str, derived: list[Any], where: str) -> Found:
-    for offset, (logged, again) in enumerate(zip(columns[name][part], derived, strict=False)):
+def compare(columns: Columns, part: slice, name: str, derived: list[Any], where: str) -> Found:
+    """A column's rows of ``part`` against what is derived."""
+    found = columns[name][part]
+    if found == derived:
+        return
+    for offset, (logged, again) in enumerate(zip(found, derived, strict=False)):
         if isinstance(logged, float) and isinstance(again, int | float):
             equal = math.isclose(logged, again, rel_tol=1e-4, abs_tol=1e-5)
         else:

@@ -143,7 +143,7 @@ class Reward:
         golds: Mapping[str, str],
         *,
         step: int = 1,
-        first: int = 0,
+        positions: Sequence[int] | None = None,
         votes: Mapping[str, Sequence[Any]] | None = None,
         teacher: Mapping[str, Sequence[Any]] | None = None,
     ) -> Judged:
@@ -153,7 +153,7 @@ class Reward:
             columns: graded rows.
             golds: prompt_id -> gold answer, where there is one; only a variant that uses gold
                 sees it.
-            first: groups of this step that were judged before.
+            positions: of the groups among those of the step, where they are not all of them.
             votes: group_id -> completions that vote and are not trained on.
             teacher: prompt_id -> completions of the frozen start model.
 
@@ -165,7 +165,7 @@ class Reward:
         self._check_prompts(variant, columns["prompt_id"], gold_keys)
         cast = {group: self._keys(texts) for group, texts in (votes or {}).items()}
         try:
-            return Judge(variant, self.seed, gold_keys).step(columns, step, cast, first)
+            return Judge(variant, self.seed, gold_keys).step(columns, step, cast, positions)
         except KeyError as error:
             if error.args[0] not in TOKEN_STATISTICS:
                 raise
@@ -300,7 +300,7 @@ def judge(
         columns,
         {} if gold is None else {"prompt": gold},
         step=step,
-        first=position,
+        positions=[position],
         votes={"group": vote_completions} if vote_completions else None,
         teacher={"prompt": teacher_completions} if teacher_completions else None,
     )

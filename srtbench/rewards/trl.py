@@ -225,7 +225,7 @@ class TrlReward:
         }
         kept = [name for name in Row._fields if name not in ("prompt", "gold", "teacher")]
         columns |= {name: [getattr(row, name) for row in rows] for name in kept}
-        judged = self._reward.step(columns, golds, step=step, first=first, teacher=teachers)
+        judged = self._reward.step(columns, golds, step=step, positions=groups, teacher=teachers)
         self._judged += len(groups)
         return Batch(is_training, steps_done, columns, judged, prompts, golds)
 

@@ -42,6 +42,12 @@ def group_rows(group_ids: Sequence[str]) -> dict[str, list[int]]:
     return found
 
 
+def group_number(group_id: str) -> int | None:
+    """Number of a train group among all that its step has drawn; None: its id tells of none."""
+    step, _, number = group_id.rpartition("-")
+    return int(number) if step.isdecimal() and number.isdecimal() and number.isascii() else None
+
+
 def graded_rows(
     completions: Sequence[str],
     group_ids: Sequence[str],
@@ -143,7 +149,7 @@ class Judge:
         columns: Columns,
         step: int,
         votes: Mapping[str, Sequence[Key]] | None = None,
-        first: int = 0,
+        positions: Sequence[int] | None = None,
     ) -> Judged:
         """Judge every group of one step; a group's position is its place among them.
 
@@ -151,7 +157,7 @@ class Judge:
             columns: prompt_id, group_id, completion, answer, answer_key; completion_ids and token
                 statistics if the variant reads them.
             votes: group_id -> answer keys of completions that vote and are not trained on.
-            first: position of the first group, where some of the step were judged before.
+            positions: of the groups, where they are not all that were drawn.
 
         Raises:
             ValueError: as of `group`.
@@ -161,8 +167,8 @@ class Judge:
         shares: list[float | None] = [None] * count
         rewards = np.zeros(count)
         groups = {}
-        found = group_rows(columns["group_id"]).items()
-        for position, (group_id, rows) in enumerate(found, start=first):
+        for place, (group_id, rows) in enumerate(group_rows(columns["group_id"]).items()):
+            position = place if positions is None else positions[place]
             cast = (votes or {}).get(group_id, ())
             groups[group_id] = judgement = self.group(columns, rows, step, position, cast)
             rewards[rows] = judgement.train_reward
