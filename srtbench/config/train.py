@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from srtbench.config.rounds import FitOverride, RoundsConfig
 from srtbench.sections import NotInId, Section
 
 MAX_STEPS = 10_000_000
@@ -36,12 +37,15 @@ class PoolConfig(Section):
 
 
 class TrainConfig(Section):
-    """How a policy is trained. Every value changes results and enters the run id."""
+    """How a policy is trained. Every value changes results and enters the run id.
 
-    algorithm: Algorithm
-    steps: int = Field(ge=1, le=MAX_STEPS, description="optimiser steps")
+    Of a run that trains by rounds, a step is a round: it samples ``prompts_per_step`` groups.
+    """
+
+    algorithm: Algorithm | Literal["sft", "dpo"]
+    steps: int = Field(ge=1, le=MAX_STEPS, description="optimiser steps, or rounds")
     prompts_per_step: int = Field(ge=1, description="groups per step")
-    num_generations: int = Field(ge=2, description="completions per group")
+    num_generations: int = Field(ge=1, description="completions per group")
     max_completion_length: int = Field(ge=1, description="tokens")
     temperature: float = Field(gt=0)
     learning_rate: float = Field(gt=0)
@@ -56,6 +60,7 @@ class TrainConfig(Section):
     trl: Annotated[dict[str, Any], NotInId(REPORTING)] = Field(
         default_factory=dict, description="any further option of TRL's GRPOConfig or RLOOConfig"
     )
+    rounds: RoundsConfig | None = Field(None, description="null: the method is online")
 
     @property
     def completions_per_step(self) -> int:
@@ -64,7 +69,11 @@ class TrainConfig(Section):
 
 
 class TrainOverride(Section):
-    """`train:` as written in a sweep file: every key may be left to the preset."""
+    """`train:` as written in a sweep file: every key may be left to the preset.
+
+    The method ``online`` reads the keys up to ``updates_per_rollout``; the method ``rounds`` those
+    from ``rounds`` on. Both read lengths, temperature, processes and the pool.
+    """
 
     preset: PresetName | None = Field(None, description="null: chosen by model and dataset type")
     algorithm: Algorithm | None = None
@@ -85,6 +94,14 @@ class TrainOverride(Section):
     )
     pool: PoolConfig | None = None
     trl: dict[str, Any] = Field(default_factory=dict)
+    rounds: int | None = Field(None, ge=1, le=MAX_STEPS, description="rounds of a rounds variant")
+    prompts_per_round: int | None = Field(None, ge=1)
+    samples_per_prompt: int | None = Field(
+        None, ge=1, description="completions that vote, of each prompt; null: num_generations"
+    )
+    fresh_prompts: bool | None = None
+    init_from: Literal["start", "previous"] | None = None
+    fit: FitOverride | None = None
 
 
 class EvalConfig(Section):

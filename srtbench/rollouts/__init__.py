@@ -2,10 +2,12 @@
 
 from srtbench.rollouts.parts import (
     ADDED,
+    LACKED,
     METRIC_SCHEMA,
     PROMPT_SCHEMA,
     ROLLOUT_SCHEMA,
     SCHEMA_VERSION,
+    SELECTION,
     VERIFIER_STATUSES,
     Phase,
     RolloutWriter,
@@ -24,10 +26,12 @@ from srtbench.rollouts.tables import read_table
 
 __all__ = [
     "ADDED",
+    "LACKED",
     "METRIC_SCHEMA",
     "PROMPT_SCHEMA",
     "ROLLOUT_SCHEMA",
     "SCHEMA_VERSION",
+    "SELECTION",
     "VERIFIER_STATUSES",
     "Phase",
     "RolloutWriter",

@@ -58,6 +58,11 @@ class Folder:
         return self.path / "votes"
 
     @property
+    def further_path(self) -> Path:
+        """Folder of rollout parts of rounds that did not vote: hot and hinted completions."""
+        return self.path / "further"
+
+    @property
     def metrics_path(self) -> Path:
         """Per-step metrics of the trainer, long form."""
         return self.path / "metrics.parquet"

@@ -118,6 +118,11 @@ class LoggedRun:
         columns: Columns = read_rollouts(self.folder.rollouts_path, "train").to_pydict()
         return columns
 
+    def further_columns(self) -> Columns:
+        """Completions of its rounds that did not vote, as lists, in the order of writing."""
+        columns: Columns = read_rollouts(self.folder.further_path, "train").to_pydict()
+        return columns
+
     def evaluations(self) -> dict[str, LoggedSet]:
         """Its evaluation sets by their labels, the own prompts first."""
         table = read_rollouts(self.folder.rollouts_path, "eval")

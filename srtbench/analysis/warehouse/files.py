@@ -11,12 +11,12 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
-from srtbench.rollouts import SCHEMA_VERSION
+from srtbench.rollouts import ADDED, SCHEMA_VERSION
 from srtbench.rollouts.tables import FURTHER
 
 Check = Literal["footer", "data"]
 NOT_A_PART = "not a part of the log: its name is not train|eval-<first step>-<last step>.parquet"
-_MAY_LACK = {"eval_set", "policy_step", "mean_logprob", "self_certainty", "entropy_nats"}
+_MAY_LACK = {*ADDED, "mean_logprob", "self_certainty", "entropy_nats"}
 """Columns younger than the first schema, and token statistics: null where a file lacks them."""
 _TEXT = {"completion", "prompt", "gold_answer", "answer"}
 _TYPES = {
