@@ -22,21 +22,22 @@ if TYPE_CHECKING:
 
 
 class VotingPolicy(Section):
-    """How a group's answer keys become one pseudo-label; `voting:` in a sweep file.
+    """How a group's answer keys become one pseudo-label; `voting:` in a sweep file."""
 
-    Attributes:
-        tie: who wins among equally frequent keys. ``first``: the key seen first; ``random``: one
-            of them by chance; ``abstain``: none; ``split``: all of them, each with an equal part.
-        unparsable: ``exclude``: an unparsable answer does not vote; ``count``: all of them vote
-            together for "no answer", and where that wins or ties the group has no label.
-        min_share: a label needs at least this vote share.
-        denominator: a vote share is a fraction of the ``votes`` cast or of all ``samples``.
-    """
-
-    tie: Literal["first", "random", "abstain", "split"] = "first"
-    unparsable: Literal["exclude", "count"] = "exclude"
-    min_share: float = Field(0.0, ge=0, le=1)
-    denominator: Literal["votes", "samples"] = "votes"
+    tie: Literal["first", "random", "abstain", "split"] = Field(
+        "first",
+        description="who wins among equally frequent keys: the one seen first; one of them by "
+        "chance; none; all of them, each with an equal part",
+    )
+    unparsable: Literal["exclude", "count"] = Field(
+        "exclude",
+        description="exclude: an unparsable answer does not vote; count: all of them vote together "
+        "for 'no answer', and where that wins or ties the group has no label",
+    )
+    min_share: float = Field(0.0, ge=0, le=1, description="a label needs at least this vote share")
+    denominator: Literal["votes", "samples"] = Field(
+        "votes", description="what a vote share is a fraction of: the votes cast, or all samples"
+    )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Curricula, pools and parts small enough for tests, trained for real once per test session."""
 
-import functools
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from srtbench.config import load_sweep
 from srtbench.plan import Plan, RunSpec, plan_sweep
 from srtbench.rollouts import read_rollouts
 from srtbench.store import Folder, SweepStore
-from tests.conftest import FinishedSweep
-from tests.micro import srtbench
+from tests.micro import FinishedSweep
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -124,20 +122,6 @@ def write_parts(folder: Path) -> Path:
 def plan_of(path: Path) -> Plan:
     """The plan of a sweep file."""
     return plan_sweep(load_sweep(path))
-
-
-@functools.cache
-def finished_parts(base: Path) -> FinishedSweep:
-    """The sweep `both`, trained through the command line. Copy it before changing it.
-
-    Args:
-        base: folder of this test session, so that test modules share the sweep.
-    """
-    folder = base / "chains"
-    file = write_parts(folder)
-    result = srtbench("sweep", file, "--root", folder / "runs")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return FinishedSweep(file, folder / "runs", result.stdout)
 
 
 def run_of(plan: Plan, variant: str, level: int = 3) -> RunSpec:

@@ -3,16 +3,15 @@
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from srtbench.config import SweepConfig, load_sweep
-from srtbench.plan import Plan, plan_sweep
-from srtbench.store import SweepStore
-from tests.micro import CONTENT, srtbench, write_sweep
+from tests.chains import write_parts
+from tests.micro import CONTENT, FinishedSweep, trained_once, write_sweep
+from tests.sets import write as write_sets
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -36,35 +35,22 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@dataclass(frozen=True)
-class FinishedSweep:
-    """A sweep that ran to its end through the command line."""
-
-    file: Path
-    root: Path
-    output: str
-
-    @property
-    def config(self) -> SweepConfig:
-        return load_sweep(self.file)
-
-    @property
-    def plan(self) -> Plan:
-        return plan_sweep(self.config)
-
-    @property
-    def store(self) -> SweepStore:
-        return SweepStore(self.root, self.plan.name)
-
-
 @pytest.fixture(scope="session")
 def micro_sweep(tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
     """Four variants, eight steps, really trained. Tests must not change it: copy it first."""
-    folder = tmp_path_factory.mktemp("micro")
-    file = write_sweep(folder)
-    result = srtbench("sweep", file, "--root", folder / "runs")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return FinishedSweep(file, folder / "runs", result.stdout)
+    return trained_once(tmp_path_factory.getbasetemp(), "micro", write_sweep)
+
+
+@pytest.fixture(scope="session")
+def chains(tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
+    """Curricula and pools, a sweep of two parts. Copy it before changing it."""
+    return trained_once(tmp_path_factory.getbasetemp(), "chains", write_parts)
+
+
+@pytest.fixture(scope="session")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
+    """Two variants, evaluated on two sets besides their own. Copy it before changing it."""
+    return trained_once(tmp_path_factory.getbasetemp(), "sets", write_sets)
 
 
 VARIED: list[Any] = [
@@ -82,10 +68,7 @@ VARIED: list[Any] = [
 @pytest.fixture(scope="session")
 def varied_sweep(tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
     """Variants with further votes, token statistics, parts; four steps. Copy before changing it."""
-    folder = tmp_path_factory.mktemp("varied")
     train = CONTENT["train"] | {"steps": 4, "trl": {"bf16": False, "gradient_checkpointing": False}}
     train |= {"algorithm": "grpo", "beta": 0.0, "micro_batch_size": 16, "temperature": 1.0}
-    file = write_sweep(folder, name="varied", variants=VARIED, train=train)
-    result = srtbench("sweep", file, "--root", folder / "runs")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return FinishedSweep(file, folder / "runs", result.stdout)
+    write = partial(write_sweep, name="varied", variants=VARIED, train=train)
+    return trained_once(tmp_path_factory.getbasetemp(), "varied", write)

@@ -5,10 +5,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock
+
+from srtbench.config import SweepConfig, load_sweep
+from srtbench.plan import Plan, plan_sweep
+from srtbench.store import SweepStore
 
 LETTERS = "abcdefghijklmnop"
 
@@ -77,3 +84,45 @@ def srtbench(*arguments: object, **options: Any) -> subprocess.CompletedProcess[
         env=os.environ | {"COLUMNS": "200"},
         **options,
     )
+
+
+@dataclass(frozen=True)
+class FinishedSweep:
+    """A sweep that ran to its end through the command line."""
+
+    file: Path
+    root: Path
+    output: str
+
+    @property
+    def config(self) -> SweepConfig:
+        return load_sweep(self.file)
+
+    @property
+    def plan(self) -> Plan:
+        return plan_sweep(self.config)
+
+    @property
+    def store(self) -> SweepStore:
+        return SweepStore(self.root, self.plan.name)
+
+
+def trained_once(base: Path, name: str, write: Callable[[Path], Path]) -> FinishedSweep:
+    """A sweep that a whole test session shares; the first process that asks for it trains it.
+
+    Args:
+        base: base folder of the tests of this process.
+        write: writes the sweep file into a folder.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder = base / name
+    said, file = folder / "said.txt", folder / "file.txt"
+    with FileLock(base / f"{name}.lock"):
+        if not said.exists():
+            folder.mkdir()
+            file.write_text(str(write(folder)))
+            result = srtbench("sweep", file.read_text(), "--root", folder / "runs")
+            assert result.returncode == 0, result.stdout + result.stderr
+            said.write_text(result.stdout)
+    return FinishedSweep(Path(file.read_text()), folder / "runs", said.read_text())

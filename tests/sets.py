@@ -1,6 +1,5 @@
 """A small sweep with further evaluation sets, trained for real once per test session."""
 
-import functools
 import itertools
 import json
 from pathlib import Path
@@ -15,8 +14,7 @@ from srtbench.datasets import split_of
 from srtbench.plan import Plan, RunSpec, plan_sweep
 from srtbench.rollouts import read_rollouts
 from srtbench.store import Folder
-from tests.conftest import FinishedSweep
-from tests.micro import LETTERS, srtbench, write_sweep
+from tests.micro import LETTERS, write_sweep
 
 SWAP = {"answer_kind": "text", "prompt_template": "{question}="}
 FURTHER: dict[str, Any] = {"type": "file", "path": "further.jsonl", **SWAP}
@@ -50,19 +48,6 @@ def plan_of(folder: Path, **changes: Any) -> Plan:
 def run_of(plan: Plan, variant: str = "srt") -> RunSpec:
     """The first run of a variant."""
     return next(run for run in plan.runs if run.variant_label == variant)
-
-
-@functools.cache
-def finished_sets(base: Path) -> FinishedSweep:
-    """Two variants, really trained and evaluated on two sets. Copy before changing it.
-
-    Args:
-        base: folder of this test session, so that test modules share the sweep.
-    """
-    file = write(base / "sets")
-    result = srtbench("sweep", file, "--root", base / "sets" / "runs")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return FinishedSweep(file, base / "sets" / "runs", result.stdout)
 
 
 def rows_of(folder: Folder, label: str) -> pl.DataFrame:

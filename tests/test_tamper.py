@@ -23,8 +23,7 @@ import pytest
 from srtbench.replay.audit import AuditReport, audit_sweep
 from srtbench.store import read_json, write_json
 from srtbench.store.files import SEAL, write_sealed
-from tests.conftest import FinishedSweep
-from tests.micro import CONTENT, srtbench, write_sweep
+from tests.micro import CONTENT, FinishedSweep, srtbench, write_sweep
 
 DOCS = Path(__file__).parents[1] / "docs" / "audit.md"
 LIMITS = "## What an audit cannot prove"

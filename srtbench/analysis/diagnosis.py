@@ -53,7 +53,7 @@ def diagnose_runs(
     )
     trained_on = trained_prompts(connection)
     for part in signals.partition_by("sweep", "run_id", maintain_order=True):
-        part = part.sort("step")
+        part = part.filter(pl.col("gold_reward").is_not_null()).sort("step")
         if part.height < 2 or part["train_reward"].null_count() == part.height:
             continue
         values = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from srtbench.cli import evidence, results, run
+from srtbench.cli import check, evidence, results, run, start
 from srtbench.cli.common import FAILED, REFUSED, InputError, system_error
 from srtbench.cli.say import complain, one_line
 
@@ -61,6 +61,7 @@ Examples:
   srtbench sweep sweeps/smoke.yaml            train the grid; safe to interrupt and repeat
   srtbench status sweeps/smoke.yaml           the state of every planned run, and why it failed
   srtbench report runs/smoke                  figures, tables and one HTML page
+  srtbench check runs/smoke                   exit code 1 if a run collapsed
 """,
 )
 @click.version_option(package_name="srtbench")
@@ -72,5 +73,6 @@ for _command in (
     *(run.plan, run.sweep, run.status),
     *(results.report, results.export),
     *(evidence.audit, evidence.revote),
+    *(check.check, start.schema),
 ):
     main.add_command(_command)

@@ -56,9 +56,9 @@ def check_template(template: str, fields: tuple[str, ...]) -> str:
 class SplitShares(Section):
     """Share of the distinct questions that each split gets; a question's hash decides."""
 
-    train: float = Field(0.6, gt=0, lt=1)
-    eval: float = Field(0.2, gt=0, lt=1)
-    warm_start: float = Field(0.2, ge=0, lt=1)
+    train: float = Field(0.6, gt=0, lt=1, description="to train on")
+    eval: float = Field(0.2, gt=0, lt=1, description="held out, to evaluate on")
+    warm_start: float = Field(0.2, ge=0, lt=1, description="for the warm start of a tiny model")
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> "SplitShares":
@@ -75,7 +75,7 @@ class PromptSource(Section):
     prompt_template: str = Field(
         SRT_SUFFIX, description="str.format over question, level, metadata[key]"
     )
-    system_prompt: str | None = None
+    system_prompt: str | None = Field(None, description="of models with a chat template")
     answer_style: AnswerStyle = Field("boxed", description="where a completion holds its answer")
     answer_kind: AnswerKind = Field("math", description="how answers are compared")
     gold_style: AnswerStyle | None = Field(
@@ -97,8 +97,8 @@ class TableColumns(Section):
     question_column: str = Field(
         "question", description="text, or chat messages: one system at most, and one user message"
     )
-    answer_column: str = "answer"
-    level_column: str | None = None
+    answer_column: str = Field("answer", description="the gold answers")
+    level_column: str | None = Field(None, description="whole numbers, or `Level 5`")
     on_bad_gold: Literal["error", "drop"] | None = Field(
         None,
         description="if a gold answer has no key, or a prompt has two: error, as null, or drop, "
@@ -119,7 +119,9 @@ class DatasetBase(PromptSource):
         "\\boxed{{{answer}}}",
         description="supervised completion for a warm start; may use {answer}",
     )
-    split: SplitShares = Field(default_factory=SplitShares)
+    split: SplitShares = Field(
+        default_factory=SplitShares, description="share of the questions that each split gets"
+    )
     train_prompts: int | None = Field(
         None,
         ge=1,
@@ -167,18 +169,21 @@ class ReasoningGymDataset(DatasetBase):
         return self.name or (self.task if self.level is None else f"{self.task}-{self.level}")
 
 
+_OVERLAP = "if an eval split of its own has questions that are in the train split, too"
+
+
 class HubDataset(TableColumns, DatasetBase):
     """Any repository the `datasets` library can load, with question and answer columns."""
 
     type: Literal["hub"] = "hub"
-    id: str = Field(min_length=1)
-    subset: str | None = None
-    revision: str | None = None
-    train_split: str = "train"
+    id: str = Field(min_length=1, description="repository id, e.g. openai/gsm8k")
+    subset: str | None = Field(None, description="configuration of the repository, e.g. main")
+    revision: str | None = Field(None, description="branch, tag or commit")
+    train_split: str = Field("train", description="split to train on")
     eval_split: str | None = Field(
         None, description="null: `train_split` is divided by the hash of each question"
     )
-    on_overlap: Literal["error", "drop_from_train"] = "error"
+    on_overlap: Literal["error", "drop_from_train"] = Field("error", description=_OVERLAP)
 
     @property
     def label(self) -> str:
@@ -194,7 +199,7 @@ class FileDataset(TableColumns, DatasetBase):
     eval_path: Annotated[str | None, FilePath()] = Field(
         None, description="null: `path` is divided by the hash of each question"
     )
-    on_overlap: Literal["error", "drop_from_train"] = "error"
+    on_overlap: Literal["error", "drop_from_train"] = Field("error", description=_OVERLAP)
 
     @property
     def label(self) -> str:
@@ -216,7 +221,7 @@ def expand_short_form(entry: Any) -> Any:
     return {"type": "reasoning_gym", "task": entry}
 
 
+_Dataset = Annotated[ReasoningGymDataset | HubDataset | FileDataset, Field(discriminator="type")]
 DatasetConfig = Annotated[
-    Annotated[ReasoningGymDataset | HubDataset | FileDataset, Field(discriminator="type")],
-    BeforeValidator(expand_short_form),
+    _Dataset, BeforeValidator(expand_short_form, json_schema_input_type=str | _Dataset)
 ]

@@ -15,7 +15,7 @@ from srtbench.config.datasets import (
     TableColumns,
     expand_short_form,
 )
-from srtbench.sections import FilePath, slug
+from srtbench.sections import FilePath, Name, slug
 
 OWN = "own"
 """Label of the first set of every run: the held-out prompts of its own dataset."""
@@ -30,6 +30,7 @@ QUESTION_TARGET = "{question}"
 class EvalSetBase(PromptSource):
     """What every evaluation set may say."""
 
+    name: Name | None = Field(None, description="label in tables, and of the folder in a run")
     prompts: int | None = Field(
         None, ge=1, description="the first so many in the order of their hash; null: all"
     )
@@ -75,7 +76,7 @@ class GymEvalSet(EvalSetBase):
     task: str = Field(min_length=1, description="task name, e.g. spell_backward")
     prompts: int = Field(ge=1, description="the first so many of the eval split")
     level: int | None = Field(None, description="difficulty; `level_rule` turns it into a config")
-    level_rule: dict[int | str, Any] | None = None
+    level_rule: dict[int | str, Any] | None = Field(None, description="as of a dataset")
     config: dict[str, Any] = Field(default_factory=dict, description="further task options")
     seed: int = Field(0, ge=0, description="seed of the generator")
 
@@ -93,9 +94,9 @@ class HubEvalSet(TableColumns, EvalSetBase):
     """One split of a repository that the `datasets` library can load."""
 
     type: Literal["hub"] = "hub"
-    id: str = Field(min_length=1)
-    subset: str | None = None
-    revision: str | None = None
+    id: str = Field(min_length=1, description="repository id, e.g. openai/gsm8k")
+    subset: str | None = Field(None, description="configuration of the repository, e.g. main")
+    revision: str | None = Field(None, description="branch, tag or commit")
     split: str = Field("test", min_length=1, description="all of it is evaluated")
 
     @property
@@ -124,7 +125,7 @@ class FileEvalSet(TableColumns, EvalSetBase):
         return FileDataset(**self._shared())
 
 
+_Set = Annotated[GymEvalSet | HubEvalSet | FileEvalSet, Field(discriminator="type")]
 EvalSetEntry = Annotated[
-    Annotated[GymEvalSet | HubEvalSet | FileEvalSet, Field(discriminator="type")],
-    BeforeValidator(expand_short_form),
+    _Set, BeforeValidator(expand_short_form, json_schema_input_type=str | _Set)
 ]

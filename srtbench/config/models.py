@@ -28,14 +28,14 @@ class WarmStart(Section):
     """Supervised training that gives a random tiny model its start accuracy."""
 
     max_steps: int = Field(600, ge=1, description="optimiser steps at most")
-    batch_size: int = Field(256, ge=1)
-    learning_rate: float = Field(3e-3, gt=0)
+    batch_size: int = Field(256, ge=1, description="targets per step")
+    learning_rate: float = Field(3e-3, gt=0, description="of AdamW")
     target_accuracy: float = Field(
         0.6, gt=0, le=1, description="stop once avg@k on held-out warm-start prompts reaches this"
     )
     check_every: int = Field(10, ge=1, description="steps between two accuracy checks")
-    check_prompts: int = Field(128, ge=8)
-    check_samples: int = Field(4, ge=1)
+    check_prompts: int = Field(128, ge=8, description="held-out prompts of a check")
+    check_samples: int = Field(4, ge=1, description="completions per prompt of a check")
     seed: int | Literal["run"] = Field(
         0, description="'run': each seed of the sweep has a start model of its own"
     )
@@ -52,17 +52,19 @@ class TinyModel(ModelBase):
     """A randomly initialised character-level decoder, warm-started by supervised training."""
 
     type: Literal["tiny"] = "tiny"
-    architecture: Literal["qwen3", "llama"] = "qwen3"
-    hidden_size: int = Field(64, ge=8)
-    intermediate_size: int = Field(256, ge=8)
-    num_layers: int = Field(3, ge=1)
-    num_heads: int = Field(4, ge=1)
+    architecture: Literal["qwen3", "llama"] = Field("qwen3", description="of transformers")
+    hidden_size: int = Field(64, ge=8, description="width")
+    intermediate_size: int = Field(256, ge=8, description="width of the feed-forward layers")
+    num_layers: int = Field(3, ge=1, description="decoder layers")
+    num_heads: int = Field(4, ge=1, description="attention heads of a layer")
     max_length: int = Field(256, ge=8, description="positions, in tokens")
     alphabet: str = Field(DEFAULT_ALPHABET, min_length=2, description="characters with a token")
     words: tuple[str, ...] = Field(
         ("\\boxed{", "}"), description="strings of more than one character, or braces, with a token"
     )
-    warm_start: WarmStart = Field(default_factory=WarmStart)
+    warm_start: WarmStart = Field(
+        default_factory=WarmStart, description="how it gets its start accuracy"
+    )
 
     @property
     def label(self) -> str:
@@ -72,6 +74,8 @@ class TinyModel(ModelBase):
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 _DTYPE = "type of the trained weights; mixed precision is trl.bf16, on by default where it works"
+_ATTENTION = "attention of transformers, e.g. sdpa; null: its choice"
+_FORMAT = "auto: the chat template if the tokenizer has one"
 
 
 class HubModel(ModelBase):
@@ -81,10 +85,8 @@ class HubModel(ModelBase):
     id: str = Field(min_length=1, description="repository id, e.g. Qwen/Qwen2.5-Math-7B")
     revision: str | None = Field(None, description="branch, tag or commit")
     dtype: Dtype = Field("float32", description=_DTYPE)
-    attn_implementation: str | None = None
-    prompt_format: Literal["auto", "chat", "plain"] = Field(
-        "auto", description="auto: the chat template if the tokenizer has one"
-    )
+    attn_implementation: str | None = Field(None, description=_ATTENTION)
+    prompt_format: Literal["auto", "chat", "plain"] = Field("auto", description=_FORMAT)
 
     @property
     def label(self) -> str:
@@ -101,8 +103,8 @@ class LocalModel(ModelBase):
     )
     gguf_file: str | None = Field(None, description="GGUF file name inside `path`")
     dtype: Dtype = Field("float32", description=_DTYPE)
-    attn_implementation: str | None = None
-    prompt_format: Literal["auto", "chat", "plain"] = "auto"
+    attn_implementation: str | None = Field(None, description=_ATTENTION)
+    prompt_format: Literal["auto", "chat", "plain"] = Field("auto", description=_FORMAT)
 
     @property
     def label(self) -> str:
@@ -121,7 +123,5 @@ def _expand(entry: Any) -> Any:
     return {"type": entry}
 
 
-ModelConfig = Annotated[
-    Annotated[TinyModel | HubModel | LocalModel, Field(discriminator="type")],
-    BeforeValidator(_expand),
-]
+_Model = Annotated[TinyModel | HubModel | LocalModel, Field(discriminator="type")]
+ModelConfig = Annotated[_Model, BeforeValidator(_expand, json_schema_input_type=str | _Model)]

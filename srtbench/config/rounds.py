@@ -37,14 +37,26 @@ class RoundsConfig(Section):
 class FitOverride(Section):
     """`train.fit` as written in a sweep file."""
 
-    learning_rate: float | None = Field(None, gt=0)
-    epochs: int | None = Field(None, ge=1)
-    batch_size: int | None = Field(None, ge=1)
-    micro_batch_size: int | None = Field(None, ge=1)
-    beta: float | None = Field(None, ge=0, description="dpo: strength of the reference")
-    nll_weight: float | None = Field(None, ge=0)
-    reference: Literal["round_start", "start"] | None = None
-    trl: dict[str, Any] = Field(default_factory=dict)
+    learning_rate: float | None = Field(None, gt=0, description="of the optimiser, new each round")
+    epochs: int | None = Field(None, ge=1, description="passes over what was selected")
+    batch_size: int | None = Field(
+        None, ge=1, description="completions, or pairs, of an optimiser step"
+    )
+    micro_batch_size: int | None = Field(
+        None, ge=1, description="of a forward pass; null: all of the batch"
+    )
+    beta: float | None = Field(
+        None, ge=0, description="dpo: strength of the reference; null: 0.1, or the variant's"
+    )
+    nll_weight: float | None = Field(
+        None, ge=0, description="dpo: weight of the NLL of the chosen one"
+    )
+    reference: Literal["round_start", "start"] | None = Field(
+        None, description="dpo: the policy that sampled the round, or the start model"
+    )
+    trl: dict[str, Any] = Field(
+        default_factory=dict, description="any further option of TRL's SFTConfig or DPOConfig"
+    )
 
 
 FIT_PRESETS: dict[str, dict[str, Any]] = {

@@ -15,43 +15,72 @@ from srtbench.config.train import EvalOverride, ExecutionConfig, TrainOverride
 from srtbench.config.translate import telling, to_problem
 from srtbench.config.variants import VariantEntry
 from srtbench.config.yaml_source import KeyPath, YamlSource, read_yaml
-from srtbench.sections import Name, Section
+from srtbench.sections import Name, NotInId, Section
 
 
 def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str | int) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+def _want_list(seeds: Any) -> Any:
+    """One number can mean a seed or how many seeds: it is asked about."""
+    if isinstance(seeds, bool) or not isinstance(seeds, int):
+        return seeds
+    if not 0 < seeds < 2**32:
+        raise ValueError("a list of seeds is wanted, e.g. [0, 1, 2]")
+    many = [str(seed) for seed in range(min(seeds, 4))]
+    if seeds > len(many):
+        many[2:] = ["...", str(seeds - 1)]
+    raise ValueError(f"{seeds}: did you mean [{seeds}] or [{', '.join(many)}]?")
+
+
+Names = Annotated[
+    tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...])
+]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
-Seeds = Annotated[tuple[int, ...], BeforeValidator(_as_tuple)]
+Seeds = Annotated[
+    tuple[int, ...], BeforeValidator(_as_tuple, json_schema_input_type=int | tuple[int, ...])
+]
 
 
 class Exclusion(Section):
     """Cells to leave out: every named axis must match; an axis left out matches all."""
 
-    model: Names | None = None
-    dataset: Names | None = None
-    variant: Names | None = None
-    seed: Seeds | None = None
+    model: Names | None = Field(None, description="labels of models")
+    dataset: Names | None = Field(None, description="labels of datasets")
+    variant: Names | None = Field(None, description="labels of variants")
+    seed: Seeds | None = Field(None, description="seeds")
 
 
 class SweepConfig(Section):
     """A whole sweep file."""
 
-    name: Name
-    description: str = ""
-    models: tuple[ModelConfig, ...] = Field(min_length=1)
-    datasets: tuple[DatasetConfig, ...] = Field(min_length=1)
-    variants: tuple[VariantEntry, ...] = Field(min_length=1)
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), BeforeValidator(_as_tuple)] = (0,)
-    train: TrainOverride = Field(default_factory=TrainOverride)
-    eval: EvalOverride = Field(default_factory=EvalOverride)
+    name: Annotated[Name, NotInId()] = Field(description="of the folder of its results")
+    description: Annotated[str, NotInId()] = Field("", description="a sentence for its readers")
+    models: tuple[ModelConfig, ...] = Field(min_length=1, description="policies to train")
+    datasets: tuple[DatasetConfig, ...] = Field(min_length=1, description="prompts to train on")
+    variants: tuple[VariantEntry, ...] = Field(min_length=1, description="rewards to train with")
+    seeds: Annotated[
+        tuple[Seed, ...],
+        Field(min_length=1, description="a run each"),
+        BeforeValidator(_want_list, json_schema_input_type=tuple[Seed, ...]),
+    ] = (0,)
+    train: TrainOverride = Field(
+        default_factory=TrainOverride, description="how every run trains; entries may override it"
+    )
+    eval: EvalOverride = Field(
+        default_factory=EvalOverride,
+        description="how every run is evaluated; entries may override it",
+    )
     eval_sets: tuple[EvalSetEntry, ...] = Field(
         (), description="further prompts on which every run is evaluated"
     )
-    execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
-    exclude: tuple[Exclusion, ...] = ()
+    execution: Annotated[ExecutionConfig, NotInId()] = Field(
+        default_factory=ExecutionConfig, description="where and how runs are executed"
+    )
+    exclude: Annotated[tuple[Exclusion, ...], NotInId()] = Field(
+        (), description="cells of the grid to leave out"
+    )
 
     _folder: Path = PrivateAttr(default_factory=Path)
     _source: Path | None = PrivateAttr(None)
@@ -70,10 +99,15 @@ class SweepConfig(Section):
 class SweepOfParts(Section):
     """A sweep file that is made of others: their grids, in one folder, under one command."""
 
-    name: Name
-    description: str = ""
-    parts: tuple[str, ...] = Field(min_length=1, description="sweep files, relative to this one")
-    execution: ExecutionConfig = Field(default_factory=ExecutionConfig)
+    name: Annotated[Name, NotInId()] = Field(description="of the folder of its results")
+    description: Annotated[str, NotInId()] = Field("", description="a sentence for its readers")
+    parts: Annotated[tuple[str, ...], NotInId()] = Field(
+        min_length=1, description="sweep files, relative to this one"
+    )
+    execution: Annotated[ExecutionConfig, NotInId()] = Field(
+        default_factory=ExecutionConfig,
+        description="where and how runs are executed; that of the parts is not looked at",
+    )
 
     _grids: tuple[SweepConfig, ...] = PrivateAttr(())
     _source: Path | None = PrivateAttr(None)

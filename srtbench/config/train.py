@@ -42,13 +42,13 @@ class TrainConfig(Section):
     Of a run that trains by rounds, a step is a round: it samples ``prompts_per_step`` groups.
     """
 
-    algorithm: Algorithm | Literal["sft", "dpo"]
+    algorithm: Algorithm | Literal["sft", "dpo"] = Field(description="trainer of TRL")
     steps: int = Field(ge=1, le=MAX_STEPS, description="optimiser steps, or rounds")
     prompts_per_step: int = Field(ge=1, description="groups per step")
     num_generations: int = Field(ge=1, description="completions per group")
     max_completion_length: int = Field(ge=1, description="tokens")
-    temperature: float = Field(gt=0)
-    learning_rate: float = Field(gt=0)
+    temperature: float = Field(gt=0, description="of the sampling")
+    learning_rate: float = Field(gt=0, description="of the optimiser")
     beta: float = Field(ge=0, description="weight of the KL to the start model")
     micro_batch_size: int | None = Field(
         None, ge=1, description="completions per forward pass and process; null: all of the step"
@@ -95,13 +95,17 @@ class TrainOverride(Section):
     pool: PoolConfig | None = None
     trl: dict[str, Any] = Field(default_factory=dict)
     rounds: int | None = Field(None, ge=1, le=MAX_STEPS, description="rounds of a rounds variant")
-    prompts_per_round: int | None = Field(None, ge=1)
+    prompts_per_round: int | None = Field(None, ge=1, description="prompts that a round samples")
     samples_per_prompt: int | None = Field(
         None, ge=1, description="completions that vote, of each prompt; null: num_generations"
     )
-    fresh_prompts: bool | None = None
-    init_from: Literal["start", "previous"] | None = None
-    fit: FitOverride | None = None
+    fresh_prompts: bool | None = Field(
+        None, description="false: every round asks the same prompts; null: true"
+    )
+    init_from: Literal["start", "previous"] | None = Field(
+        None, description="weights that each round's fit starts from; null: as the variant does"
+    )
+    fit: FitOverride | None = Field(None, description="how a round fits on what was selected")
 
 
 class EvalConfig(Section):
@@ -133,9 +137,13 @@ class ExecutionConfig(Section):
     threads: int = Field(1, ge=1, description="CPU threads of each process")
     checkpoint_every: int = Field(20, ge=1, description="steps between two checkpoints")
     flush_every: int = Field(5, ge=1, description="steps between two writes of rollouts")
-    backend: Literal["local", "ray"] = "local"
+    backend: Literal["local", "ray"] = Field(
+        "local", description="processes of this machine, or a Ray cluster"
+    )
     gpus_per_run: float = Field(0, ge=0, description="GPUs that Ray reserves for one run")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="of the log of each run"
+    )
 
 
 TRAIN_PRESETS: dict[PresetName, dict[str, Any]] = {

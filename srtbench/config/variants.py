@@ -35,7 +35,7 @@ class VariantEntryBase(Section):
 
 
 class _CombinationEntry(VariantEntryBase):
-    parts: tuple["VariantConfig", ...] = Field(min_length=1)
+    parts: tuple["VariantConfig", ...] = Field(min_length=1, description="the rewards combined")
 
     @field_validator("parts")
     @classmethod
@@ -122,9 +122,10 @@ if TYPE_CHECKING:
     VariantEntry: TypeAlias = VariantEntryBase
 else:
     _REWARDS = (*BUILT_IN.values(), AllOfEntry, WeightedEntry, PythonEntry, PluginEntry)
+    _SHORT = Literal[tuple(BUILT_IN)]
+    _Reward = Annotated[Union[_REWARDS], Field(discriminator="type")]  # noqa: UP007
     VariantConfig = Annotated[
-        Annotated[Union[_REWARDS], Field(discriminator="type")],  # noqa: UP007
-        BeforeValidator(_expand),
+        _Reward, BeforeValidator(_expand, json_schema_input_type=_SHORT | _Reward)
     ]
     """A reward: the variant of one run."""
 
@@ -135,7 +136,7 @@ class CurriculumStage(Section):
     """One run of a curriculum."""
 
     level: int = Field(description="replaces the level of the dataset")
-    variant: VariantConfig
+    variant: VariantConfig = Field(description="its reward")
     start_from: StartRule | None = Field(
         None,
         description="policy of the stage before to start from: its last, or the best of its "
@@ -149,7 +150,7 @@ class CurriculumConfig(VariantEntryBase):
     """Runs in a row, each from a policy of the one before, usually at rising levels."""
 
     type: Literal["curriculum"] = "curriculum"
-    stages: tuple[CurriculumStage, ...] = Field(min_length=2)
+    stages: tuple[CurriculumStage, ...] = Field(min_length=2, description="in their order")
 
     @model_validator(mode="after")
     def _plain_stages(self) -> "CurriculumConfig":
@@ -167,9 +168,9 @@ class CurriculumConfig(VariantEntryBase):
 
 
 if not TYPE_CHECKING:
+    _Entry = Annotated[Union[(*_REWARDS, CurriculumConfig)], Field(discriminator="type")]
     VariantEntry = Annotated[
-        Annotated[Union[(*_REWARDS, CurriculumConfig)], Field(discriminator="type")],
-        BeforeValidator(_expand),
+        _Entry, BeforeValidator(_expand, json_schema_input_type=_SHORT | _Entry)
     ]
     """An entry of `variants:`: a reward, or a curriculum."""
 

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from srtbench.datasets.problems import DatasetError
 
 _BATCH = 1024
-_NARROW = {"float": "float32", "float32": "float32", "halffloat": "float16", "float16": "float16"}
+_NARROW = {"float": "float32", "halffloat": "float16"}
 
 
 @dataclass(frozen=True)
@@ -110,17 +110,42 @@ def _csv_values(header: list[str], fields: list[str]) -> dict[str, Any] | str:
     return {name: field or None for name, field in zip(header, fields, strict=True)}
 
 
-def shortest_floats(values: dict[str, Any], narrow: Mapping[str, str]) -> dict[str, Any]:
+def shortest_floats(values: dict[str, Any], schema: Any) -> dict[str, Any]:
     """A row with its narrow floats as they were written: float32 0.8 is not 0.800000011920929.
 
-    ``narrow`` names the columns of fewer than 64 bits and their types.
+    ``schema`` is the Arrow schema of the columns that `narrow_columns` names.
     """
+    for field in schema:
+        if field.name in values:
+            values[field.name] = _shortest(values[field.name], field.type)
+    return values
+
+
+def narrow_columns(schema: Any) -> Any:
+    """The columns of an Arrow schema that hold floats of fewer than 64 bits, at any depth."""
+    import pyarrow
+
+    return pyarrow.schema([field for field in schema if _is_narrow(field.type)])
+
+
+def _is_narrow(kind: Any) -> bool:
+    if kind.num_fields:
+        return any(_is_narrow(kind.field(place).type) for place in range(kind.num_fields))
+    return str(kind) in _NARROW
+
+
+def _shortest(value: Any, kind: Any) -> Any:
     import numpy as np
 
-    for name, kind in narrow.items():
-        if isinstance(values.get(name), float):
-            values[name] = float(str(np.dtype(_NARROW[kind]).type(values[name])))
-    return values
+    match value:
+        case float() if (name := _NARROW.get(str(kind))) is not None:
+            return float(str(np.dtype(name).type(value)))
+        case dict():
+            return {name: _shortest(one, kind.field(name).type) for name, one in value.items()}
+        case list():
+            return [_shortest(one, kind.field(0).type) for one in value]
+        case _:
+            return value
 
 
 def parquet_rows(path: Path) -> Iterator[Row]:
@@ -145,7 +170,7 @@ def parquet_rows(path: Path) -> Iterator[Row]:
 
 
 def _batch_values(batch: Any) -> Iterator[dict[str, Any] | str]:
-    narrow = {f.name: str(f.type) for f in batch.schema if str(f.type) in _NARROW}
+    narrow = narrow_columns(batch.schema)
     try:
         rows = batch.to_pylist()
     except UnicodeDecodeError:  # again, one by one, to name the row

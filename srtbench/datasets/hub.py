@@ -5,7 +5,7 @@ from typing import Any
 
 from srtbench.config.datasets import HubDataset
 from srtbench.datasets.columns import Columns, check_columns, columns_of
-from srtbench.datasets.formats import Row, shortest_floats
+from srtbench.datasets.formats import Row, narrow_columns, shortest_floats
 from srtbench.datasets.problems import DatasetError, Item
 from srtbench.datasets.rows import items_of
 
@@ -35,8 +35,6 @@ def read_hub(dataset: HubDataset, split: str) -> list[Item]:
 
 
 def _rows(table: Any) -> Iterator[Row]:
-    features = getattr(table, "features", None) or {}
-    kinds = {name: str(getattr(feature, "dtype", "")) for name, feature in features.items()}
-    narrow = {name: kind for name, kind in kinds.items() if kind in {"float32", "float16"}}
+    narrow = narrow_columns(table.features.arrow_schema)
     for number, values in enumerate(table, start=1):
         yield Row(f"row {number}", shortest_floats(dict(values), narrow))

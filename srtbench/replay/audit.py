@@ -114,8 +114,9 @@ def audit_sweep(path: str | Path, *, run_code: bool = False) -> AuditReport:
             row = rows[run.folder.path.name]
             _audit_run(run, row, report, interrupts, run_code=run_code)
     _audit_plan(found, report)
+    planned = {row["stage_id"]: row for row in plan["stages"]}
     for stage_id in stage_ids(runs):
-        _audit_stage(runs[0].store, stage_id, report)
+        _audit_stage(runs[0].store, stage_id, planned.get(stage_id, {}), report)
     return report
 
 
@@ -137,9 +138,11 @@ def _audit_plan(found: LoggedSweep, report: AuditReport) -> None:
     report.breaches += [Breach(name, "structure", *breach) for breach in breaches]
 
 
-def _audit_stage(store: SweepStore, stage_id: str, report: AuditReport) -> None:
+def _audit_stage(
+    store: SweepStore, stage_id: str, row: dict[str, Any], report: AuditReport
+) -> None:
     try:
-        for found in check_stage(store, stage_id, report.notes):
+        for found in check_stage(store, stage_id, row, report.notes):
             report.breaches.append(Breach(stage_id, *found))
     except (StoreError, FileNotFoundError) as error:
         report.breaches.append(Breach(stage_id, "structure", "stage", str(error)))

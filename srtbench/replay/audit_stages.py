@@ -33,8 +33,11 @@ def stage_ids(runs: list[LoggedRun]) -> list[str]:
     return list(dict.fromkeys(stage for run in runs for stage in run.spec.stages))
 
 
-def check_stage(store: SweepStore, stage_id: str, notes: list[str]) -> Found:
-    """Everything that a stage's folder claims. One that is not there is a note."""
+def check_stage(store: SweepStore, stage_id: str, row: dict[str, Any], notes: list[str]) -> Found:
+    """Everything that a stage's folder claims, and its row of the plan.
+
+    One that is not there is a note.
+    """
     folder = store.stage(stage_id)
     if not folder.config_path.is_file():
         if folder.path.is_dir() and folder.read_status().state == "done":
@@ -44,6 +47,8 @@ def check_stage(store: SweepStore, stage_id: str, notes: list[str]) -> Found:
         return
     spec = read_stage_spec(folder)
     yield from _check_identity(folder, spec, notes)
+    if not _is_version_1(folder):  # stages had other kinds
+        yield from _check_plan_row(spec, row)
     yield from check_seal(folder)
     yield from check_folder(folder)
     status = folder.read_status()
@@ -81,6 +86,12 @@ def _check_identity(folder: Folder, spec: StageSpec, notes: list[str]) -> Found:
         return
     named = f", or one of {', '.join(files)}" if files else ""
     yield "structure", "config.json", f"does not give the stage's id: it{named} has changed since"
+
+
+def _check_plan_row(spec: StageSpec, row: dict[str, Any]) -> Found:
+    for key, value in {"kind": spec.kind, "requires": list(spec.requires)}.items():
+        if row.get(key, value) != value:
+            yield "structure", "plan.json", f"{key}: is {row[key]!r}, config.json gives {value!r}"
 
 
 def _is_version_1(folder: Folder) -> bool:

@@ -111,6 +111,10 @@ class VariantContext:
     teacher_labels: Mapping[str, TeacherLabel] = field(default_factory=dict)
 
 
+VOTING = "how answers become one pseudo-label"
+"""What every `voting:` is."""
+
+
 class VariantOptions(Section):
     """Options of a variant in a sweep file. A built-in one adds ``type``, its name there."""
 
@@ -123,8 +127,8 @@ class TeacherOptions(VariantOptions):
     """Options of a variant whose labels are votes of the frozen start model, computed once."""
 
     votes: int | None = Field(None, ge=1, description="votes per prompt; null: num_generations")
-    temperature: float = Field(1.0, gt=0)
-    voting: VotingPolicy = Field(default_factory=VotingPolicy)
+    temperature: float = Field(1.0, gt=0, description="at which the teacher samples its votes")
+    voting: VotingPolicy = Field(default_factory=VotingPolicy, description=VOTING)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class NoRepetition(Variant):
 
         type: Literal["no_repetition"] = "no_repetition"
         n: int = Field(3, ge=1, description="length of an n-gram")
-        unit: Literal["word", "character"] = "word"
+        unit: Literal["word", "character"] = Field("word", description="what an n-gram is made of")
 
     config: Config
 

@@ -59,7 +59,7 @@ class ScPO(RoundsVariant):
         hot_samples: int | None = Field(
             None, ge=0, description="completions that may only lose; null: as many as vote"
         )
-        hot_temperature: float = Field(1.2, gt=0)
+        hot_temperature: float = Field(1.2, gt=0, description="of those")
         gold_share: float = Field(
             0.0, ge=0, le=1, description="share of prompts whose pairs are made by gold answers"
         )

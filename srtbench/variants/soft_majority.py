@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from srtbench.lazy import np
-from srtbench.variants.base import Group, Judgement, Variant, VariantOptions
+from srtbench.variants.base import VOTING, Group, Judgement, Variant, VariantOptions
 from srtbench.votes import VotingPolicy, vote
 
 
@@ -26,7 +26,7 @@ class SoftMajority(Variant):
         """The vote share of the answer."""
 
         type: Literal["soft_majority"] = "soft_majority"
-        voting: VotingPolicy = Field(default_factory=VotingPolicy)
+        voting: VotingPolicy = Field(default_factory=VotingPolicy, description=VOTING)
 
     config: Config
     votes_on_answers = True

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from srtbench.lazy import np
-from srtbench.variants.base import Group, Judgement, Variant, VariantOptions, weights
+from srtbench.variants.base import VOTING, Group, Judgement, Variant, VariantOptions, weights
 from srtbench.variants.published import Recipe
 from srtbench.votes import VotingPolicy, vote
 
@@ -27,7 +27,7 @@ class SRT(Variant):
         """Agreement with the group's own majority."""
 
         type: Literal["srt"] = "srt"
-        voting: VotingPolicy = Field(default_factory=VotingPolicy)
+        voting: VotingPolicy = Field(default_factory=VotingPolicy, description=VOTING)
 
     config: Config
     votes_on_answers = True

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from srtbench.lazy import np
-from srtbench.variants.base import Group, Judgement, Variant, VariantOptions, weights
+from srtbench.variants.base import VOTING, Group, Judgement, Variant, VariantOptions, weights
 from srtbench.variants.published import Recipe
 from srtbench.votes import VotingPolicy, vote
 
@@ -34,7 +34,7 @@ class TTRL(Variant):
         trains_on_eval_prompts: bool = Field(
             True, description="train on the very prompts that are evaluated, as the method does"
         )
-        voting: VotingPolicy = Field(default_factory=VotingPolicy)
+        voting: VotingPolicy = Field(default_factory=VotingPolicy, description=VOTING)
 
     config: Config
     votes_on_answers = True

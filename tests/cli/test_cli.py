@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 import srtbench as package
-from tests.conftest import FinishedSweep
-from tests.micro import srtbench, write_sweep
+from tests.micro import FinishedSweep, srtbench, write_sweep
 
-COMMANDS = ["plan", "sweep", "status", "report", "export", "revote", "audit"]
+COMMANDS = ["plan", "sweep", "status", "report", "export", "revote", "audit", "check", "schema"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

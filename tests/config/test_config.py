@@ -37,7 +37,7 @@ name: short
 models: [tiny, Qwen/Qwen3-4B-Base, ./model]
 datasets: [spell_backward, openai/gsm8k]
 variants: [srt, {type: random, p: 0.25, name: quarter}]
-seeds: 3
+seeds: [3]
 """,
     )
     assert [model.type for model in config.models] == ["tiny", "hub", "local"]

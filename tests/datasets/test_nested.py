@@ -201,3 +201,22 @@ def test_every_name_that_a_message_offers_can_be_read(row: dict[str, Any]) -> No
 @given(VALUES, st.text("ab.01-", max_size=6))
 def test_any_name_of_any_row_is_a_value_or_missing(row: Any, name: str) -> None:
     value_at(row, name)
+
+
+def test_narrow_floats_within_columns_are_the_numbers_that_were_written(tmp_path: Path) -> None:
+    truths = [f"0.{number}" for number in range(11, 60) if number % 10]
+    numbers = pa.array([float(text) for text in truths], pa.float32())
+    lists = pa.array([[float(text)] for text in truths], pa.list_(pa.float16()))
+    columns = {
+        "question": pa.array([f"What is {text}?" for text in truths]),
+        "reward": pa.StructArray.from_arrays([numbers, lists], ["truth", "all"]),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    for column in ("reward.truth", "reward.all.0"):
+        dataset = FileDataset(
+            path=str(tmp_path / "a.parquet"),
+            answer_column=column,
+            prompt_template="{question}",
+        )
+        for problem in load_problems(dataset, "train"):
+            assert problem.gold == problem.prompt.removeprefix("What is ")[:-1]

@@ -19,19 +19,12 @@ from tests.chains import (
     DATASET,
     MODEL,
     POOLS,
-    finished_parts,
     plan_of,
     write_grid,
     write_parts,
 )
 from tests.chains import write as write_file
-from tests.conftest import FinishedSweep
-from tests.micro import srtbench
-
-
-@pytest.fixture(scope="session")
-def chains(tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
-    return finished_parts(tmp_path_factory.getbasetemp())
+from tests.micro import FinishedSweep, srtbench
 
 
 def parts_of(folder: Path, *parts: str, **content: Any) -> Path:

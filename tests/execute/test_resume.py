@@ -19,8 +19,7 @@ from srtbench.plan import plan_sweep
 from srtbench.rollouts import read_rollouts
 from srtbench.store import SweepStore
 from srtbench.store.checkpoints import steps_kept
-from tests.conftest import FinishedSweep
-from tests.micro import CONTENT, srtbench, write_sweep
+from tests.micro import CONTENT, FinishedSweep, srtbench, write_sweep
 
 STOPPED_IN_A_FINALISER = """
 import os, signal

@@ -15,8 +15,7 @@ from srtbench.config import load_sweep
 from srtbench.plan import estimate, plan_sweep
 from srtbench.rollouts import ROLLOUT_SCHEMA, VERIFIER_STATUSES, read_rollouts
 from srtbench.store import SweepStore
-from tests.conftest import FinishedSweep
-from tests.micro import CONTENT, MODEL, srtbench, write_sweep
+from tests.micro import CONTENT, MODEL, FinishedSweep, srtbench, write_sweep
 
 
 def rollouts(sweep: FinishedSweep, variant: str) -> pl.DataFrame:

@@ -14,8 +14,7 @@ from srtbench.cli.evidence_text import audit_text
 from srtbench.replay.audit import AuditReport, audit_sweep
 from srtbench.rollouts import ROLLOUT_SCHEMA
 from srtbench.store import Folder, write_json
-from tests.conftest import FinishedSweep
-from tests.micro import srtbench
+from tests.micro import FinishedSweep, srtbench
 
 Change = Callable[[Any, dict[str, Any]], Any]
 

@@ -11,13 +11,8 @@ import pytest
 
 from srtbench.replay.audit import audit_sweep
 from srtbench.store import Folder, SweepStore
-from tests.chains import finished_parts, run_of
-from tests.conftest import FinishedSweep
-
-
-@pytest.fixture(scope="session")
-def chains(tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
-    return finished_parts(tmp_path_factory.getbasetemp())
+from tests.chains import run_of
+from tests.micro import FinishedSweep
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from srtbench.replay.audit import AuditReport, audit_sweep
 from srtbench.store import read_json, write_json
 from srtbench.variants.srt import SRT
-from tests.conftest import FinishedSweep
+from tests.micro import FinishedSweep
 
 LEGACY = Path(__file__).parent.parent / "fixtures" / "legacy"
 

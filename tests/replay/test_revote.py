@@ -11,8 +11,7 @@ from srtbench.replay.audit import audit_sweep
 from srtbench.replay.revote import RevoteError, policy_name, revote_sweep
 from srtbench.rollouts import read_rollouts
 from srtbench.votes import VotingPolicy, vote
-from tests.conftest import FinishedSweep
-from tests.micro import srtbench
+from tests.micro import FinishedSweep, srtbench
 
 CHANGED = ("pseudo_label", "vote_share", "train_reward", "advantage")
 

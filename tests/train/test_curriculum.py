@@ -34,19 +34,12 @@ from tests.chains import (
     CLIMB,
     assert_same_rollouts,
     copy_of,
-    finished_parts,
     frame_of,
     plan_of,
     run_of,
     write_grid,
 )
-from tests.conftest import FinishedSweep
-from tests.micro import srtbench
-
-
-@pytest.fixture(scope="session")
-def chains(tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
-    return finished_parts(tmp_path_factory.getbasetemp())
+from tests.micro import FinishedSweep, srtbench
 
 
 @pytest.fixture

@@ -21,15 +21,9 @@ from srtbench.train.start import (
 )
 from tests.chains import (
     copy_of,
-    finished_parts,
     run_of,
 )
-from tests.conftest import FinishedSweep
-
-
-@pytest.fixture(scope="session")
-def chains(tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
-    return finished_parts(tmp_path_factory.getbasetemp())
+from tests.micro import FinishedSweep
 
 
 def evaluation(groups: list[list[str | None]], golds: list[str]) -> pa.Table:

@@ -18,25 +18,18 @@ from srtbench.analysis.report import write_report
 from srtbench.analysis.report.facts import percent
 from srtbench.replay.audit import audit_sweep
 from srtbench.rollouts import ROLLOUT_SCHEMA, write_parquet
-from tests.conftest import FinishedSweep
-from tests.micro import srtbench
+from tests.micro import FinishedSweep, srtbench
 from tests.sets import (
-    finished_sets,
     rows_of,
 )
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
-    return finished_sets(tmp_path_factory.getbasetemp())
-
-
-def test_the_curves_equal_a_brute_force_computation(finished: FinishedSweep) -> None:
-    curves = further(view(open_sweep(finished.store.path), "eval_curves"))
+def test_the_curves_equal_a_brute_force_computation(sets: FinishedSweep) -> None:
+    curves = further(view(open_sweep(sets.store.path), "eval_curves"))
     assert curves.height == 2 * (2 + 5)
     assert curves["eval_set"].unique(maintain_order=True).to_list() == ["further", "greedy"]
     for row in curves.iter_rows(named=True):
-        rows = rows_of(finished.store.run(row["run_id"]), row["eval_set"])
+        rows = rows_of(sets.store.run(row["run_id"]), row["eval_set"])
         expected = brute_force(rows.filter(pl.col("step") == row["step"]))
         assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-9)
     assert curves["avg_at_k"].n_unique() > 2, "the policies differ"
@@ -74,9 +67,9 @@ def brute_force(rows: pl.DataFrame) -> dict[str, float]:
 
 
 def test_sets_change_nothing_about_the_own_prompts(
-    finished: FinishedSweep, micro_sweep: FinishedSweep
+    sets: FinishedSweep, micro_sweep: FinishedSweep
 ) -> None:
-    connection, micro = open_sweep(finished.store.path), open_sweep(micro_sweep.store.path)
+    connection, micro = open_sweep(sets.store.path), open_sweep(micro_sweep.store.path)
     for name in ("eval_curves", "run_summary"):
         one, other = (
             own_rows(view(sweep, name)).filter(pl.col("variant") == "srt").drop("sweep", "run_id")
@@ -97,8 +90,8 @@ def own_rows(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(pl.col("eval_set") == "own")
 
 
-def test_every_frame_of_evaluations_takes_any_set(finished: FinishedSweep) -> None:
-    connection = open_sweep(finished.store.path)
+def test_every_frame_of_evaluations_takes_any_set(sets: FinishedSweep) -> None:
+    connection = open_sweep(sets.store.path)
     for name in ("eval_curve", "change", "end_votes", "held_out_scores", "vote_flow"):
         found = frame(connection, name, eval_set="further")
         assert set(found["eval_set"]) == {"further"}, name
@@ -123,19 +116,19 @@ def rewrite(run: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
             write_parquet(rows.to_arrow().cast(ROLLOUT_SCHEMA), part)
 
 
-def test_a_set_that_is_not_evaluated_yet_has_a_row(finished: FinishedSweep, tmp_path: Path) -> None:
-    shutil.copytree(finished.root, tmp_path / "runs")
-    path = tmp_path / "runs" / finished.plan.name
-    rewrite(path / finished.plan.runs[0].run_id, lambda rows: rows.filter(OWN))
+def test_a_set_that_is_not_evaluated_yet_has_a_row(sets: FinishedSweep, tmp_path: Path) -> None:
+    shutil.copytree(sets.root, tmp_path / "runs")
+    path = tmp_path / "runs" / sets.plan.name
+    rewrite(path / sets.plan.runs[0].run_id, lambda rows: rows.filter(OWN))
     curves = further(view(open_sweep(path), "eval_curves"))
-    empty = curves.filter(pl.col("run_id") == finished.plan.runs[0].run_id)
+    empty = curves.filter(pl.col("run_id") == sets.plan.runs[0].run_id)
     assert empty["step"].to_list() == [None, None]
 
 
 def test_a_report_has_a_table_and_figures_of_the_sets(
-    finished: FinishedSweep, micro_sweep: FinishedSweep, tmp_path: Path
+    sets: FinishedSweep, micro_sweep: FinishedSweep, tmp_path: Path
 ) -> None:
-    rows = set_table(open_sweep(finished.store.path)).rows(named=True)
+    rows = set_table(open_sweep(sets.store.path)).rows(named=True)
     names = ("variant", "eval_set", "prompts", "k", "seeds", "runs")
     assert [tuple(row[name] for name in names) for row in rows if row["eval_set"] != "own"] == [
         ("srt", "further", 16, 4, 1, 1),
@@ -146,7 +139,7 @@ def test_a_report_has_a_table_and_figures_of_the_sets(
     for row in rows:
         assert row["change"] == pytest.approx(row["last_avg"] - row["start_avg"])
         assert row["low"] <= row["change"] <= row["high"]
-    report = write_report(finished.store.path, tmp_path / "report")
+    report = write_report(sets.store.path, tmp_path / "report")
     without = write_report(micro_sweep.store.path, tmp_path / "without")
     for name in ("report.html", "report.md"):
         assert "Evaluation sets" in (report / name).read_text(encoding="utf-8")
@@ -157,33 +150,31 @@ def test_a_report_has_a_table_and_figures_of_the_sets(
         assert (report / "figures" / f"{name}-further.png").is_file()
 
 
-def test_an_export_has_every_evaluation_of_the_sets(
-    finished: FinishedSweep, tmp_path: Path
-) -> None:
-    curves = view(open_sweep(finished.store.path), "eval_curves")
-    files = {file.name: file for file in export_sweep(finished.store.path, tmp_path)}
+def test_an_export_has_every_evaluation_of_the_sets(sets: FinishedSweep, tmp_path: Path) -> None:
+    curves = view(open_sweep(sets.store.path), "eval_curves")
+    files = {file.name: file for file in export_sweep(sets.store.path, tmp_path)}
     assert_frame_equal(pl.read_parquet(files["eval_curves.parquet"]), curves)
     read = pl.read_csv(files["eval_curves.csv"])
     assert read["avg_at_k"].to_list() == pytest.approx(curves["avg_at_k"].to_list())
     table = files["eval_sets.tex"].read_text(encoding="utf-8")
     assert table.count(r" \\") == 1 + 2 * 3
-    row = set_table(open_sweep(finished.store.path)).row(2, named=True)
+    row = set_table(open_sweep(sets.store.path)).row(2, named=True)
     shares = f"{100 * row['start_avg']:.1f} & {100 * row['last_avg']:.1f}"
     assert f"srt & greedy & 5 & 1 & {shares} & $" in table
 
 
-def test_an_audit_derives_the_grades_of_the_sets(finished: FinishedSweep, tmp_path: Path) -> None:
-    clean = audit_sweep(finished.store.path)
+def test_an_audit_derives_the_grades_of_the_sets(sets: FinishedSweep, tmp_path: Path) -> None:
+    clean = audit_sweep(sets.store.path)
     assert clean.ok, clean.breaches[:3]
     own = 2 * (20 * 16 + 3 * 8 * 4)
     assert clean.checked["gold_reward"] == own + 2 * (2 * 16 * 4 + 5 * 5)
 
-    shutil.copytree(finished.root, tmp_path / "runs")
-    path = tmp_path / "runs" / finished.plan.name
+    shutil.copytree(sets.root, tmp_path / "runs")
+    path = tmp_path / "runs" / sets.plan.name
     further, last = pl.col("eval_set") == "further", pl.col("step") == 20
     wrong = pl.when(further & last).then(1 - pl.col("gold_reward")).otherwise(pl.col("gold_reward"))
     rewrite(
-        path / finished.plan.runs[0].run_id,
+        path / sets.plan.runs[0].run_id,
         lambda rows: rows.filter(~further | last).with_columns(wrong.alias("gold_reward")),
     )
     found = audit_sweep(path)
@@ -191,14 +182,12 @@ def test_an_audit_derives_the_grades_of_the_sets(finished: FinishedSweep, tmp_pa
     assert all(breach.where.startswith("eval set further: ") for breach in found.breaches)
 
 
-def test_a_revote_votes_on_the_sets_again(finished: FinishedSweep, tmp_path: Path) -> None:
-    result = srtbench(
-        "revote", finished.store.path, "--tie", "abstain", "--out", tmp_path / "revote"
-    )
+def test_a_revote_votes_on_the_sets_again(sets: FinishedSweep, tmp_path: Path) -> None:
+    result = srtbench("revote", sets.store.path, "--tie", "abstain", "--out", tmp_path / "revote")
     assert result.returncode == 0, result.stdout + result.stderr
     again, trained = (
         further(view(open_sweep(path), "eval_curves"))
-        for path in (tmp_path / "revote", finished.store.path)
+        for path in (tmp_path / "revote", sets.store.path)
     )
     depends = ("sweep", "label_accuracy")
     assert_frame_equal(again.drop(depends), trained.drop(depends), check_dtypes=False)

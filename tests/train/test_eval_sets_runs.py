@@ -25,14 +25,12 @@ from srtbench.train.prompts import OverlapError, prompt_table, write_run_prompts
 from srtbench.train.stages import execute_stage
 from tests import chains
 from tests.answers.test_data import load as load_data
-from tests.conftest import FinishedSweep
 from tests.execute.test_resume import start, wait_for_checkpoint
-from tests.micro import CONTENT, srtbench
+from tests.micro import CONTENT, FinishedSweep, srtbench
 from tests.sets import (
     FURTHER,
     SWAP,
     assert_same,
-    finished_sets,
     plan_of,
     rows_of,
     run_of,
@@ -40,16 +38,11 @@ from tests.sets import (
 )
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
-    return finished_sets(tmp_path_factory.getbasetemp())
-
-
 def test_a_run_is_evaluated_at_the_start_and_at_the_end_or_as_often_as_asked(
-    finished: FinishedSweep,
+    sets: FinishedSweep,
 ) -> None:
-    for run in finished.plan.runs:
-        folder = finished.store.run(run.run_id)
+    for run in sets.plan.runs:
+        folder = sets.store.run(run.run_id)
         plain, greedy = rows_of(folder, "further"), rows_of(folder, "greedy")
         assert Counter(plain["step"]) == dict.fromkeys((0, 20), 16 * 4)
         assert Counter(greedy["step"]) == dict.fromkeys((0, 5, 10, 15, 20), 5)
@@ -59,9 +52,9 @@ def test_a_run_is_evaluated_at_the_start_and_at_the_end_or_as_often_as_asked(
             assert set(rows["phase"]) == {"eval"}
 
 
-def test_the_start_is_sampled_once_for_all_runs(finished: FinishedSweep) -> None:
-    assert finished.output.count("base_eval") == 3 * 2, "three sets: started and done"
-    one, other = (finished.store.run(run.run_id) for run in finished.plan.runs)
+def test_the_start_is_sampled_once_for_all_runs(sets: FinishedSweep) -> None:
+    assert sets.output.count("base_eval") == 3 * 2, "three sets: started and done"
+    one, other = (sets.store.run(run.run_id) for run in sets.plan.runs)
     for label in ("further", "greedy"):
         starts = [
             rows_of(f, label).filter(pl.col("step") == 0).drop("run_id") for f in (one, other)
@@ -76,36 +69,36 @@ def without_sets(folder: Folder) -> pa.Table:
 
 
 def test_training_is_the_same_with_sets_and_without(
-    finished: FinishedSweep, micro_sweep: FinishedSweep
+    sets: FinishedSweep, micro_sweep: FinishedSweep
 ) -> None:
     """Evaluating draws no random number that training would have drawn."""
     for variant in ("srt", "random"):
         one, other = (
             without_sets(sweep.store.run(run_of(sweep.plan, variant).run_id))
-            for sweep in (finished, micro_sweep)
+            for sweep in (sets, micro_sweep)
         )
         assert_same(one, other, but=("run_id",))
 
 
-def test_a_killed_run_ends_as_if_it_was_not(finished: FinishedSweep, tmp_path: Path) -> None:
+def test_a_killed_run_ends_as_if_it_was_not(sets: FinishedSweep, tmp_path: Path) -> None:
     root = tmp_path / "runs"
-    shutil.copytree(finished.root / "_stages", root / "_stages")
-    store = type(finished.store)(root, finished.plan.name)
-    ids = [run.run_id for run in finished.plan.runs]
-    process = start(finished, root)
+    shutil.copytree(sets.root / "_stages", root / "_stages")
+    store = type(sets.store)(root, sets.plan.name)
+    ids = [run.run_id for run in sets.plan.runs]
+    process = start(sets, root)
     wait_for_checkpoint(store, ids)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     for run_id in ids:  # what was evaluated after the last checkpoint, and half a part
         folder = store.run(run_id).rollouts_path
         if folder.is_dir():
-            part = finished.store.run(run_id).rollouts_path
+            part = sets.store.run(run_id).rollouts_path
             shutil.copy(part / "eval-00000020-00000020.parquet", folder)
             (folder / ".eval-00000020-00000020.parquet.1.tmp").write_bytes(b"half")
-    result = srtbench("sweep", finished.file, "--root", root)
+    result = srtbench("sweep", sets.file, "--root", root)
     assert result.returncode == 0, result.stdout + result.stderr
     for run_id in ids:
-        one, other = (s.run(run_id) for s in (finished.store, store))
+        one, other = (s.run(run_id) for s in (sets.store, store))
         assert_same(read_rollouts(one.rollouts_path), read_rollouts(other.rollouts_path))
         assert not list(other.rollouts_path.glob(".*"))
 
@@ -203,7 +196,7 @@ def test_a_question_in_other_words_stops_a_run_or_is_dropped(tmp_path: Path) -> 
 # Greedy decoding
 
 
-def test_greedy_decoding_takes_the_most_likely_token(finished: FinishedSweep) -> None:
+def test_greedy_decoding_takes_the_most_likely_token(sets: FinishedSweep) -> None:
     """Each logged completion is the argmax of the start model, token by token."""
     import torch
 
@@ -211,13 +204,11 @@ def test_greedy_decoding_takes_the_most_likely_token(finished: FinishedSweep) ->
     from srtbench.models.load import load_policy
     from srtbench.train.start import start_model_path
 
-    run = run_of(finished.plan)
-    model, tokenizer = load_policy(run.model, start_model_path(run, finished.store))
+    run = run_of(sets.plan)
+    model, tokenizer = load_policy(run.model, start_model_path(run, sets.store))
     model.eval()
-    rows = rows_of(finished.store.run(run.run_id), "greedy").filter(pl.col("step") == 0)
-    prompts = view(open_sweep(finished.store.path), "prompts").filter(
-        pl.col("eval_set") == "greedy"
-    )
+    rows = rows_of(sets.store.run(run.run_id), "greedy").filter(pl.col("step") == 0)
+    prompts = view(open_sweep(sets.store.path), "prompts").filter(pl.col("eval_set") == "greedy")
     texts = dict(zip(prompts["prompt_id"], prompts["prompt"], strict=True))
     for row in rows.iter_rows(named=True):
         ids = list(tokenizer(texts[row["prompt_id"]])["input_ids"])

@@ -13,14 +13,8 @@ from srtbench.config import ConfigError, load_sweep
 from srtbench.config.train import PoolConfig
 from srtbench.plan import RunSpec, estimate, plan_sweep
 from srtbench.store.choices import easiest, pool_prompt_ids
-from tests.chains import finished_parts, frame_of, run_of
-from tests.conftest import FinishedSweep
-from tests.micro import CONTENT, MODEL, write_sweep
-
-
-@pytest.fixture(scope="session")
-def chains(tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
-    return finished_parts(tmp_path_factory.getbasetemp())
+from tests.chains import frame_of, run_of
+from tests.micro import CONTENT, MODEL, FinishedSweep, write_sweep
 
 
 def planned(folder: Path, variants: list[Any] | None = None, **changes: Any) -> list[RunSpec]:

@@ -17,8 +17,7 @@ from srtbench.models.tiny import build_tiny
 from srtbench.plan import plan_sweep
 from srtbench.rollouts import read_rollouts
 from srtbench.train.voters.ema_teacher import EmaTeacher
-from tests.conftest import FinishedSweep
-from tests.micro import CONTENT, MODEL, srtbench, write_sweep
+from tests.micro import CONTENT, MODEL, FinishedSweep, srtbench, write_sweep
 
 
 def folder_of(sweep: FinishedSweep, variant: str) -> Path:
