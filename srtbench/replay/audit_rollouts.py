@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 from srtbench.answers.grader import Grader, gold_reward
 from srtbench.plan.generation import GenerationShape
 from srtbench.replay.advantages import advantage_tolerance, advantages
+from srtbench.replay.audit_rounds import check_selection
+from srtbench.replay.audit_values import Found, compare
 from srtbench.rollouts import eval_group_id, read_rollouts
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
 from srtbench.store.configs import declared
@@ -18,7 +20,6 @@ from srtbench.store.runs import LoggedRun, LoggedSet
 from srtbench.variants import TOKEN_STATISTICS, facts
 from srtbench.votes import VotingPolicy
 
-Found = Iterator[tuple[str, str, str]]
 _FAILED = ("timeout", "error")
 
 
@@ -36,7 +37,7 @@ def check_train(
     shape = GenerationShape.of(spec)
     author = Author(spec.run_id, run.grader, run.prompts, spec.train.max_completion_length, None, 1)
     yield from _check_rows(author, columns, "train", checked)
-    yield from _check_further_votes(run, author, checked)
+    yield from _check_further(run, author, checked)
     due = votes_due(run, load=judge)
     judging = run.judge(run.variant()) if judge else None
     steps = list(runs_of(columns["step"]))
@@ -66,6 +67,7 @@ def check_train(
                     yield from _check_judgement(run, judging, columns, part, *where_is, checked)
         if len(rewards) * size == stop - start and None not in columns["train_reward"][start:stop]:
             yield from _check_advantages(run, columns, start, stop, rewards, checked, notes)
+    yield from check_selection(run, columns, judging, checked)
 
 
 def check_eval(run: LoggedRun, one: LoggedSet, checked: Counter[str], *, done: bool) -> Found:
@@ -113,9 +115,9 @@ def check_evaluation(
         yield from _check_group(columns, part, size, group_id, where)
         for name, values in outcomes.items():
             again = values[first - start : part.stop - start]
-            yield from _compare(columns, part, name, again, where)
+            yield from compare(columns, part, name, again, where)
         for name in ("train_reward", "advantage", *TOKEN_STATISTICS):
-            yield from _compare(columns, part, name, [None] * size, where)
+            yield from compare(columns, part, name, [None] * size, where)
 
 
 def _check_rows(author: "Author", columns: Columns, name: str, checked: Counter[str]) -> Found:
@@ -124,13 +126,14 @@ def _check_rows(author: "Author", columns: Columns, name: str, checked: Counter[
     checked.update(dict.fromkeys(graded, len(columns["run_id"])))
 
 
-def _check_further_votes(run: LoggedRun, author: "Author", checked: Counter[str]) -> Found:
-    """Rows that voted and were not trained on."""
-    votes: Columns = read_rollouts(run.folder.votes_path).to_pydict()
-    yield from _check_rows(author, votes, "votes", checked)
-    for name in ("train_reward", "advantage", *TOKEN_STATISTICS):
-        if any(value is not None for value in votes[name]):
-            yield name, "votes", "further votes have none"
+def _check_further(run: LoggedRun, author: "Author", checked: Counter[str]) -> Found:
+    """Rows that voted and were not trained on; in rounds, rows that did not vote."""
+    for name, place in (("votes", run.folder.votes_path), ("further", run.folder.further_path)):
+        rows: Columns = read_rollouts(place).to_pydict()
+        yield from _check_rows(author, rows, name, checked)
+        for column in ("train_reward", "advantage", *TOKEN_STATISTICS):
+            if any(value is not None for value in rows[column]):
+                yield column, name, "such rows have none"
 
 
 @dataclass(frozen=True)
@@ -259,15 +262,15 @@ def _check_judgement(
     size, votes = part.stop - part.start, run.votes.get(f"{step}-{position}")
     keys = run.vote_keys.get(f"{step}-{position}", [])
     judgement = judge.group(columns, range(part.start, part.stop), step, position, keys)
-    yield from _compare(columns, part, "train_reward", judgement.train_reward.tolist(), where)
-    yield from _compare(columns, part, "pseudo_label", [judgement.pseudo_label] * size, where)
-    yield from _compare(columns, part, "vote_share", [judgement.vote_share] * size, where)
+    yield from compare(columns, part, "train_reward", judgement.train_reward.tolist(), where)
+    yield from compare(columns, part, "pseudo_label", [judgement.pseudo_label] * size, where)
+    yield from compare(columns, part, "vote_share", [judgement.vote_share] * size, where)
     if votes:
         count = len(votes["sample_index"])
         every = slice(0, count)
         labels, shares = [judgement.pseudo_label] * count, [judgement.vote_share] * count
-        yield from _compare(votes, every, "pseudo_label", labels, f"{where} votes")
-        yield from _compare(votes, every, "vote_share", shares, f"{where} votes")
+        yield from compare(votes, every, "pseudo_label", labels, f"{where} votes")
+        yield from compare(votes, every, "vote_share", shares, f"{where} votes")
     checked.update(dict.fromkeys(("train_reward", "pseudo_label", "vote_share"), size))
 
 
@@ -280,6 +283,11 @@ def _check_advantages(
     checked: Counter[str],
     notes: list[str],
 ) -> Found:
+    if run.spec.train.rounds is not None:
+        rows = [None] * (stop - start)
+        where = f"train step {columns['step'][start]}"
+        yield from compare(columns, slice(start, stop), "advantage", rows, where)
+        return
     derived = advantages(np.array(rewards), run.spec)
     if derived is None:
         notes.append(
@@ -292,13 +300,3 @@ def _check_advantages(
     for row in np.flatnonzero(~(np.abs(logged - again) <= near + 1e-4 * np.abs(again))):
         yield "advantage", f"{where} row {row}", f"{logged[row]:g}, derived again {again[row]:g}"
     checked["advantage"] += stop - start
-
-
-def _compare(columns: Columns, part: slice, name: str, derived: list[Any], where: str) -> Found:
-    for offset, (logged, again) in enumerate(zip(columns[name][part], derived, strict=False)):
-        if isinstance(logged, float) and isinstance(again, int | float):
-            equal = math.isclose(logged, again, rel_tol=1e-4, abs_tol=1e-5)
-        else:
-            equal = logged == again
-        if not equal:
-            yield name, f"{where} row {offset}", f"{logged!r}, derived again {again!r}"

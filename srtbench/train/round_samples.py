@@ -238,7 +238,7 @@ def _saying(number: int, total: int) -> Callable[[int], None]:
     """Says in the log how far a round's sampling is, ten times."""
 
     def say(done: int) -> None:
-        if done % max(1, total // 10) == 0:
+        if done % -(-total // 10) == 0:
             logger.info("round %d: %d of %d prompts sampled", number, done, total)
 
     return say

@@ -15,7 +15,7 @@ from srtbench.votes import VotingPolicy, vote
 
 
 class LMSI(RoundsVariant):
-    """Fit on {y_i : a_i = majority(a_1..a_k)} by SFT, each completion with weight 1.
+    """Fit on {y_i : r_i = 1} by SFT, r_i = 1[a_i = majority(a_1..a_k)].
 
     Source: arXiv 2210.11610, sections 3 to 5: k = 32 at temperature 0.7, every path that reaches
     the majority, no threshold for given questions, one fine-tuning of the pretrained model. With

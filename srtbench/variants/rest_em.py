@@ -13,7 +13,7 @@ from srtbench.variants.selection import RoundsOptions
 
 
 class ReSTEM(GoldFilter):
-    """Fit the start model on at most 10 of {y : a(y) = gold} per prompt, each round.
+    """Fit the start model on at most 10 of {y_i : r_i = 1} per prompt, r_i = 1[a_i = gold].
 
     Source: arXiv 2312.06585, section 5: 32 samples (MATH) or 64 (APPS) by the policy of the round
     before, loss on completion tokens, the base model tuned anew each round. Deviations: (1) no

@@ -13,7 +13,7 @@ from srtbench.variants.selection import Distinct, RoundsOptions
 
 
 class RFT(GoldFilter):
-    """Fit on {y : a(y) = gold}, one text per distinct list of equations; one round.
+    """Fit on {y_i : r_i = 1}, r_i = 1[a_i = gold], one text per distinct list of equations.
 
     Source: arXiv 2308.01825, section 3.3: 100 samples at temperature 0.7. Deviations: (1) wrong
     arithmetic in a right answer's text is not looked for. (2) only sampled texts are fitted on, no

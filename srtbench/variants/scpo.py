@@ -35,8 +35,8 @@ class ScPO(RoundsVariant):
 
     L = -w log s(b log[p(y+)/p_t(y+)] - b log[p(y-)/p_t(y-)]) - (a w / |y+|) log p(y+), s the
     sigmoid, p_t the policy at the start of the round, b ``fit.beta``, a ``fit.nll_weight``.
-    A prompt counts if V+ >= tau k; V(y) is the number of the k completions with y's answer. Hot
-    completions do not vote, and may lose.
+    r_i = 1[a_i = majority] is logged. A prompt counts if V+ >= tau k; V(y) is the number of the k
+    completions with y's answer. Hot completions do not vote, and may lose.
 
     Source: arXiv 2411.04109 v3, section 3. Deviations: (1) no top-p of 0.9 when sampling. (2) no
     problems written by a model. (3) the last policy counts; the paper keeps the best epoch by gold

@@ -14,7 +14,7 @@ from srtbench.variants.selection import HINT, Candidates, Further, Pick, RoundsO
 
 
 class STaR(GoldFilter):
-    """Fit the start model on {y : a(y) = gold}, y by the policy of the round before, each round.
+    """Fit the start model on {y_i : r_i = 1} each round, r_i = 1[a_i = gold].
 
     With ``rationalise``, a prompt that no completion gets right is asked again in the words of
     ``hint``, and what is right then is kept; the text that is fitted on has the plain prompt.
