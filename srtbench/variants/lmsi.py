@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from srtbench.lazy import np
-from srtbench.variants.base import Group, Judgement, weights
+from srtbench.variants.base import VOTING, Group, Judgement, weights
 from srtbench.variants.published import RoundsRecipe
 from srtbench.variants.selection import RoundsOptions, RoundsVariant
 from srtbench.votes import VotingPolicy, vote
@@ -28,7 +28,7 @@ class LMSI(RoundsVariant):
         """SFT on the completions that agree with their majority."""
 
         type: Literal["lmsi"] = "lmsi"
-        voting: VotingPolicy = Field(default_factory=VotingPolicy)
+        voting: VotingPolicy = Field(default_factory=VotingPolicy, description=VOTING)
 
     config: Config
     votes_on_answers = True

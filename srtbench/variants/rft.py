@@ -37,5 +37,5 @@ class RFT(GoldFilter):
         learning_rate=2e-5,
         batch_size=128,
         epochs=3,
-        trl={"warmup_ratio": 0.03},
+        trl={"warmup_steps": 0.03},
     )

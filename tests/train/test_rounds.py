@@ -26,6 +26,9 @@ from srtbench.train.weighted_dpo import WeightedDPOTrainer
 from tests.micro import FinishedSweep, trained_once
 from tests.rounds import HINT, write
 
+# Trained in this process, where nothing silences names that transformers has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
@@ -263,7 +266,7 @@ def test_the_reference_is_the_policy_at_the_start_of_the_round(
             "does not divide by micro_batch_size = 3",
         ),
         ({"type": "lmsi", "train": {"prompts_per_round": 0}}, "greater than or equal to 1"),
-        ({"type": "lmsi", "train": {"init_from": "last"}}, "'start' or 'previous'"),
+        ({"type": "lmsi", "train": {"init_from": "last"}}, "Allowed: previous, start"),
     ],
 )
 def test_mistakes_of_a_sweep_file(tmp_path: Path, entry: Any, message: str | None) -> None:
