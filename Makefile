@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP_ARGS ?=
 EXTRAS := dev,notebooks
 STAMP := $(VENV)/.installed
+# Processes that the tests are shared among; each file stays in one.
+TEST_WORKERS ?= 2
 SMOLLM := build/smollm2
 WEIGHTS := $(SMOLLM)/model/SmolLM2-135M-Instruct.Q4_1.gguf
 
@@ -21,7 +23,7 @@ test: $(STAMP)  ## lint, types and all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 
 # The page has a section for each sweep that is there, whichever was made last.
 STUDIES := paper_cpu paper_cpu_full smollm_cpu

@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.chains import write_parts
 from tests.micro import CONTENT, FinishedSweep, trained_once, write_sweep
 from tests.sets import write as write_sets
+
+# How fast a machine is says nothing of a property.
+settings.register_profile("srtbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("srtbench")
 
 REPOSITORY = Path(__file__).parent.parent
 

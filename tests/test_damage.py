@@ -42,7 +42,9 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "_stages/base_eval-550052dd/rollouts/eval-00000000-00000000.parquet": ("views",),
     "_stages/eval_prompts-fdcda29c/prompts.parquet": ("views",),
     "_stages/train_prompts-1547a068/prompts.parquet": ("views",),
+    "_stages/train_prompts-1547a068/status.json": ("status", "audit", "views"),
     "_stages/warm_start-666182b8/prompts.parquet": ("audit",),
+    "_stages/warm_start-666182b8/result.json": ("status", "audit", "views"),
 }
 """File -> what reads it. ``views``: what report and export read everything through."""
 

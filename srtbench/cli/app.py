@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 import warnings
 from typing import Any
 
@@ -46,10 +47,18 @@ def _refusal(error: Exception) -> str | None:
     if isinstance(error, OSError):
         # EPIPE: the reader of a pipe is gone; click ends quietly.
         return None if error.errno == errno.EPIPE else one_line(system_error(error))
+    if isinstance(error, _refusals_of_duckdb()):
+        return one_line(error)
     from srtbench.config.errors import ConfigError
     from srtbench.store import StoreError
 
     return str(error) if isinstance(error, ConfigError | StoreError | InputError) else None
+
+
+def _refusals_of_duckdb() -> tuple[type[Exception], ...]:
+    """DuckDB reads and writes files by itself, and says in its own way what the system refuses."""
+    duckdb = sys.modules.get("duckdb")
+    return () if duckdb is None else (duckdb.IOException, duckdb.OutOfMemoryException)
 
 
 @click.group(

@@ -43,12 +43,16 @@ class InputError(Exception):
     """What the user asked for cannot be done as asked."""
 
 
-def load(path: Path) -> "tuple[SweepConfig | SweepOfParts, Plan]":
-    """The sweep of a file, and its plan."""
+def load(path: Path, root: Path) -> "tuple[SweepConfig | SweepOfParts, Plan]":
+    """The sweep of a file with the commits of the hub that its folder keeps, and its plan."""
     from srtbench.config.sweep import load_sweep
     from srtbench.plan import plan_sweep
+    from srtbench.plan.hub import with_commits
+    from srtbench.store.hub_file import read_commits
 
     config = load_sweep(path)
+    if commits := read_commits(root / config.name):
+        config = with_commits(config, commits)
     return config, plan_sweep(config)
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from srtbench.cli.render import table, table_text
+from srtbench.cli.render import table
 from srtbench.cli.say import one_line
 from srtbench.store import Status, SweepStore
 
@@ -97,30 +97,6 @@ def status_table(plan: "Plan", store: SweepStore, *, stages: bool) -> Table:
             rows.append(_row(f"stage {stage.stage_id}", status))
     rows += [_row(_run_name(run), store.run(run.run_id).shown_status()) for run in plan.runs]
     return table(_HEADER, rows, title=f"sweep {plan.name}", styles=STATE_STYLES, framed=True)
-
-
-def status_text(store: SweepStore, runs: Iterable[tuple[str, int]]) -> str:
-    """State of every planned run, and why one failed or stands still."""
-    rows = []
-    for run_id, total_steps in runs:
-        status = store.run(run_id).shown_status()
-        reason = (status.error or "").strip().splitlines()[-1:] if status.state == "failed" else []
-        state = status.actual_state
-        if status.note is not None and not reason:
-            reason = [status.note]
-        if state != status.state:
-            reason = [f"its process {status.pid} is gone; the same sweep goes on with it"]
-        accuracy = status.progress.get("eval_accuracy")
-        rows.append(
-            (
-                run_id,
-                state,
-                f"{status.step}/{total_steps}",
-                f"{accuracy:.3f}" if accuracy is not None else "",
-                *(reason or [""]),
-            )
-        )
-    return table_text(("run", "state", "step", "gold (eval)", "why"), rows)
 
 
 def _run_name(run: "RunSpec") -> str:

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,10 @@ from srtbench.cli.common import (
     writing,
 )
 from srtbench.cli.say import complain, say
+
+if TYPE_CHECKING:
+    from srtbench.config.sweep import SweepConfig, SweepOfParts
+    from srtbench.plan import Plan
 
 
 @click.command(
@@ -46,23 +51,26 @@ def sweep(
     Runs that were interrupted go on from their last checkpoint. Exit code 1 if a run failed.
     """
     from srtbench.cli.progress import Progress
+    from srtbench.cli.status_text import differences_text, failure_logs
     from srtbench.execute.base import LaunchError
     from srtbench.execute.sweep import SweepBusyError, run_sweep
     from srtbench.plan.select import restricted, select
     from srtbench.store import SweepStore
+    from srtbench.store.plan_file import run_row
 
-    config, plan = load(sweep_file)
     selection = selection_of(only)
+    config, plan = load(sweep_file, root) if dry_run else _pinned(sweep_file, root, selection)
     chosen = checked(lambda: select(plan, selection))
     store = SweepStore(root, plan.name)
+    for line in differences_text(store, [run.run_id for run in plan.runs]):
+        say(line)
     if dry_run:
         for run in chosen:
             state = store.run(run.run_id).shown_status().state
             skipped = state == "done" or (state == "failed" and not retry_failed)
             say(f"{'skip' if skipped else 'run '}  {run.run_id}  ({state})")
         return
-    shown = restricted(plan, chosen) if selection else plan
-    progress = Progress(shown, store)
+    progress = Progress(restricted(plan, chosen) if selection else plan, store)
     try:
         with progress.shown(), writing(store.path):
             result = run_sweep(
@@ -81,9 +89,10 @@ def sweep(
         raise InputError(message) from error
     progress.end()
     for run_id in result.failed:
-        folder = store.run(run_id)
-        complain(f"failed: {run_id}\n  log: {folder.log_path}")
-        for line in (folder.shown_status().error or "").splitlines()[-3:]:
+        complain(f"failed: {run_id}")
+        for folder in failure_logs(store, run_row(plan.run(run_id))):
+            complain(f"  log: {folder.log_path}")
+        for line in (store.run(run_id).shown_status().error or "").splitlines()[-3:]:
             complain(f"  {line}")
     if result.failed:
         complain("repeat with --retry-failed to run them again")
@@ -91,6 +100,27 @@ def sweep(
         sys.exit(FAILED)
     say(f"done: {len(result.states)} runs in {store.path}")
     say(f"next: srtbench report {store.path}")
+
+
+def _pinned(
+    sweep_file: Path, root: Path, selection: dict[str, list[str]]
+) -> "tuple[SweepConfig | SweepOfParts, Plan]":
+    """The sweep with the commits of what it uses of the hub, which is asked if need be."""
+    from srtbench.config import load_sweep
+    from srtbench.execute.hub import pinned
+    from srtbench.plan import plan_sweep
+    from srtbench.store import SweepStore
+
+    given = load_sweep(sweep_file)
+    store = SweepStore(root, given.name)
+    try:
+        with writing(store.path):
+            config = checked(
+                lambda: pinned(given, store, selection, lambda name, text: say(f"{name}: {text}"))
+            )
+    except BlockingIOError as error:
+        raise InputError(str(error)) from error
+    return config, plan_sweep(config)
 
 
 @click.command(
@@ -138,7 +168,7 @@ def plan(
     from srtbench.plan.cost import Assumptions
     from srtbench.plan.select import restricted, select
 
-    _, planned = load(sweep_file)
+    _, planned = load(sweep_file, root)
     if selection := selection_of(only):
         planned = restricted(planned, checked(lambda: select(planned, selection)))
     say(plan_text(planned, Assumptions(gpu, mean_length, prompt_length)))
@@ -154,18 +184,18 @@ Examples:
 @click.argument("sweep", type=click.Path(path_type=Path), metavar="RUNS/SWEEP|SWEEP.yaml")
 @ROOT
 def status(sweep: Path, root: Path) -> None:
-    """Print the state of every planned run, and why a run failed."""
-    from srtbench.cli.progress import status_text
+    """Print the state of every planned run and shared stage, and why one failed."""
+    from srtbench.cli.status_text import status_text
     from srtbench.store import SweepStore, read_plan
+    from srtbench.store.plan_file import plan_rows
 
     if sweep.suffix in (".yaml", ".yml"):
-        _, planned = load(sweep)
-        store = SweepStore(root, planned.name)
-        rows = [(run.run_id, run.train.steps) for run in planned.runs]
+        _, planned = load(sweep, root)
+        store, content = SweepStore(root, planned.name), plan_rows(planned)
     else:
         content = checked(lambda: read_plan(sweep))
-        store = SweepStore(sweep.parent, sweep.name)
-        rows = [(run["run_id"], run["total_steps"]) for run in content["runs"]]
-    say(status_text(store, rows))
-    if any(store.run(run_id).shown_status().state == "failed" for run_id, _ in rows):
+        store = SweepStore.of(sweep, content)
+    say(status_text(store, content))
+    rows = content["runs"]
+    if any(store.run(row["run_id"]).shown_status().state == "failed" for row in rows):
         sys.exit(FAILED)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from srtbench.config.hub import Commit
 from srtbench.config.train import EvalOverride, TrainOverride
 from srtbench.sections import FilePath, Name, NotInId, Section, slug
 
@@ -179,6 +180,7 @@ class HubDataset(TableColumns, DatasetBase):
     id: str = Field(min_length=1, description="repository id, e.g. openai/gsm8k")
     subset: str | None = Field(None, description="configuration of the repository, e.g. main")
     revision: str | None = Field(None, description="branch, tag or commit")
+    commit: Commit = None
     train_split: str = Field("train", description="split to train on")
     eval_split: str | None = Field(
         None, description="null: `train_split` is divided by the hash of each question"

@@ -15,6 +15,7 @@ from srtbench.config.datasets import (
     TableColumns,
     expand_short_form,
 )
+from srtbench.config.hub import Commit
 from srtbench.sections import FilePath, Name, slug
 
 OWN = "own"
@@ -97,6 +98,7 @@ class HubEvalSet(TableColumns, EvalSetBase):
     id: str = Field(min_length=1, description="repository id, e.g. openai/gsm8k")
     subset: str | None = Field(None, description="configuration of the repository, e.g. main")
     revision: str | None = Field(None, description="branch, tag or commit")
+    commit: Commit = None
     split: str = Field("test", min_length=1, description="all of it is evaluated")
 
     @property

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from srtbench.config.hub import Commit
 from srtbench.config.train import EvalOverride, TrainOverride
 from srtbench.sections import FilePath, Name, NotInId, Section, slug
 
@@ -84,6 +85,7 @@ class HubModel(ModelBase):
     type: Literal["hub"] = "hub"
     id: str = Field(min_length=1, description="repository id, e.g. Qwen/Qwen2.5-Math-7B")
     revision: str | None = Field(None, description="branch, tag or commit")
+    commit: Commit = None
     dtype: Dtype = Field("float32", description=_DTYPE)
     attn_implementation: str | None = Field(None, description=_ATTENTION)
     prompt_format: Literal["auto", "chat", "plain"] = Field("auto", description=_FORMAT)

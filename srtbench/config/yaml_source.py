@@ -61,7 +61,7 @@ def read_yaml(path: Path) -> YamlSource:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(path, [Problem("file not found")]) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigError(path, [Problem(f"cannot be read: {error}")]) from None
     loader = _Loader(text)
     source = YamlSource(path, None, {})

@@ -1,6 +1,7 @@
 """Repositories of the `datasets` library, from the hub or a local folder."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from srtbench.config.datasets import HubDataset
@@ -17,13 +18,11 @@ def read_hub(dataset: HubDataset, split: str) -> list[Item]:
         DatasetError: it cannot be loaded (the reason of the `datasets` library is quoted), a column
             is missing, or rows are broken.
     """
-    import datasets
-
     source = f"{dataset.id}[{split}]"
     try:
-        table = datasets.load_dataset(
-            dataset.id, name=dataset.subset, revision=dataset.revision, split=split
-        )
+        table = _table(dataset, split)
+    except DatasetError:
+        raise
     except Exception as error:  # no network, no such repository, subset or split, bad files, ...
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DatasetError(f"{source}: cannot be loaded: {reason}") from error
@@ -32,6 +31,35 @@ def read_hub(dataset: HubDataset, split: str) -> list[Item]:
     tops = [(columns_of(name, present) or [name.split(".")[0]])[0] for name in columns.wanted]
     check_columns(source, present, tops)
     return items_of(source, _rows(table), columns)
+
+
+def _table(dataset: HubDataset, split: str) -> Any:
+    """The split, of the dataset's commit where it has one.
+
+    Raises:
+        DatasetError: what was loaded is of another commit. Without an answer of the hub the
+            `datasets` library takes whichever commit it has prepared last.
+    """
+    import datasets
+    from huggingface_hub import constants, snapshot_download
+
+    if not dataset.commit or Path(dataset.id).is_dir():
+        return datasets.load_dataset(
+            dataset.id, name=dataset.subset, revision=dataset.revision, split=split
+        )
+    if constants.HF_HUB_OFFLINE:
+        place = snapshot_download(dataset.id, repo_type="dataset", revision=dataset.commit)
+        return datasets.load_dataset(place, name=dataset.subset, split=split)
+    table = datasets.load_dataset(
+        dataset.id, name=dataset.subset, revision=dataset.commit, split=split
+    )
+    places = [file["filename"] for file in table.cache_files]
+    if not all(dataset.commit in place for place in places):
+        raise DatasetError(
+            f"{dataset.id}: commit {dataset.commit} cannot be had, and the cache has another one "
+            "in its place; without a network, set HF_HUB_OFFLINE=1"
+        )
+    return table
 
 
 def _rows(table: Any) -> Iterator[Row]:

@@ -124,11 +124,12 @@ def visible_gpus() -> list[str]:
 def start_process(
     store: SweepStore, folder: Folder, processes: int, environment: dict[str, str]
 ) -> subprocess.Popen[bytes]:
-    """Start one worker as a fresh process, or as several under torch's elastic launcher."""
-    command = [sys.executable, "-m"]
+    """Start one worker as a fresh process, or as several under a launcher."""
+    module, count = "srtbench.execute.entry", []
     if processes > 1:
-        command += ["torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", "-m"]
-    command += ["srtbench.execute.entry", str(store.root), store.path.name, folder.path.name]
+        module, count = "srtbench.execute.ranks", [str(processes)]
+    command = [sys.executable, "-m", module, *count]
+    command += [str(store.root), store.path.name, folder.path.name]
     folder.path.mkdir(parents=True, exist_ok=True)
     with folder.log_path.open("ab") as log:
         return subprocess.Popen(

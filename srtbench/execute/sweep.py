@@ -11,6 +11,7 @@ from pathlib import Path
 
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.execute.base import Executor, ExitCode, Handle, Work
+from srtbench.execute.hub import pinned
 from srtbench.execute.local import LocalExecutor
 from srtbench.execute.provenance import provenance
 from srtbench.execute.report_to import check_report_to
@@ -81,15 +82,19 @@ def run_sweep(
         on_event: hears of every start and end. on_tick: called at every poll.
 
     Raises:
-        ConfigError: the sections of the file do not fit together, or `report_to` names a tool
-            that is not installed.
+        ConfigError: the sections of the file do not fit together, `report_to` names a tool that
+            is not installed, or a model or dataset of the hub cannot be had.
         SweepBusyError: the sweep is being executed already.
         ValueError: ``only`` names an unknown axis or label.
     """
+    store = SweepStore(root, config.name)
+    try:
+        config = pinned(config, store, only, lambda *it: on_event(SweepEvent("hub", *it)))
+    except BlockingIOError:
+        raise SweepBusyError(f"{store.path}: another process is executing this sweep") from None
     plan = plan_sweep(config)
     runs = select(plan, only or {})
     check_report_to(config.source, runs)
-    store = SweepStore(root, plan.name)
     with _only_sweep(store):
         store.tidy()
         store.write_plan(plan)

@@ -18,6 +18,7 @@ from typing import Any
 import datasets
 import torch
 import transformers
+from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
 from srtbench.config.train import ExecutionConfig
 from srtbench.execute.base import ExitCode
@@ -86,12 +87,14 @@ def _execute(
         if record:
             folder.update_status(state="interrupted")
         return ExitCode.INTERRUPTED
-    except BaseException:
+    except BaseException as error:
         text = traceback.format_exc()
         logger.error("failed\n%s", text)
         if record:
             tail = "\n".join(text.strip().splitlines()[-TRACEBACK_LINES:])
             folder.update_status(state="failed", error=tail)
+        else:
+            get_error_handler().record_exception(error)  # for the launcher of the processes
         return ExitCode.FAILED
     logger.info("done in %.1f s", time.monotonic() - started)
     return ExitCode.DONE

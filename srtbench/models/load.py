@@ -1,12 +1,25 @@
 """Load the start model of a run."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import snapshot_download
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from srtbench.config.models import HubModel, LocalModel, ModelConfig, TinyModel
+
+logger = logging.getLogger(__name__)
+
+_NEEDED = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
+"""Files of a repository that loading needs: no other formats of the same weights."""
+
+_OLD_WEIGHTS = [*_NEEDED, "*.bin"]
+"""And of a repository without safetensors."""
+
+_NOT_NEEDED = ["*/*.safetensors", "*/*.bin", "consolidated*"]
+"""Further copies of the weights, which some repositories have."""
 
 
 class ModelError(RuntimeError):
@@ -25,9 +38,8 @@ def load_policy(model: ModelConfig, start: Path | None = None) -> tuple[Any, Any
         ModelError: the model does not exist or cannot be read.
     """
     place, options = _source(model, start)
-    loading = {"revision": options["revision"]} if "revision" in options else {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, **loading)
+        tokenizer = AutoTokenizer.from_pretrained(place)
         policy = AutoModelForCausalLM.from_pretrained(place, **options)
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(f"model '{place}' cannot be loaded: {error}") from error
@@ -81,6 +93,30 @@ def convert_gguf(model: LocalModel, target: Path) -> None:
     tokenizer.save_pretrained(target)
 
 
+def snapshot(model: HubModel) -> Path:
+    """Folder of the files of a hub model, of its commit alone; downloaded where it is missing.
+
+    Everything loads from this folder and nothing by the id: TRL loads its reference model, and vLLM
+    its copy, from the place that the policy names, and neither is told of a revision.
+
+    Raises:
+        ModelError: they cannot be had.
+    """
+    if Path(model.id).is_dir():
+        return Path(model.id)
+    revision = model.commit or model.revision
+    options: dict[str, Any] = {"revision": revision, "ignore_patterns": _NOT_NEEDED}
+    try:
+        place = Path(snapshot_download(model.id, allow_patterns=_NEEDED, **options))
+        if not any(place.glob("*.safetensors")):
+            place = Path(snapshot_download(model.id, allow_patterns=_OLD_WEIGHTS, **options))
+    except Exception as error:  # no network, no such repository, no access, a full disk
+        reason = " ".join(str(error).split())
+        raise ModelError(f"model '{model.id}' cannot be downloaded: {reason}") from error
+    logger.info("model %s: commit %s", model.id, place.name)
+    return place
+
+
 def _source(model: ModelConfig, start: Path | None) -> tuple[str, dict[str, Any]]:
     if isinstance(model, TinyModel):
         if start is None:
@@ -92,9 +128,7 @@ def _source(model: ModelConfig, start: Path | None) -> tuple[str, dict[str, Any]
     if start is not None:
         return str(start), options
     if isinstance(model, HubModel):
-        if model.revision:
-            options["revision"] = model.revision
-        return model.id, options
+        return str(snapshot(model)), options
     if not Path(model.path).is_dir():
         raise ModelError(f"model folder '{model.path}' does not exist")
     return model.path, options

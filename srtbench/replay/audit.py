@@ -14,7 +14,12 @@ from typing import Any
 from srtbench.plan.generation import GenerationShape
 from srtbench.replay.audit_choices import check_best, check_pool
 from srtbench.replay.audit_files import check_folder, check_seal, set_folders
-from srtbench.replay.audit_identity import check_identity, check_plan_row, unplanned
+from srtbench.replay.audit_identity import (
+    check_commits,
+    check_identity,
+    check_plan_row,
+    unplanned,
+)
 from srtbench.replay.audit_metrics import check_metrics, check_status
 from srtbench.replay.audit_prompts import check_labels, check_prompts
 from srtbench.replay.audit_rollouts import check_eval, check_train
@@ -24,9 +29,10 @@ from srtbench.replay.interrupts import Interrupts
 from srtbench.replay.source import NOT_RUN, SOURCE_CHANGED, SOURCE_UNKNOWN, source_state
 from srtbench.rollouts import part_files
 from srtbench.rollouts.judge import Columns
-from srtbench.store import Folder, Status, StoreError, SweepStore
+from srtbench.store import Folder, Status, StoreError, SweepStore, read_json
 from srtbench.store.configs import declared
-from srtbench.store.files import seal_broken
+from srtbench.store.files import refused, seal_broken
+from srtbench.store.hub_file import HUB_FILE, read_commits
 from srtbench.store.runs import LoggedRun, LoggedSet, LoggedSweep, open_runs
 from srtbench.variants import from_outside
 
@@ -107,9 +113,9 @@ def audit_sweep(path: str | Path, *, run_code: bool = False) -> AuditReport:
         report.notes.append(f"voted again under {plan['revote']['voting']}: not as it was trained")
     for run_id in missing:
         _audit_missing(Folder(Path(path) / run_id), run_id, report)
-    for name in unplanned(found):
-        report.notes.append(f"{name}: a run that plan.json does not name; not audited")
+    report.notes += unplanned(found)
     rows = {row["run_id"]: row for row in plan["runs"]}
+    _audit_commits(found, report)
     with Interrupts() as interrupts:
         for run in runs:
             row = rows[run.folder.path.name]
@@ -119,6 +125,22 @@ def audit_sweep(path: str | Path, *, run_code: bool = False) -> AuditReport:
     for stage_id in stage_ids(runs):
         _audit_stage(runs[0].store, stage_id, planned.get(stage_id, {}), report)
     return report
+
+
+def _audit_commits(found: LoggedSweep, report: AuditReport) -> None:
+    """hub.json, and the commits of every run."""
+    name, commits = str(found.plan["sweep"]), {}
+    path = found.path / HUB_FILE
+    try:
+        commits = read_commits(found.path)
+        if commits and seal_broken(read_json(path)):
+            message = "has been changed since srtbench wrote it"
+            report.breaches.append(Breach(name, "structure", HUB_FILE, message))
+    except StoreError as error:
+        report.breaches.append(Breach(name, "structure", HUB_FILE, str(error)))
+    for run in found.runs:
+        for breach in check_commits(run, commits, report.notes):
+            report.breaches.append(Breach(run.spec.run_id, *breach))
 
 
 def _audit_plan(found: LoggedSweep, report: AuditReport) -> None:
@@ -148,6 +170,8 @@ def _audit_stage(
     except (StoreError, FileNotFoundError) as error:
         report.breaches.append(Breach(stage_id, "structure", "stage", str(error)))
     except Exception as error:
+        if refused(error):
+            raise
         message = f"cannot be derived again: {type(error).__name__}: {error}"
         report.breaches.append(Breach(stage_id, "structure", "stage", message))
 
@@ -216,8 +240,9 @@ def _audit_run(
     except StoreError as error:
         report.breaches.append(Breach(run_id, "structure", "run", str(error)))
     except BaseException as error:  # a variant's own code may even ask to exit
-        asked = not (run_code and from_outside(run.spec.variant)) or interrupts.asked
-        if isinstance(error, KeyboardInterrupt) and asked:
+        foreign = run_code and from_outside(run.spec.variant)
+        asked = not foreign or interrupts.asked
+        if (isinstance(error, KeyboardInterrupt) and asked) or (refused(error) and not foreign):
             raise
         message = f"cannot be derived again: {type(error).__name__}: {error}"
         report.breaches.append(Breach(run_id, "structure", "run", message))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from srtbench.plan import RunSpec
+from srtbench.plan.hub import Commits, repositories_of
 from srtbench.plan.identity import paths_in, run_id_of
 from srtbench.plan.identity_v1 import run_digest
 from srtbench.replay.source import TRAINED_VARIANT
@@ -12,6 +13,7 @@ from srtbench.store import read_json
 from srtbench.store.configs import DECLARED, declared, read_config
 from srtbench.store.plan_file import run_row
 from srtbench.store.runs import LoggedRun, LoggedSweep
+from srtbench.store.unplanned import finished, forgotten, unplanned_folders
 
 Found = Iterator[tuple[str, str, str]]
 
@@ -61,11 +63,26 @@ def check_plan_row(run: LoggedRun, row: dict[str, Any]) -> Found:
             yield "structure", "plan.json", f"{key}: is {row[key]!r}, config.json gives {value!r}"
 
 
-def unplanned(sweep: LoggedSweep) -> list[str]:
-    """Names of run folders that the plan does not name."""
-    planned = {row["run_id"] for row in sweep.plan["runs"]}
-    return sorted(
-        path.parent.name
-        for path in sweep.path.glob("*/config.json")
-        if path.parent.name not in planned
-    )
+def check_commits(run: LoggedRun, noted: Commits, notes: list[str]) -> Found:
+    """A run's models and datasets of the hub are of the commits that the sweep keeps to.
+
+    Args:
+        noted: what hub.json says; nothing where there is no such file.
+    """
+    for repository, commit in repositories_of(run.spec).items():
+        kept = noted.get(repository)
+        if commit is None:
+            notes.append(f"{run.spec.run_id}: of which commit its {repository} was is not recorded")
+        elif kept is not None and kept != commit:
+            where = f"{repository}: hub.json has commit {kept}, config.json {commit}"
+            yield "structure", "hub.json", where
+
+
+def unplanned(sweep: LoggedSweep) -> Iterator[str]:
+    """Notes on run folders that the plan does not name: the finished ones in one sentence."""
+    folders = unplanned_folders(sweep.path, (row["run_id"] for row in sweep.plan["runs"]))
+    done = finished(folders)
+    if (sentence := forgotten(done)) is not None:
+        yield f"{sentence}; not audited"
+    for name in sorted(folders.keys() - set(done)):
+        yield f"{name}: a run that plan.json does not name; not audited"

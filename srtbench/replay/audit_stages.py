@@ -17,13 +17,14 @@ from srtbench.plan.stages import EvalPrompts, StartModelStage, TrainPrompts, Vot
 from srtbench.replay.audit_files import check_folder, check_seal
 from srtbench.replay.audit_prompts import check_prompt_rows, prompt_rows
 from srtbench.replay.audit_rollouts import Author, check_evaluation, check_text
-from srtbench.rollouts import of_set, read_rollouts, read_table
+from srtbench.rollouts import of_set, part_files, read_rollouts, read_table
 from srtbench.rollouts.judge import Columns, runs_of
 from srtbench.sections import FilePath
 from srtbench.store import Folder, SweepStore, read_json
 from srtbench.store.configs import read_stage_spec
 from srtbench.store.labels import LABEL_SCHEMA, labels_path, read_labels
 from srtbench.store.runs import LoggedRun, LoggedSet, teacher_votes
+from srtbench.store.stages import RESULT, read_left_out
 
 Found = Iterator[tuple[str, str, str]]
 
@@ -52,11 +53,15 @@ def check_stage(store: SweepStore, stage_id: str, row: dict[str, Any], notes: li
     yield from check_seal(folder)
     yield from check_folder(folder)
     status = folder.read_status()
+    if not folder.status_path.is_file() and _has_results(folder):
+        yield "structure", "status.json", "gone: what the stage should hold is not known"
     if status.state != "done":
         notes.append(f"{stage_id}: {status.state}, its results are not audited")
         return
     if status.error is not None:
         yield "status", "status.json", "done, but it names an error"
+    if (text := read_left_out(folder)) is not None:
+        notes.append(f"{stage_id}: left out of the prompts by on_bad_gold: {text}")
     if isinstance(spec, TrainPrompts | EvalPrompts):
         split = "train" if isinstance(spec, TrainPrompts) else "eval"
         rows = prompt_rows(folder)
@@ -92,6 +97,11 @@ def _check_plan_row(spec: StageSpec, row: dict[str, Any]) -> Found:
     for key, value in {"kind": spec.kind, "requires": list(spec.requires)}.items():
         if row.get(key, value) != value:
             yield "structure", "plan.json", f"{key}: is {row[key]!r}, config.json gives {value!r}"
+
+
+def _has_results(folder: Folder) -> bool:
+    places = (folder.prompts_path, folder.model_path, labels_path(folder), folder.path / RESULT)
+    return bool(part_files(folder.rollouts_path)) or any(place.exists() for place in places)
 
 
 def _is_version_1(folder: Folder) -> bool:

@@ -10,7 +10,7 @@ from srtbench.config.train import PoolConfig
 from srtbench.plan.specs import RunSpec
 from srtbench.rollouts import read_rollouts
 from srtbench.stats import maj_at_k
-from srtbench.store.files import checked, read_json
+from srtbench.store.files import StoreError, checked, read_json
 from srtbench.store.folders import Folder, SweepStore
 from srtbench.store.labels import labels_path, read_labels
 
@@ -37,6 +37,8 @@ def best_note(folder: Folder, rule: str) -> BestNote | None:
         content = read_json(path)
     except FileNotFoundError:
         return None
+    if unknown := [key for key in content if key not in BestNote.__dataclass_fields__]:
+        raise StoreError(f"{path}: {unknown[0]}: is not known to this version of srtbench")
     return checked(BestNote, content, path, strict=True)
 
 

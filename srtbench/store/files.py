@@ -74,6 +74,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def refused(error: BaseException) -> bool:
+    """Whether the system refuses (no right, full, read-only, broken): nothing is gone or damaged.
+
+    pyarrow raises an `OSError` without a number for a damaged file.
+    """
+    gone = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
+    return isinstance(error, OSError) and error.errno is not None and error.errno not in gone
+
+
 _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 
 

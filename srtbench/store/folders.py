@@ -148,9 +148,15 @@ class Folder:
 class SweepStore:
     """Folders of one sweep."""
 
-    def __init__(self, root: Path | str, name: str):
+    def __init__(self, root: Path | str, name: str, path: Path | None = None):
         self.root = Path(root)
-        self.path = self.root / name
+        self.path = self.root / name if path is None else path
+
+    @classmethod
+    def of(cls, path: Path, plan: dict[str, Any]) -> "SweepStore":
+        """Of a folder that is there: its plan says where the shared stages are."""
+        root = plan.get("root", "..")
+        return cls(path.parent if root == ".." else path / root, path.name, path)
 
     @property
     def plan_path(self) -> Path:

@@ -1,5 +1,6 @@
 """plan.json of a sweep: every planned run and stage, so that what is missing can be seen."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from srtbench.plan import Plan, RunSpec
 from srtbench.store.files import checked, read_json, write_sealed
-from srtbench.variants import facts
+from srtbench.variants import VARIANTS, facts
 from srtbench.votes import VotingPolicy
 
 
@@ -85,14 +86,39 @@ def run_row(run: RunSpec) -> dict[str, Any]:
     }
 
 
-def write_plan(path: Path, plan: Plan) -> None:
-    """Keep the plan beside the runs."""
+def plan_rows(plan: Plan) -> dict[str, Any]:
+    """What plan.json says of a plan."""
     runs = [run_row(run) | {"uses_gold": facts(run.variant).uses_gold} for run in plan.runs]
     stages = [
         {"stage_id": stage.stage_id, "kind": stage.kind, "requires": stage.requires}
         for stage in plan.stages
     ]
-    write_sealed(path, {"sweep": plan.name, "runs": runs, "stages": stages})
+    return {"sweep": plan.name, "runs": runs, "stages": stages}
+
+
+def write_plan(path: Path, plan: Plan) -> None:
+    """Keep the plan beside the runs."""
+    write_sealed(path, plan_rows(plan))
+
+
+def uses_gold(row: Mapping[str, Any]) -> bool | None:
+    """Whether a run's rewards depend on the hidden answers, by its row of the plan.
+
+    Of a plan that does not say it, what a built-in variant is known for; None: not known.
+    """
+    if row.get("uses_gold") is not None:
+        return bool(row["uses_gold"])
+    known = VARIANTS.get(row.get("variant_type", ""))
+    return None if known is None else bool(known.uses_gold)
+
+
+def stage_users(plan: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Stage id -> rows of the runs that name it, by the content of a plan.json."""
+    users: dict[str, list[dict[str, Any]]] = {}
+    for run in plan["runs"]:
+        for stage_id in dict.fromkeys(run.get("stages", {}).values()):
+            users.setdefault(stage_id, []).append(run)
+    return users
 
 
 def read_plan(sweep_path: Path) -> dict[str, Any]:

@@ -214,7 +214,7 @@ def open_runs(sweep_path: Path) -> LoggedSweep:
         FileNotFoundError: the folder holds no sweep. StoreError: its plan.json is damaged.
     """
     plan = read_plan(sweep_path)
-    store = SweepStore(sweep_path / plan.get("root", ".."), sweep_path.name)
+    store = SweepStore.of(sweep_path, plan)
     revote = plan.get("revote")
     rule = VotingPolicy(**revote["voting"]) if revote else None
     found = LoggedSweep(sweep_path, plan, [], {})

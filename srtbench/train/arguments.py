@@ -55,6 +55,11 @@ def trainer_arguments(spec: RunSpec, output_dir: Path) -> Any:
         "disable_tqdm": True,
         "remove_unused_columns": False,
     }
+    if values.get("fsdp") and values["use_cpu"]:
+        raise TrainerConfigError(
+            f"train section of {spec.cell}: trl.fsdp shards over GPUs, and there is none here; "
+            "accelerate would leave it out and train unsharded without a word"
+        )
     try:
         return config_class(**values)
     except (TypeError, ValueError) as error:

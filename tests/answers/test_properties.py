@@ -5,12 +5,12 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from srtbench.answers import KINDS, answer_key, answer_key_status, answer_keys, extract
 
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=150)
 TOKENS = (
     "\\frac", "\\sqrt", "\\pi", "\\pm", "\\cup", "\\{", "\\}", "{", "}", "(", ")", "[", "]", "^",
     "_", "!", "|", "+", "-", "*", "/", "=", "<", "\\le", ",", ".", "1", "2", "12", "9", "x", "y",

@@ -7,9 +7,10 @@ import pytest
 from rich.console import Console
 from rich.live import Live
 
-from srtbench.cli.progress import Progress, status_table, status_text
+from srtbench.cli.progress import Progress, status_table
 from srtbench.cli.render import table, table_text
 from srtbench.cli.say import one_line, plain
+from srtbench.cli.status_text import status_text
 from srtbench.config import load_sweep
 from srtbench.execute.sweep import SweepEvent
 from srtbench.plan import plan_sweep
@@ -109,7 +110,8 @@ def test_the_reason_of_a_failure_is_printed_as_text(tmp_path: Path) -> None:
     progress, store, _ = follow(tmp_path, terminal=False)
     assert isinstance(progress, Progress)
     store.run("a").update_status(state="failed", error=f"Traceback\n  more\nValueError: {NASTY!s}x")
-    text = status_text(store, [("a", 20), ("b", 20)])
+    rows = [{"run_id": run_id, "total_steps": 20} for run_id in ("a", "b")]
+    text = status_text(store, {"runs": rows, "stages": []})
     assert "\x1b" not in text
     assert "failed" in text
     assert "waiting" in text

@@ -42,7 +42,7 @@ def test_spell_backward() -> None:
         assert (problem.level, problem.split) == (6, "train")
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     task=st.sampled_from(["spell_backward", "chain_sum", "gcd", "letter_counting", "gsm_symbolic"]),
     split=st.sampled_from(SPLITS),

@@ -8,10 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
+from srtbench.cli import main
 from srtbench.replay.audit import audit_sweep
 from srtbench.store import Folder, SweepStore
 from tests.chains import run_of
+from tests.damage import damages_of
 from tests.micro import FinishedSweep
 
 
@@ -116,3 +119,18 @@ def test_the_best_policy_is_that_of_the_logged_evaluations(
     assert "gone" in found(store, "best")[0][2]
     folder.update_status(state="interrupted")
     assert found(store, "best") == [], "it begins anew"
+
+
+def test_every_damage_of_the_note_on_the_best_policy_is_named(
+    chains: FinishedSweep, store: SweepStore
+) -> None:
+    run = run_of(chains.plan, "climb", 4)
+    path = store.run(run.run_id).best_path("best_avg_at_k") / "best.json"
+    whole = path.read_bytes()
+    for name, damage in damages_of(path).items():
+        damage(path)
+        result = CliRunner().invoke(main, ["audit", str(store.path)])
+        assert result.exit_code == 1, name
+        assert isinstance(result.exception, SystemExit), name
+        assert "best.json" in result.output, name
+        path.write_bytes(whole)

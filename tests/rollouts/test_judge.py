@@ -68,7 +68,7 @@ sizes_and_seed = given(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @sizes_and_seed
 def test_srt_and_gold_by_brute_force(sizes: list[int], seed: int, step: int) -> None:
     columns = rows(sizes, seed)
@@ -89,7 +89,7 @@ def test_srt_and_gold_by_brute_force(sizes: list[int], seed: int, step: int) -> 
 
 
 @pytest.mark.parametrize("entry", sorted(VARIANTS))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @sizes_and_seed
 def test_the_same_rows_whatever_their_order(
     entry: str, sizes: list[int], seed: int, step: int
@@ -169,7 +169,7 @@ def test_rows_are_graded_or_given() -> None:
         graded_rows(["a"], ["g", "g"], grader=grader, prompt_ids=["p"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.sampled_from(KEYS), min_size=1, max_size=6), min_size=1, max_size=6),
     st.sampled_from(["first", "abstain", "split", "random"]),

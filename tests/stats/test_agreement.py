@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from srtbench.stats import (
@@ -57,7 +57,6 @@ def test_modal_share_and_entropies() -> None:
     assert pooled_answer_entropy([[7, 7], [7, 7]]) == 0.0
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(-1, 4), min_size=7, max_size=7), min_size=1, max_size=6))
 def test_votes_agree_with_a_counter(rows: list[list[int]]) -> None:
     labels, shares, entropies = majority_label(rows), vote_share(rows), answer_entropy(rows)

@@ -11,7 +11,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from srtbench.stats import avg_at_k, count_correct, maj_at_k, pass_at_k
@@ -174,7 +174,6 @@ def test_maj_at_k_agrees_with_a_million_draws_at_64_samples() -> None:
 answers = st.lists(st.integers(-1, 5), min_size=1, max_size=24)
 
 
-@settings(deadline=None)
 @given(row=answers, gold=st.integers(-2, 5), seed=st.integers(0, 2**32 - 1))
 def test_maj_at_k_properties(row: list[int], gold: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -196,7 +195,6 @@ def test_maj_at_k_properties(row: list[int], gold: int, seed: int) -> None:
     assert np.all(abstain <= curve + 1e-12)
 
 
-@settings(deadline=None)
 @given(
     rows=st.lists(st.lists(st.integers(-1, 9), min_size=12, max_size=12), min_size=2, max_size=9)
 )

@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from srtbench.stats import (
@@ -122,7 +122,6 @@ def test_rise_and_fall_without_a_plateau() -> None:
     assert fall.level_after == pytest.approx(0.37, abs=0.02)
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
 def test_fall_point_is_sane_on_any_curve(values: list[float]) -> None:
     fall = fall_point(values)
@@ -406,7 +405,6 @@ def test_flip_transitions_count_every_prompt_once() -> None:
     assert flip_transitions(LABELS[:1], [1] * 9).shape == (0, 3, 3)
 
 
-@settings(deadline=None)
 @given(
     history=st.lists(st.lists(st.integers(-1, 2), min_size=4, max_size=4), min_size=1, max_size=8),
     gold=st.lists(st.integers(-1, 2), min_size=4, max_size=4),

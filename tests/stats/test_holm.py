@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from srtbench.stats import holm
@@ -26,7 +26,6 @@ def closed_bonferroni(p_values: list[float]) -> list[float]:
     ]
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=7))
 def test_holm_is_closed_bonferroni(p_values: list[float]) -> None:
     np.testing.assert_allclose(holm(p_values), closed_bonferroni(p_values), rtol=1e-12)

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from srtbench.stats import (
@@ -229,7 +229,6 @@ def test_probability_of_improvement_counts_ties_half_and_never_degenerates() -> 
     assert two_tasks.estimate == 0.5
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_monotone_and_never_below_the_raw_value(p_values: list[float]) -> None:
     adjusted = holm(p_values)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from srtbench.stats import (
@@ -28,14 +28,12 @@ shares = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 1.0]))
 seed_scores = st.lists(shares, min_size=2, max_size=8)
 
 
-@settings(deadline=None)
 @given(seed_scores)
 def test_an_accuracy_never_leaves_0_to_1(scores: list[float]) -> None:
     found = mean_interval(scores, bounds=SHARE)
     assert 0.0 <= found.low <= found.estimate <= found.high <= 1.0
 
 
-@settings(deadline=None)
 @given(
     st.integers(2, 8).flatmap(lambda n: st.tuples(*[st.lists(shares, min_size=n, max_size=n)] * 2))
 )
@@ -50,7 +48,6 @@ def test_a_difference_never_leaves_minus_1_to_1_and_flips_with_its_sides(
         assert flipped.p_value == pytest.approx(found.p_value, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(seed_scores, seed_scores, st.sampled_from([0.8, 0.95, 0.99]))
 def test_p_is_small_exactly_where_the_interval_excludes_0(
     first: list[float], second: list[float], level: float

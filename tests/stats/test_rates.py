@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from srtbench.stats import fisher_exact, mean_interval, rate_interval, seed_split
@@ -51,7 +51,6 @@ def test_published_values() -> None:
     assert str(rate_interval(2, 10, unit="seeds")) == "0.200 [0.025, 0.556] (95% over 10 seeds)"
 
 
-@settings(deadline=None)
 @given(st.data(), st.integers(1, 60))
 def test_intervals_are_mirrored_and_move_with_the_count(data: st.DataObject, n: int) -> None:
     k = data.draw(st.integers(0, n))

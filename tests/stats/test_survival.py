@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from srtbench.stats import kaplan_meier, rate_interval
@@ -30,7 +30,6 @@ def redistributed(times: list[int], observed: list[bool]) -> dict[int, float]:
     }
 
 
-@settings(deadline=None)
 @given(runs)
 def test_equals_redistribution_to_the_right(data: list[tuple[int, bool]]) -> None:
     times, observed = [t for t, _ in data], [o for _, o in data]
@@ -39,7 +38,6 @@ def test_equals_redistribution_to_the_right(data: list[tuple[int, bool]]) -> Non
     assert dict(zip(curve.times, curve.survival, strict=True)) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(runs)
 def test_curve_falls_and_limits_hold_it_inside_0_to_1(data: list[tuple[int, bool]]) -> None:
     curve = kaplan_meier([t for t, _ in data], [o for _, o in data])
@@ -48,7 +46,6 @@ def test_curve_falls_and_limits_hold_it_inside_0_to_1(data: list[tuple[int, bool
     assert np.all((curve.low <= curve.survival + 1e-12) & (curve.survival <= curve.high + 1e-12))
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=12))
 def test_with_every_run_followed_it_is_the_share_still_well_with_its_exact_limits(
     times: list[int],

@@ -39,6 +39,7 @@ from srtbench.analysis.report.render import render
 from srtbench.analysis.report.samples import Gallery, galleries
 from srtbench.analysis.warehouse.open import open_sweep
 from srtbench.config.eval_sets import OWN
+from srtbench.store.unplanned import forgotten
 
 PIXELS_PER_INCH = 134
 """Width of a figure on the page; the same for all, so that their texts have one size."""
@@ -226,7 +227,8 @@ def _content(
         "caveats": [(*cell[1:], text) for cell, text in cell_caveats(connection).items()],
         "styles": {fact.variant: fact.style for fact in found},
         "damaged_files": view(connection, "damaged_files").rows(named=True),
-        "unplanned": query(connection, _FORGOTTEN)["run_id"].to_list(),
+        "forgotten": forgotten(query(connection, _FORGOTTEN)["run_id"].to_list()),
+        "stages": view(connection, "stages").rows(named=True),
         "written": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "k": runs["k"].max(),
         "browser": browser_data(connection),

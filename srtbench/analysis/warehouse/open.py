@@ -7,7 +7,7 @@ to see more.
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,14 @@ from srtbench.analysis.warehouse.planned import (
     check_config,
     planned_runs,
     planned_sets,
+    stage_rows,
 )
 from srtbench.analysis.warehouse.views import create_views, literal, materialize
 from srtbench.config.eval_sets import OWN
 from srtbench.rollouts import METRIC_SCHEMA, PROMPT_SCHEMA, ROLLOUT_SCHEMA, is_part
 from srtbench.store import STAGES_FOLDER, StoreError, read_plan
 from srtbench.store.plan_file import plan_of
+from srtbench.store.stages import RESULT, left_out
 from srtbench.store.status import status_of
 
 
@@ -92,6 +94,10 @@ def open_sweep(
     )
     connection.execute(
         "CREATE TABLE unplanned_runs(sweep TEXT, run_id TEXT, state TEXT, step INTEGER)"
+    )
+    connection.execute(
+        "CREATE TABLE stages(sweep TEXT, stage_id TEXT, kind TEXT, dataset TEXT, runs INTEGER, "
+        "state TEXT, wall_seconds DOUBLE, left_out TEXT, error TEXT)"
     )
     loader = _Loader(connection, check)
     for path in paths:
@@ -163,6 +169,7 @@ class _Loader:
                 if (owner, name) in sets:
                     label = f"{plan['sweep']}/{owner}/eval_sets/{name}"
                     self._add(kind, Source(file, sweep, owner, label, eval_set=name))
+        self._add_stages(plan, sweep, f"{root}/{STAGES_FOLDER}")
         # Stages that no run names belong to further sets, whose rows a run's own folder holds.
         named = {stage for run in plan["runs"] for stage in run.get("stages", {}).values()}
         for stage in plan.get("stages", []):
@@ -176,6 +183,14 @@ class _Loader:
             if stage["kind"] in ("train_prompts", "eval_prompts") and owner in named:
                 for file in self._glob(f"{root}/{label}/prompts.parquet"):
                     self.prompts.append(Source(file, sweep, owner, label))
+
+    def _add_stages(self, plan: dict[str, Any], sweep: str, place: str) -> None:
+        """Note how every planned stage stands, and what it left out of its prompts."""
+        ids = {stage["stage_id"] for stage in plan["stages"]}
+        statuses = self._checked(f"{place}/*/status.json", sweep, status_of, ids)
+        results = self._checked(f"{place}/*/{RESULT}", sweep, left_out, ids)
+        for row in stage_rows(plan, sweep, statuses, results):
+            self.connection.execute(f"INSERT INTO stages VALUES ({', '.join('?' * len(row))})", row)
 
     def _add(self, kind: list[Source], source: Source) -> None:
         """Note a file; one among the rollouts that is no part of the log is named and left out."""
@@ -237,10 +252,12 @@ class _Loader:
         rows = self.connection.execute("SELECT file FROM glob(?) ORDER BY file", [pattern])
         return [file for (file,) in rows.fetchall() if not file.rsplit("/", 1)[-1].startswith(".")]
 
-    def _texts(self, pattern: str) -> dict[str, str]:
-        """Content of the files that match."""
+    def _texts(self, pattern: str, owners: Collection[str] | None = None) -> dict[str, str]:
+        """Content of the files that match; of these folders alone, if any are given."""
         found = {}
         for file in self._glob(pattern):
+            if owners is not None and file.rsplit("/", 2)[-2] not in owners:
+                continue
             try:
                 rows = self.connection.execute("SELECT content FROM read_text(?)", [escape(file)])
                 found[file] = str(rows.fetchall()[0][0])
@@ -248,10 +265,13 @@ class _Loader:
                 found[file] = f"unreadable: {error}"
         return found
 
-    def _json(self, pattern: str, sweep: str) -> dict[str, dict[str, Any]]:
+    def _json(
+        self, pattern: str, sweep: str, owners: Collection[str] | None = None
+    ) -> dict[str, dict[str, Any]]:
         """Folder name -> content of its JSON file."""
         found: dict[str, dict[str, Any]] = {}
-        for file, text in self._texts(pattern).items():
+        below = "" if owners is None else f"{STAGES_FOLDER}/"
+        for file, text in self._texts(pattern, owners).items():
             owner, name = file.rsplit("/", 2)[-2:]
             try:
                 content = json.loads(text)
@@ -259,7 +279,7 @@ class _Loader:
                     raise ValueError("no JSON object")
                 found[owner] = content
             except (ValueError, RecursionError) as error:
-                self._damaged(sweep, owner, f"{owner}/{name}", f"not valid JSON: {error}")
+                self._damaged(sweep, owner, f"{below}{owner}/{name}", f"not valid JSON: {error}")
         return found
 
     def _checked(
@@ -267,17 +287,23 @@ class _Loader:
         pattern: str,
         sweep: str,
         check: Callable[[dict[str, Any], Path], Any],
+        owners: Collection[str] | None = None,
     ) -> dict[str, dict[str, Any]]:
-        """Folder name -> content of its file, if that is what it should be."""
-        found = self._json(pattern, sweep)
+        """Folder name -> content of its file, if that is what it should be.
+
+        Args:
+            owners: folders of these stages alone; None: of every run.
+        """
+        found = self._json(pattern, sweep, owners)
         name = pattern.rsplit("/", 1)[-1]
+        below = "" if owners is None else f"{STAGES_FOLDER}/"
         for owner, content in list(found.items()):
             try:
                 check(content, Path(name))
             except StoreError as error:
                 del found[owner]
                 reason = str(error).removeprefix(f"{name}: ")
-                self._damaged(sweep, owner, f"{owner}/{name}", reason)
+                self._damaged(sweep, owner, f"{below}{owner}/{name}", reason)
         return found
 
 

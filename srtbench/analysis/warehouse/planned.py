@@ -10,7 +10,8 @@ from srtbench.analysis.warehouse.caveats import caveat
 from srtbench.config.eval_sets import OWN
 from srtbench.store.configs import CONFIG_VERSION
 from srtbench.store.files import checked
-from srtbench.variants import VARIANTS
+from srtbench.store.plan_file import stage_users, uses_gold
+from srtbench.store.stages import RESULT, left_out
 
 RUN_SCHEMA = pa.schema(
     [
@@ -126,7 +127,7 @@ def planned_runs(
             "error": status.get("error"),
             "wall_seconds": status.get("wall_seconds", 0.0),
             "trains_on_eval_prompts": run.get("trains_on_eval_prompts", False),
-            "uses_gold": _uses_gold(run),
+            "uses_gold": uses_gold(run),
             "caveat": caveat(run["run_id"], planned),
             "base_eval": run.get("stages", {}).get("base_eval"),
         }
@@ -148,14 +149,6 @@ def planned_runs(
     return rows
 
 
-def _uses_gold(run: dict[str, Any]) -> bool | None:
-    """What the plan says; of a plan that does not say it, what a built-in variant is known for."""
-    if run.get("uses_gold") is not None:
-        return bool(run["uses_gold"])
-    known = VARIANTS.get(run.get("variant_type", ""))
-    return None if known is None else bool(known.uses_gold)
-
-
 def planned_sets(plan: dict[str, Any], sweep: str) -> list[dict[str, Any]]:
     """The evaluation sets of every run: its own held-out prompts first, then those of the plan."""
     return [
@@ -163,6 +156,35 @@ def planned_sets(plan: dict[str, Any], sweep: str) -> list[dict[str, Any]]:
         for run in plan["runs"]
         for order, name in enumerate(dict.fromkeys([OWN, *(run.get("eval_sets") or [])]))
     ]
+
+
+def stage_rows(
+    plan: dict[str, Any],
+    sweep: str,
+    statuses: dict[str, dict[str, Any]],
+    results: dict[str, dict[str, Any]],
+) -> list[list[Any]]:
+    """Rows of the table ``stages``: every planned stage, begun or not."""
+    rows, used = [], stage_users(plan)
+    for stage in plan["stages"]:
+        stage_id = stage["stage_id"]
+        users = used.get(stage_id, [])
+        datasets = dict.fromkeys(run["dataset"] for run in users)
+        status, result = statuses.get(stage_id, {}), results.get(stage_id)
+        rows.append(
+            [
+                sweep,
+                stage_id,
+                stage["kind"],
+                ", ".join(datasets) or None,
+                len(users),
+                status.get("state", "waiting"),
+                status.get("wall_seconds", 0.0),
+                None if result is None else left_out(result, Path(RESULT)),
+                status.get("error"),
+            ]
+        )
+    return rows
 
 
 def _start_rule(run: dict[str, Any], config: dict[str, Any]) -> str | None:

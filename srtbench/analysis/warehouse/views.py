@@ -96,6 +96,23 @@ TABLES = (
         },
         "",
     ),
+    Relation(
+        "stages",
+        "One row per planned shared stage, whether it has begun or not: prompts that are drawn, "
+        "start models that are warmed up and evaluated, votes of teachers.",
+        {
+            "sweep": "name of the sweep",
+            "stage_id": "name of its folder below _stages",
+            "kind": "what it makes, e.g. train_prompts",
+            "dataset": "labels of the datasets of the runs that name it; null: none does",
+            "runs": "how many runs name it; that of a further evaluation set is named by none",
+            "state": "its state: waiting, running, done, failed or interrupted",
+            "wall_seconds": "time that it took",
+            "left_out": "what on_bad_gold: drop left out of its prompts; null: nothing",
+            "error": "last lines of the traceback of a failure",
+        },
+        "",
+    ),
 )
 """Tables that opening a sweep fills."""
 

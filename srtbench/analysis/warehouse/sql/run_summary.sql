@@ -9,6 +9,7 @@
 -- variant_rank: place of the variant among those of its type, from 0
 -- variant_order: place of the variant among the sweep's variants, from 0
 -- seed: seed of the run
+-- uses_gold: whether its rewards depend on the hidden answers; null: not known
 -- state: waiting, running, done, failed or interrupted
 -- k: completions per prompt of an evaluation
 -- start_avg: avg@k of the start model
@@ -38,12 +39,12 @@ WITH rewards AS (
     GROUP BY sweep, run_id
 )
 SELECT
-    run.sweep, run_id, model, dataset, variant, variant_type, variant_rank, variant_order, seed, state,
+    run.sweep, run_id, model, dataset, variant, variant_type, variant_rank, variant_order, seed, uses_gold, state,
     k, start_avg, best_avg, best_step, last_avg, last_step, start_maj, best_maj, last_maj,
     start_train_reward, last_train_reward, last_modal_share, last_modal_answer, fallen_step,
     fallen_after, collapse_step
 FROM eval_summary AS run
-JOIN (SELECT sweep, run_id, run_order FROM planned_runs) AS planned USING (sweep, run_id)
+JOIN (SELECT sweep, run_id, run_order, uses_gold FROM planned_runs) AS planned USING (sweep, run_id)
 LEFT JOIN rewards USING (sweep, run_id)
 WHERE run.eval_set = 'own'
 ORDER BY run.sweep, planned.run_order

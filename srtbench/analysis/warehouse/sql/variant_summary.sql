@@ -7,6 +7,7 @@
 -- variant_type: type of the variant
 -- variant_rank: place of the variant among those of its type, from 0
 -- variant_order: place of the variant among the sweep's variants, from 0
+-- uses_gold: whether its rewards depend on the hidden answers; null: not known
 -- runs: planned runs, one per seed
 -- done: runs that finished
 -- failed: runs that failed
@@ -36,6 +37,7 @@ SELECT
     sweep, model, dataset, variant,
     any_value(variant_type) AS variant_type, any_value(variant_rank) AS variant_rank,
     min(variant_order) AS variant_order,
+    bool_or(uses_gold) AS uses_gold,
     count(*) AS runs,
     count(*) FILTER (state = 'done') AS done,
     count(*) FILTER (state = 'failed') AS failed,

@@ -1,0 +1,135 @@
+"""How a sweep stands, as plain text: its runs, its shared stages, and what no plan names."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from srtbench.cli.render import table_text
+from srtbench.store import Folder, Status, StoreError, SweepStore, read_plan
+from srtbench.store.plan_file import stage_users, uses_gold
+from srtbench.store.stages import read_left_out
+from srtbench.store.unplanned import finished, forgotten, some, unplanned_folders
+
+Content = Mapping[str, Any]
+"""Content of a plan.json, or what it would be."""
+
+_REWARDS = {True: "uses gold", False: "label-free", None: ""}
+
+
+def status_text(store: SweepStore, plan: Content) -> str:
+    """State of every planned run and stage, why one failed or stands still, and where its log is.
+
+    Finished runs that the plan does not name are named.
+    """
+    runs = [_run_row(store, row) for row in plan["runs"]]
+    header = ("run", "rewards", "state", "step", "gold (eval)", "why")
+    parts = [table_text(header, runs)]
+    if plan["stages"]:
+        users = stage_users(plan)
+        rows = [
+            _stage_row(store, row, len(users.get(row["stage_id"], []))) for row in plan["stages"]
+        ]
+        parts.append(table_text(("stage", "used by runs", "state", "step", "why"), rows))
+    notes = [f"log: {folder.log_path}" for folder in _with_logs(store, plan)]
+    notes += [f"left out of the prompts: {line}" for line in _left_out(store, plan)]
+    unplanned = unplanned_folders(store.path, (row["run_id"] for row in plan["runs"]))
+    notes += [line for line in (forgotten(finished(unplanned)),) if line is not None]
+    return "\n\n".join([*parts, "\n".join(notes)] if notes else parts)
+
+
+def differences_text(store: SweepStore, planned: Collection[str]) -> list[str]:
+    """What is in the folder of this name already, if another plan made it: what stays, what is new.
+
+    Args:
+        planned: ids of the runs that the sweep plans now.
+    """
+    lines = []
+    before: list[str] = []
+    if store.plan_path.is_file():
+        try:
+            before = [row["run_id"] for row in read_plan(store.path)["runs"]]
+        except StoreError as error:
+            lines.append(f"{error}; the plan is written anew")
+    if before and set(before) != set(planned):
+        stay = [run_id for run_id in planned if run_id in set(before)]
+        new = [run_id for run_id in planned if run_id not in set(before)]
+        done = sum(store.run(run_id).shown_status().state == "done" for run_id in stay)
+        gone = [run_id for run_id in before if run_id not in set(planned)]
+        lines.append(
+            f"{store.path} was made by another plan of this name: {_runs(stay)} of it stay as "
+            f"they are ({done} done), {len(new)} are new{': ' + some(new) if new else ''}"
+        )
+        if gone:
+            lines.append(
+                f"{_runs(gone)} of that plan are not in this one; their folders stay, and no "
+                f"table will have them: {some(gone)}"
+            )
+    unplanned = unplanned_folders(store.path, planned)
+    line = forgotten(finished(unplanned))
+    return lines if line is None else [*lines, line]
+
+
+def failure_logs(store: SweepStore, row: Content) -> list[Folder]:
+    """Folders that have a log of why a run failed: its own, else those of its failed stages."""
+    own = store.run(row["run_id"])
+    if own.log_path.is_file() and own.shown_status().state == "failed":
+        return [own]
+    stages = [store.stage(stage_id) for stage_id in dict.fromkeys(row.get("stages", {}).values())]
+    failed = [one for one in stages if one.shown_status().state == "failed"]
+    return [one for one in failed if one.log_path.is_file()]
+
+
+def _run_row(store: SweepStore, row: Content) -> tuple[str, ...]:
+    status = store.run(row["run_id"]).shown_status()
+    accuracy = status.progress.get("eval_accuracy")
+    return (
+        row["run_id"],
+        _REWARDS[uses_gold(row)],
+        status.actual_state,
+        f"{status.step}/{row['total_steps']}",
+        f"{accuracy:.3f}" if accuracy is not None else "",
+        _why(status),
+    )
+
+
+def _stage_row(store: SweepStore, row: Content, users: int) -> tuple[str, ...]:
+    stage_id = row["stage_id"]
+    status = store.stage(stage_id).shown_status()
+    step = f"{status.step}/{status.total_steps}" if status.total_steps else ""
+    return (stage_id, f"{users}", status.actual_state, step, _why(status))
+
+
+def _why(status: Status) -> str:
+    if status.actual_state != status.state:
+        return f"its process {status.pid} is gone; the same sweep goes on with it"
+    reason = (status.error or "").strip().splitlines()[-1:] if status.state == "failed" else []
+    return reason[0] if reason else status.note or ""
+
+
+def _with_logs(store: SweepStore, plan: Content) -> list[Folder]:
+    """Folders with the log of a failure, each once."""
+    failed = [
+        row for row in plan["runs"] if store.run(row["run_id"]).shown_status().state == "failed"
+    ]
+    found = {one.path: one for row in failed for one in failure_logs(store, row)}
+    for row in plan["stages"]:
+        stage = store.stage(row["stage_id"])
+        if stage.shown_status().state == "failed" and stage.log_path.is_file():
+            found[stage.path] = stage
+    return list(found.values())
+
+
+def _left_out(store: SweepStore, plan: Content) -> list[str]:
+    """What each stage left out of its prompts."""
+    lines = []
+    for row in plan["stages"]:
+        try:
+            text = read_left_out(store.stage(row["stage_id"]))
+        except StoreError as error:
+            text = str(error)
+        if text is not None:
+            lines.append(f"{row['stage_id']}: {text}")
+    return lines
+
+
+def _runs(names: Sequence[str]) -> str:
+    return f"{len(names)} run{'s' if len(names) != 1 else ''}"
