@@ -5,14 +5,20 @@ from typing import Any
 
 from tests.micro import CONTENT, write_sweep
 
-HINT = "{prompt}{answer}"
+HINT = "{answer}{prompt}"
 
 FIT: dict[str, Any] = {"batch_size": 16, "epochs": 1, "learning_rate": 1e-3}
 
 VARIANTS: list[Any] = [
     "srt",
     {"type": "lmsi", "train": {"rounds": 2}},
-    {"type": "star", "rationalise": True, "hint": HINT, "train": {"rounds": 2}},
+    {
+        "type": "star",
+        "rationalise": True,
+        "hint": HINT,
+        "second_chances": 8,
+        "train": {"rounds": 2},
+    },
     {"type": "scpo", "voting": {"min_share": 0.25, "denominator": "samples"}},
     {"type": "python", "path": "mine.py:Shortest", "name": "mine", "train": {"rounds": 1}},
 ]

@@ -107,7 +107,7 @@ def test_a_changed_selection_is_a_breach(
 
 
 def test_the_plan_knows_how_much_is_sampled(finished: FinishedSweep) -> None:
-    for label, beside in (("lmsi", 0), ("scpo", 4), ("star", 1)):
+    for label, beside in (("lmsi", 0), ("scpo", 4), ("star", 8)):
         run, folder = run_of(finished, label)
         most = run.train.steps * 12 * (4 + beside)
         evaluated = run.train.steps * 8 * 4
@@ -230,7 +230,7 @@ def test_the_loss_of_pairs_is_that_of_the_formula(
     trainer.nll_weight = alpha
     policy.eval()
     batch = trainer._prepare_inputs(trainer.data_collator([vars(pair) for pair in pairs]))
-    assert float(trainer.compute_loss(policy, batch)) == pytest.approx(expected, abs=1e-6)
+    assert trainer.compute_loss(policy, batch).item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_reference_is_the_policy_at_the_start_of_the_round(
