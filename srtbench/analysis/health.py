@@ -107,7 +107,8 @@ def _outcome(
     if report is not None and report.collapsed and report.onset is not None:
         onset = report.onset
         return "collapsed", (
-            f"{report.kind.replace('_', ' ')}, from step {onset.low} to {onset.high} on; "
+            f"{report.kind.replace('_', ' ')}, the fall began between steps "
+            f"{onset.low} and {onset.high}; "
             f"gold accuracy {report.best_accuracy:.3f} at step {report.best_step}, "
             f"{report.last_accuracy:.3f} at step {report.last_step}: {report.reasons[0]}"
         )

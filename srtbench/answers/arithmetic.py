@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from srtbench.answers.application import CONSTANTS, applied_letters, is_argument
 from srtbench.answers.leaves import Tree, based, number, repeating, times
 from srtbench.answers.lexer import MalformedError, Token, UnsupportedError
@@ -20,7 +22,7 @@ _STARTS = (
 )
 
 
-class ScalarParser:
+class ScalarParser(ABC):
     """Recursive descent over the tokens of one answer; depth is bounded."""
 
     def __init__(self, tokens: list[Token]) -> None:
@@ -48,13 +50,13 @@ class ScalarParser:
         self.position += found
         return found
 
+    @abstractmethod
     def items(self, *closers: str) -> tuple[list[Tree], list[str]]:
         """Entries up to a closing token, and the separators between them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def bracketed(self, opener: str) -> Tree:
         """What stands in brackets, which may be a container."""
-        raise NotImplementedError
 
     def sum(self) -> Tree:
         terms = []

@@ -65,11 +65,11 @@ def answer_keys(answers: Sequence[str], kind: str = "math") -> list[tuple[str | 
     if kind not in PLAIN_KINDS:
         raise ValueError(f"unknown answer kind {kind!r}; choose one of: {', '.join(KINDS)}")
     make_key = PLAIN_KINDS[kind]
-    results: list[Keyed] = []
-    for answer in answers:
+    results: dict[str, Keyed] = {}
+    for answer in dict.fromkeys(answers):
         key = make_key(answer) if len(answer) <= MAX_PLAIN_CHARS else None
-        results.append(_UNPARSABLE if key is None else (key, "ok"))
-    return results
+        results[answer] = _UNPARSABLE if key is None else (key, "ok")
+    return [results[answer] for answer in answers]
 
 
 def answer_key_status(answer: str, kind: str = "math") -> tuple[str | None, Status]:

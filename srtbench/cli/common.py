@@ -22,6 +22,13 @@ SWEEP_FILE = click.argument(
 SWEEP_FOLDER = click.argument(
     "sweep_folder", type=click.Path(path_type=Path, file_okay=False), metavar="RUNS/SWEEP"
 )
+SWEEP_FOLDERS = click.argument(
+    "sweep_folders",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="RUNS/SWEEP...",
+    nargs=-1,
+    required=True,
+)
 ROOT = click.option(
     "--root",
     type=click.Path(path_type=Path, file_okay=False),

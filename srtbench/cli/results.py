@@ -1,38 +1,85 @@
 """Commands that turn a sweep folder into pages and files: `report`, `export`."""
 
+import threading
 from pathlib import Path
 
 import click
 
-from srtbench.cli.common import SWEEP_FOLDER, checked, writing
-from srtbench.cli.say import say
+from srtbench.cli.common import SWEEP_FOLDER, SWEEP_FOLDERS, InputError, checked, writing
+from srtbench.cli.say import complain, say
 
 
 @click.command(
     epilog="""\b
 Examples:
   srtbench report runs/smoke
-  srtbench report runs/smoke --out /tmp/report
+  srtbench report runs/smoke runs/other --out /tmp/report
+  srtbench report runs/smoke --watch
 """
 )
-@SWEEP_FOLDER
+@SWEEP_FOLDERS
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the report [default: RUNS/SWEEP/report].",
+    help="Folder of the report [default: RUNS/SWEEP/report, of several RUNS/report-SWEEP-SWEEP].",
 )
-def report(sweep_folder: Path, out: Path | None) -> None:
-    """Draw the figures and tables of a sweep, and one HTML page that holds them all."""
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Serve the page on 127.0.0.1, and write it anew while training runs, until Ctrl-C.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Port of --watch [default: any that is free].",
+)
+def report(sweep_folders: tuple[Path, ...], out: Path | None, watch: bool, port: int) -> None:
+    """Draw the figures and tables of a sweep, and one HTML page that holds them all.
+
+    Several sweeps come on one page: their names stand in every label, and their cells are compared,
+    paired where their prompts agree.
+    """
     from srtbench.store import read_plan
 
-    checked(lambda: read_plan(sweep_folder))
+    checked(lambda: [read_plan(folder) for folder in sweep_folders])
+    if len({folder.resolve() for folder in sweep_folders}) < len(sweep_folders):
+        raise InputError("a sweep is named twice; give each one once")
+    if port and not watch:
+        raise InputError("--port belongs to --watch; give both, or neither")
     from srtbench.analysis.report import write_report
+    from srtbench.analysis.report.build import report_folder
 
-    with writing(out or sweep_folder / "report"):
-        folder = write_report(sweep_folder, out)
+    folder = out or report_folder(sweep_folders)
+    if watch:
+        _watch(sweep_folders, folder, port)
+        return
+    with writing(folder):
+        write_report(sweep_folders, folder)
     say(f"figures: {folder / 'figures'}")
     say(f"tables:  {folder / 'tables'}")
     say(f"report:  {folder / 'report.html'}")
+
+
+def _watch(sweep_folders: tuple[Path, ...], folder: Path, port: int) -> None:
+    """Serve until Ctrl-C, which is how it ends well."""
+    from srtbench.analysis.report.watch import HOST, Watched, serve
+
+    watched = Watched(sweep_folders, folder, complain)
+    with writing(Path(f"{HOST}:{port}")):
+        server = serve(watched, port)
+    with server, writing(folder):
+        watched.look()
+        say(f"report:  http://{HOST}:{server.server_address[1]}/ (Ctrl-C ends it)")
+        stop = threading.Event()
+        follower = threading.Thread(target=watched.follow, args=(stop,), daemon=True)
+        follower.start()
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say(f"report:  {folder / 'report.html'}")
+        finally:
+            stop.set()
 
 
 @click.command(

@@ -20,16 +20,21 @@ def status_text(store: SweepStore, plan: Content) -> str:
 
     Finished runs that the plan does not name are named.
     """
-    runs = [_run_row(store, row) for row in plan["runs"]]
+    states = {row["run_id"]: store.run(row["run_id"]).shown_status() for row in plan["runs"]}
+    stages = {
+        row["stage_id"]: store.stage(row["stage_id"]).shown_status() for row in plan["stages"]
+    }
+    runs = [_run_row(row, states[row["run_id"]]) for row in plan["runs"]]
     header = ("run", "rewards", "state", "step", "gold (eval)", "why")
     parts = [table_text(header, runs)]
     if plan["stages"]:
         users = stage_users(plan)
         rows = [
-            _stage_row(store, row, len(users.get(row["stage_id"], []))) for row in plan["stages"]
+            _stage_row(stage_id, status, len(users.get(stage_id, [])))
+            for stage_id, status in stages.items()
         ]
         parts.append(table_text(("stage", "used by runs", "state", "step", "why"), rows))
-    notes = [f"log: {folder.log_path}" for folder in _with_logs(store, plan)]
+    notes = [f"log: {folder.log_path}" for folder in _with_logs(store, plan, states, stages)]
     notes += [f"left out of the prompts: {line}" for line in _left_out(store, plan)]
     unplanned = unplanned_folders(store.path, (row["run_id"] for row in plan["runs"]))
     notes += [line for line in (forgotten(finished(unplanned)),) if line is not None]
@@ -78,8 +83,7 @@ def failure_logs(store: SweepStore, row: Content) -> list[Folder]:
     return [one for one in failed if one.log_path.is_file()]
 
 
-def _run_row(store: SweepStore, row: Content) -> tuple[str, ...]:
-    status = store.run(row["run_id"]).shown_status()
+def _run_row(row: Content, status: Status) -> tuple[str, ...]:
     accuracy = status.progress.get("eval_accuracy")
     return (
         row["run_id"],
@@ -91,9 +95,7 @@ def _run_row(store: SweepStore, row: Content) -> tuple[str, ...]:
     )
 
 
-def _stage_row(store: SweepStore, row: Content, users: int) -> tuple[str, ...]:
-    stage_id = row["stage_id"]
-    status = store.stage(stage_id).shown_status()
+def _stage_row(stage_id: str, status: Status, users: int) -> tuple[str, ...]:
     step = f"{status.step}/{status.total_steps}" if status.total_steps else ""
     return (stage_id, f"{users}", status.actual_state, step, _why(status))
 
@@ -105,15 +107,15 @@ def _why(status: Status) -> str:
     return reason[0] if reason else status.note or ""
 
 
-def _with_logs(store: SweepStore, plan: Content) -> list[Folder]:
+def _with_logs(
+    store: SweepStore, plan: Content, runs: Mapping[str, Status], stages: Mapping[str, Status]
+) -> list[Folder]:
     """Folders with the log of a failure, each once."""
-    failed = [
-        row for row in plan["runs"] if store.run(row["run_id"]).shown_status().state == "failed"
-    ]
+    failed = [row for row in plan["runs"] if runs[row["run_id"]].state == "failed"]
     found = {one.path: one for row in failed for one in failure_logs(store, row)}
-    for row in plan["stages"]:
-        stage = store.stage(row["stage_id"])
-        if stage.shown_status().state == "failed" and stage.log_path.is_file():
+    for stage_id, status in stages.items():
+        stage = store.stage(stage_id)
+        if status.state == "failed" and stage.log_path.is_file():
             found[stage.path] = stage
     return list(found.values())
 

@@ -65,6 +65,7 @@ def merge_sections(
     if isinstance(model, TinyModel) and dataset.split.warm_start == 0:
         problems.append("a tiny model needs warm-start prompts: set split.warm_start above 0")
     problems += answers.problems(train.num_generations)
+    problems += answers.refill_problems() if train.refill else ()
     problems += _small_pool(dataset, train, evaluation, on_eval=answers.trains_on_eval_prompts)
     if answers.trains_on_eval_prompts and evaluation.prompts < train.prompts_per_step:
         problems.append(
@@ -120,8 +121,13 @@ def pool_size(dataset: DatasetConfig, train: TrainConfig) -> int:
     """Train prompts of a run, before the easiest are chosen."""
     sizes = [dataset.train_prompts, train.pool.prompts if train.pool else None]
     fresh = train.rounds is None or train.rounds.fresh_prompts
-    consumed = train.prompts_per_step * (train.steps if fresh else 1)
-    return min([consumed, *(size for size in sizes if size is not None)])
+    most = train.prompts_per_step * draws(train) * (train.steps if fresh else 1)
+    return min([most, *(size for size in sizes if size is not None)])
+
+
+def draws(train: TrainConfig) -> int:
+    """How often a rollout batch is drawn at most: once, and the further draws of `refill`."""
+    return 1 + (train.refill.draws if train.refill else 0)
 
 
 def stage_variant(curriculum: CurriculumConfig, stage: CurriculumStage) -> VariantConfig:
@@ -142,6 +148,8 @@ def _written(section: TrainOverride) -> dict[str, Any]:
     values = section.model_dump(exclude_none=True)
     if "micro_batch_size" in section.model_fields_set:
         values["micro_batch_size"] = section.micro_batch_size
+    if section.refill is not None:
+        values["refill"] = section.refill.model_dump(exclude_unset=True)
     if section.pool is not None:
         values["pool"] = section.pool.model_dump(exclude_unset=True)
     return values

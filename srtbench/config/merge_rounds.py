@@ -27,6 +27,7 @@ _INSTEAD = {
     "beta": "train.fit.beta",
     "micro_batch_size": "train.fit.micro_batch_size",
     "updates_per_rollout": "train.fit.epochs",
+    "refill": "voting.min_share alone; a round drops what is below it",
     "trl": "train.fit.trl",
 }
 """Keys that only the method online reads -> what says the same of rounds."""

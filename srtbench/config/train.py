@@ -36,6 +36,17 @@ class PoolConfig(Section):
         return max(1, round(self.keep * size))
 
 
+class RefillConfig(Section):
+    """Further prompts in the place of those whose vote share is below the variant's `min_share`."""
+
+    draws: int = Field(
+        3,
+        ge=1,
+        le=1000,
+        description="further draws of a rollout batch, each of as many prompts as are missing",
+    )
+
+
 class TrainConfig(Section):
     """How a policy is trained. Every value changes results and enters the run id.
 
@@ -56,6 +67,11 @@ class TrainConfig(Section):
     num_processes: int = Field(1, ge=1, description="data-parallel processes of one run")
     pool: PoolConfig | None = Field(
         None, description="null: as many fresh prompts as the run consumes, or all there are"
+    )
+    refill: RefillConfig | None = Field(
+        None,
+        description="sample further prompts for those whose vote share is below voting.min_share, "
+        "until the batch is full; null: those stay in it without a label",
     )
     trl: Annotated[dict[str, Any], NotInId(REPORTING)] = Field(
         default_factory=dict, description="any further option of TRL's GRPOConfig or RLOOConfig"
@@ -93,6 +109,7 @@ class TrainOverride(Section):
         "trl.steps_per_generation gives",
     )
     pool: PoolConfig | None = None
+    refill: RefillConfig | None = None
     trl: dict[str, Any] = Field(default_factory=dict)
     rounds: int | None = Field(None, ge=1, le=MAX_STEPS, description="rounds of a rounds variant")
     prompts_per_round: int | None = Field(None, ge=1, description="prompts that a round samples")

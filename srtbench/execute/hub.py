@@ -7,7 +7,7 @@ from srtbench.config.errors import ConfigError, Problem
 from srtbench.config.hub import COMMIT
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.plan import plan_sweep
-from srtbench.plan.hub import Repository, unresolved, with_commits
+from srtbench.plan.hub import Repository, names_the_hub, unresolved, with_commits
 from srtbench.plan.select import Selection, select
 from srtbench.store import SweepStore
 from srtbench.store.hub_file import HUB_FILE, read_commits, write_commits
@@ -47,8 +47,9 @@ def pinned(
             can be asked. StoreError: hub.json is damaged. BlockingIOError: another process is
             executing the sweep.
     """
-    plan = plan_sweep(config)
-    wanted = unresolved(select(plan, only or {}))
+    if not names_the_hub(config):
+        return config
+    wanted = unresolved(select(plan_sweep(config), only or {}))
     if not wanted:
         return config
     with store.locked():

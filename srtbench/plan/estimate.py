@@ -2,6 +2,7 @@
 
 import math
 
+from srtbench.config.merge import draws
 from srtbench.plan.eval_sets import set_rollouts
 from srtbench.plan.generation import GenerationShape
 from srtbench.plan.specs import Estimate, RunSpec
@@ -48,12 +49,13 @@ def as_fitted(spec: RunSpec) -> RunSpec:
 def train_rollouts(spec: RunSpec) -> tuple[int, int]:
     """Completions that a run samples to train on, each counted once, and those beside them.
 
-    Several optimiser steps may train on one generation. Those beside only vote; in rounds they do
-    not vote, and are as many as there are at most.
+    Several optimiser steps may train on one generation. With `refill`, as if every draw were made
+    in full: the most there can be. Those beside only vote; in rounds they do not vote, and are as
+    many as there are at most.
     """
     train = spec.train
     shape = GenerationShape.of(spec)
-    drawn = len(shape.steps(train.steps)) * shape.rollouts
+    drawn = len(shape.steps(train.steps)) * shape.rollouts * draws(train)
     answers = facts(spec.variant)
     beside = answers.extra_votes(train.num_generations)
     beside += answers.further(train.num_generations).most

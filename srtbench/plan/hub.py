@@ -19,6 +19,10 @@ Kind = Literal["model", "dataset"]
 _Config = TypeVar("_Config", SweepConfig, SweepOfParts, SweepConfig | SweepOfParts)
 
 
+_AXES = ("models", "datasets", "eval_sets")
+"""Sections of a sweep file whose entries may name a repository."""
+
+
 @dataclass(frozen=True, order=True)
 class Repository:
     """A repository of the hub; ``revision``: branch, tag or commit; empty: the default branch."""
@@ -52,6 +56,13 @@ def repositories_of(run: RunSpec) -> dict[Repository, str | None]:
     return {name: getattr(entry, "commit", None) for name, entry in named if name is not None}
 
 
+def names_the_hub(config: SweepConfig | SweepOfParts) -> bool:
+    """Whether an entry names a repository whose commit it does not say."""
+    grids = config.grids if isinstance(config, SweepOfParts) else (config,)
+    entries = (entry for grid in grids for axis in _AXES for entry in getattr(grid, axis))
+    return any(repository_of(one) is not None and one.commit is None for one in entries)
+
+
 def unresolved(runs: Iterable[RunSpec]) -> list[Repository]:
     """Repositories of runs whose commit is not known, in order."""
     found = {name for run in runs for name, commit in repositories_of(run).items() if not commit}
@@ -72,7 +83,6 @@ def with_commits(config: _Config, commits: Commits) -> _Config:
             return entry
         return entry.model_copy(update={"commit": commit})
 
-    axes = ("models", "datasets", "eval_sets")
     return config.model_copy(
-        update={axis: tuple(pinned(entry) for entry in getattr(config, axis)) for axis in axes}
+        update={axis: tuple(pinned(entry) for entry in getattr(config, axis)) for axis in _AXES}
     )

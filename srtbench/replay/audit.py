@@ -22,6 +22,7 @@ from srtbench.replay.audit_identity import (
 )
 from srtbench.replay.audit_metrics import check_metrics, check_status
 from srtbench.replay.audit_prompts import check_labels, check_prompts
+from srtbench.replay.audit_refill import check_refill
 from srtbench.replay.audit_rollouts import check_eval, check_train
 from srtbench.replay.audit_rounds import check_updates
 from srtbench.replay.audit_stages import check_given, check_stage, check_start, stage_ids
@@ -300,6 +301,7 @@ def _found(
         yield from check_updates(run, train, report.checked, judge=judge)
     # Last, because a variant's code may end what runs it.
     yield from check_train(run, train, report.checked, report.notes, done=done, judge=judge)
+    yield from check_refill(run, train, report.checked, judge=judge)
 
 
 def _in_set(
@@ -312,10 +314,12 @@ def _in_set(
 def _health(dataset: str, columns: Columns) -> list[Health]:
     found: dict[tuple[str, int], Counter[str]] = {}
     names = ("phase", "step", "verifier_status", "truncated")
-    for phase, step, status, truncated in zip(*(columns[name] for name in names), strict=True):
+    alike = Counter(zip(*(columns[name] for name in names), strict=True))
+    for (phase, step, status, truncated), count in alike.items():
         counts = found.setdefault((phase, step), Counter())
-        counts.update([status, "rollouts"])
-        counts["truncated"] += bool(truncated)
+        counts[status] += count
+        counts["rollouts"] += count
+        counts["truncated"] += bool(truncated) * count
     numbers = ("rollouts", "ok", "unparsable", "timeout", "error", "truncated")
     return [
         Health(dataset, phase, step, *(counts[name] for name in numbers))

@@ -35,6 +35,7 @@ def check_folder(folder: Folder, sets: frozenset[str] = frozenset()) -> Found:
     yield from _check_parts(folder.rollouts_path, folder.path)
     yield from _check_parts(folder.votes_path, folder.path)
     yield from _check_parts(folder.further_path, folder.path)
+    yield from _check_parts(folder.dropped_path, folder.path)
     for place in sorted(folder.path.glob("eval_sets/*")):
         if place.name not in sets:
             yield "structure", f"eval_sets/{place.name}", "is no file of this folder"

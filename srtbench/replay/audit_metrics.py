@@ -42,6 +42,7 @@ def check_metrics(run: LoggedRun, columns: Columns, checked: Counter[str]) -> Fo
     yield from _check_rows(run, table, by_step)
     shape = GenerationShape.of(run.spec)
     tokens_before: float | None = 0.0
+    dropped = _tokens_by_step(run.dropped_columns())
     for start, stop in runs_of(columns["step"]):
         step = columns["step"][start]
         rows = {name: values[start:stop] for name, values in columns.items()}
@@ -49,6 +50,9 @@ def check_metrics(run: LoggedRun, columns: Columns, checked: Counter[str]) -> Fo
         if logged is None or len(rows["step"]) % size or None in rows["completion_tokens"]:
             continue
         expected = _expected(run.spec, rows, single=shape.every == 1)
+        further = dropped.get(step, [])
+        if run.spec.train.refill is not None:
+            expected["groups/drawn"] = expected["groups/count"] + len(further) / size
         for name, value in expected.items():
             own = name.startswith("rollouts/")  # logged once the generation is used up
             found = by_step.get(step + shape.every - 1, {}) if own else logged
@@ -64,13 +68,22 @@ def check_metrics(run: LoggedRun, columns: Columns, checked: Counter[str]) -> Fo
                 yield column, f"train step {step}", message
             if column in columns:
                 checked[column] += stop - start
-        for name in ("groups/count", "groups/size", "groups/split"):
+        for name in (one for one in expected if one.startswith("groups/")):
             for later in range(step, step + shape.every):
                 value = by_step.get(later, {}).get(name, expected[name])
                 if later != step and not _near(value, expected[name]):
                     yield "metrics", f"step {later}", f"{name} is {value}, not {expected[name]:g}"
-        yield from _check_tokens(step, logged, tokens_before, sum(rows["completion_tokens"]), size)
+        sampled = sum(rows["completion_tokens"]) + sum(further)
+        yield from _check_tokens(step, logged, tokens_before, sampled, size)
         tokens_before = logged.get("num_tokens")
+
+
+def _tokens_by_step(columns: Columns) -> dict[int, list[int]]:
+    """Step -> tokens of its completions; one of unknown length has none."""
+    found: dict[int, list[int]] = {}
+    for step, tokens in zip(columns["step"], columns["completion_tokens"], strict=True):
+        found.setdefault(step, []).append(tokens or 0)
+    return found
 
 
 def _check_rows(

@@ -14,10 +14,10 @@ from srtbench.replay.advantages import advantage_tolerance, advantages
 from srtbench.replay.audit_rounds import check_selection
 from srtbench.replay.audit_values import Found, compare
 from srtbench.rollouts import eval_group_id, read_rollouts
-from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
+from srtbench.rollouts.judge import Columns, Judge, eval_votes, group_number, runs_of
 from srtbench.store.configs import declared
 from srtbench.store.runs import LoggedRun, LoggedSet
-from srtbench.variants import TOKEN_STATISTICS, facts
+from srtbench.variants import TOKEN_STATISTICS, Facts, facts, from_outside
 from srtbench.votes import VotingPolicy
 
 _FAILED = ("timeout", "error")
@@ -39,7 +39,10 @@ def check_train(
     yield from _check_rows(author, columns, "train", checked)
     yield from _check_further(run, author, checked)
     due = votes_due(run, load=judge)
+    asked = facts(spec.variant) if judge or not from_outside(spec.variant) else None
+    yield from _check_further_votes(run, author, asked, checked)
     judging = run.judge(run.variant()) if judge else None
+    refilled = spec.train.refill is not None
     steps = list(runs_of(columns["step"]))
     expected = shape.steps(spec.train.steps if done else max(columns["step"], default=0))
     if [columns["step"][start] for start, _ in steps] != expected:
@@ -50,10 +53,13 @@ def check_train(
         if stop - start != shape.rollouts:
             yield "step", f"train step {step}", f"{stop - start} rollouts, not {shape.rollouts}"
         rewards = []
-        for position, first in enumerate(range(start, stop, size)):
+        for place, first in enumerate(range(start, stop, size)):
             part = slice(first, min(first + size, stop))
-            where = f"train step {step} group {step}-{position}"
-            split = list(_check_group(columns, part, size, f"{step}-{position}", where))
+            number = group_number(columns["group_id"][first]) if refilled else place
+            position = place if number is None else number
+            group_id = f"{step}-{position}"
+            where = f"train step {step} group {group_id}"
+            split = list(check_group(columns, part, size, group_id, where))
             yield from split
             if columns["prompt_id"][first] not in trained:
                 yield "prompt_id", where, "is no prompt that the run trains on"
@@ -61,7 +67,7 @@ def check_train(
             if not split:
                 rewards.append(columns["train_reward"][part])
                 if due is not None:
-                    yield from _check_votes(run, columns, part, step, position, due)
+                    yield from check_votes(run, columns, part, group_id, where, due)
                 if judging is not None:
                     where_is = (step, position)
                     yield from _check_judgement(run, judging, columns, part, *where_is, checked)
@@ -112,7 +118,7 @@ def check_evaluation(
         part = slice(first, min(first + size, stop))
         group_id = names[first - start]
         where = f"eval step {step} group {group_id}"
-        yield from _check_group(columns, part, size, group_id, where)
+        yield from check_group(columns, part, size, group_id, where)
         for name, values in outcomes.items():
             again = values[first - start : part.stop - start]
             yield from compare(columns, part, name, again, where)
@@ -127,13 +133,28 @@ def _check_rows(author: "Author", columns: Columns, name: str, checked: Counter[
 
 
 def _check_further(run: LoggedRun, author: "Author", checked: Counter[str]) -> Found:
-    """Rows that voted and were not trained on; in rounds, rows that did not vote."""
-    for name, place in (("votes", run.folder.votes_path), ("further", run.folder.further_path)):
-        rows: Columns = read_rollouts(place).to_pydict()
-        yield from _check_rows(author, rows, name, checked)
-        for column in ("train_reward", "advantage", *TOKEN_STATISTICS):
-            if any(value is not None for value in rows[column]):
-                yield column, name, "such rows have none"
+    """Rows of rounds that did not vote: hot and hinted completions."""
+    rows: Columns = read_rollouts(run.folder.further_path).to_pydict()
+    yield from _check_rows(author, rows, "further", checked)
+    yield from _check_untrained(rows, "further")
+
+
+def _check_further_votes(
+    run: LoggedRun, author: "Author", asked: Facts | None, checked: Counter[str]
+) -> Found:
+    """Rows that voted and were not trained on; ``asked``: what the variant answers, if known."""
+    votes: Columns = read_rollouts(run.folder.votes_path).to_pydict()
+    yield from _check_rows(author, votes, "votes", checked)
+    for row, (step, logged) in enumerate(zip(votes["step"], votes["policy_step"], strict=True)):
+        if asked is not None and logged != (at := asked.voted_at(step)):
+            yield "policy_step", f"votes step {step} row {row}", f"is {logged}, not {at}"
+    yield from _check_untrained(votes, "votes")
+
+
+def _check_untrained(rows: Columns, name: str) -> Found:
+    for column in ("train_reward", "advantage", *TOKEN_STATISTICS):
+        if any(value is not None for value in rows[column]):
+            yield column, name, "such rows have none"
 
 
 @dataclass(frozen=True)
@@ -160,14 +181,16 @@ def check_text(author: Author, columns: Columns, name: str) -> Found:
     graded, limit = author.grader.grade(columns["completion"]), author.limit
     phase = "train" if author.behind else "eval"
     golds = [author.prompts.get(one, {}).get("gold_key") for one in columns["prompt_id"]]
-    for row in range(len(columns["run_id"])):
-        found = {column: columns[column][row] for column in _ROW_COLUMNS}
+    rows = zip(*(columns[column] for column in _ROW_COLUMNS), strict=True)
+    for row, values in enumerate(rows):
+        found = dict(zip(_ROW_COLUMNS, values, strict=True))
         where = f"{name} step {columns['step'][row]} row {row}"
         if found["phase"] != phase:
             yield "phase", where, f"is {found['phase']!r}"
         if found["eval_set"] != author.label:
             yield "eval_set", where, f"is {found['eval_set']!r}"
-        if found["policy_step"] not in (None, columns["step"][row] - author.behind):
+        policy_step = columns["step"][row] - author.behind
+        if name != "votes" and found["policy_step"] not in (None, policy_step):
             yield "policy_step", where, f"is {found['policy_step']}"
         if found["run_id"] != author.run_id:
             yield "run_id", where, f"is {found['run_id']!r}"
@@ -219,7 +242,8 @@ def _check_ranges(found: dict[str, Any], where: str) -> Found:
             yield name, where, f"{value} cannot be"
 
 
-def _check_group(columns: Columns, part: slice, size: int, group_id: str, where: str) -> Found:
+def check_group(columns: Columns, part: slice, size: int, group_id: str, where: str) -> Found:
+    """The rows of ``part`` are a whole group of that id, of one prompt."""
     if len(columns["step"][part]) != size:
         yield "sample_index", where, f"{len(columns['step'][part])} rollouts, not {size}"
     if columns["sample_index"][part] != list(range(len(columns["sample_index"][part]))):
@@ -238,12 +262,12 @@ def votes_due(run: LoggedRun, *, load: bool) -> int | None:
     return facts(run.spec.variant).extra_votes(run.spec.train.num_generations) if load else None
 
 
-def _check_votes(
-    run: LoggedRun, columns: Columns, part: slice, step: int, position: int, due: int
+def check_votes(
+    run: LoggedRun, columns: Columns, part: slice, group_id: str, where: str, due: int
 ) -> Found:
-    where = f"train step {step} group {step}-{position}"
+    """The group has the further votes that it must have."""
     prompt, size = columns["prompt_id"][part.start], part.stop - part.start
-    votes = run.votes.get(f"{step}-{position}")
+    votes = run.votes.get(group_id)
     indices = votes["sample_index"] if votes else []
     if indices != list(range(size, size + due)) or {*(votes or {}).get("prompt_id", [])} - {prompt}:
         yield "votes", where, f"{len(indices)} further votes are logged, {due} were due"

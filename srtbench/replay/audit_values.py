@@ -12,7 +12,10 @@ Found = Iterator[tuple[str, str, str]]
 
 def compare(columns: Columns, part: slice, name: str, derived: list[Any], where: str) -> Found:
     """Logged values of some rows against those that were derived again."""
-    for offset, (logged, again) in enumerate(zip(columns[name][part], derived, strict=False)):
+    found = columns[name][part]
+    if found == derived:
+        return
+    for offset, (logged, again) in enumerate(zip(found, derived, strict=False)):
         if isinstance(logged, float) and isinstance(again, int | float):
             equal = math.isclose(logged, again, rel_tol=1e-4, abs_tol=1e-5)
         else:

@@ -34,7 +34,7 @@ from srtbench.rollouts import (
     with_columns,
     write_parquet,
 )
-from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
+from srtbench.rollouts.judge import Columns, Judge, eval_votes, group_number, runs_of
 from srtbench.store import Folder, StoreError, read_json
 from srtbench.store.files import write_sealed
 from srtbench.store.prompts import read_prompt_table
@@ -249,6 +249,7 @@ def _revote_run(run: LoggedRun, voting: VotingPolicy, target: Path, *, run_code:
         write_parquet(table, folder.rollouts_path / path.name)
     if judge is None:
         copy_further(run, folder)
+    dropped = _drop_again(run, judge, folder)
     writer = RolloutWriter(folder.rollouts_path)
     voted = [one for held in run.evaluations().values() for one in _voted_again(held, voting)]
     for step, table in sorted(voted, key=lambda one: one[0]):
@@ -256,7 +257,7 @@ def _revote_run(run: LoggedRun, voting: VotingPolicy, target: Path, *, run_code:
     writer.flush()
     _copy(run, folder, config, votes)
     columns = LoggedRun(run.spec, folder, run.store).train_columns()
-    _write_votes(run, folder, columns)
+    _write_votes(run, folder, columns, dropped)
     after = _summary(run, columns)
     labels_before, labels_after = before.pop("labels"), after.pop("labels")
     groups = len(labels_before)
@@ -283,13 +284,40 @@ def _judged_again(run: LoggedRun, judge: Judge, columns: Columns) -> Columns:
     found: Columns = {"pseudo_label": [], "vote_share": [], "train_reward": [], "advantage": []}
     for start, stop in runs_of(columns["step"]):
         rows = {name: values[start:stop] for name, values in columns.items()}
-        judged = judge.step(rows, rows["step"][0], run.vote_keys).columns
+        judged = judge.step(rows, rows["step"][0], run.vote_keys, _numbers(run, rows)).columns
         derived = advantages(np.reshape(judged["train_reward"], (-1, size)), run.spec)
         unknown = [None] * (stop - start)
         judged["advantage"] = unknown if derived is None else derived.ravel().tolist()
         for name, values in found.items():
             values += judged[name]
     return found
+
+
+def _numbers(run: LoggedRun, rows: Columns) -> list[int] | None:
+    """Numbers of a step's groups among all that it drew; None: it trains on all."""
+    if run.spec.train.refill is None:
+        return None
+    numbers = [group_number(rows["group_id"][start]) for start, _ in runs_of(rows["group_id"])]
+    if None in numbers:
+        raise StoreError(f"{run.folder.rollouts_path}: step {rows['step'][0]}: group_id: no number")
+    return [number for number in numbers if number is not None]
+
+
+def _drop_again(run: LoggedRun, judge: Judge | None, folder: Folder) -> Columns:
+    """Groups that were not trained on stay so; their pseudo-labels and vote shares are decided."""
+    for path in part_files(run.folder.dropped_path):
+        table = read_part(path)
+        if judge is not None:
+            columns, found = table.to_pydict(), Columns(pseudo_label=[], vote_share=[])
+            for start, stop in runs_of(columns["step"]):
+                rows = {name: values[start:stop] for name, values in columns.items()}
+                numbers = _numbers(run, rows)
+                judged = judge.step(rows, rows["step"][0], run.vote_keys, numbers).columns
+                for name, values in found.items():
+                    values += judged[name]
+            table = with_columns(table, **found)
+        write_parquet(table, folder.dropped_path / path.name)
+    return LoggedRun(run.spec, folder, run.store).dropped_columns()
 
 
 def _voted_again(one: LoggedSet, voting: VotingPolicy) -> Iterator[tuple[int, pa.Table]]:
@@ -320,10 +348,11 @@ def _copy(run: LoggedRun, folder: Folder, config: Any, votes: bool) -> None:
         write_parquet(pa.Table.from_pylist(kept, METRIC_SCHEMA), folder.metrics_path)
 
 
-def _write_votes(run: LoggedRun, folder: Folder, columns: Columns) -> None:
+def _write_votes(run: LoggedRun, folder: Folder, *judged: Columns) -> None:
     """The further votes, with the outcomes of their groups."""
     outcome = {
         columns["group_id"][start]: (columns["pseudo_label"][start], columns["vote_share"][start])
+        for columns in judged
         for start, _ in runs_of(columns["group_id"])
     }
     for path in part_files(run.folder.votes_path):

@@ -42,6 +42,12 @@ def group_rows(group_ids: Sequence[str]) -> dict[str, list[int]]:
     return found
 
 
+def group_number(group_id: str) -> int | None:
+    """Number of a train group among all that its step has drawn; None: its id tells of none."""
+    step, _, number = group_id.rpartition("-")
+    return int(number) if step.isdecimal() and number.isdecimal() and number.isascii() else None
+
+
 def graded_rows(
     completions: Sequence[str],
     group_ids: Sequence[str],
@@ -139,7 +145,11 @@ class Judge:
     gold_keys: Mapping[str, Key] = field(default_factory=dict)
 
     def step(
-        self, columns: Columns, step: int, votes: Mapping[str, Sequence[Key]] | None = None
+        self,
+        columns: Columns,
+        step: int,
+        votes: Mapping[str, Sequence[Key]] | None = None,
+        positions: Sequence[int] | None = None,
     ) -> Judged:
         """Judge every group of one step; a group's position is its place among them.
 
@@ -147,6 +157,7 @@ class Judge:
             columns: prompt_id, group_id, completion, answer, answer_key; completion_ids and token
                 statistics if the variant reads them.
             votes: group_id -> answer keys of completions that vote and are not trained on.
+            positions: of the groups, where they are not all that were drawn.
 
         Raises:
             ValueError: as of `group`.
@@ -156,7 +167,8 @@ class Judge:
         shares: list[float | None] = [None] * count
         rewards = np.zeros(count)
         groups = {}
-        for position, (group_id, rows) in enumerate(group_rows(columns["group_id"]).items()):
+        for place, (group_id, rows) in enumerate(group_rows(columns["group_id"]).items()):
+            position = place if positions is None else positions[place]
             cast = (votes or {}).get(group_id, ())
             groups[group_id] = judgement = self.group(columns, rows, step, position, cast)
             rewards[rows] = judgement.train_reward

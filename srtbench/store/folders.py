@@ -63,6 +63,11 @@ class Folder:
         return self.path / "further"
 
     @property
+    def dropped_path(self) -> Path:
+        """Folder of rollout parts of groups that were sampled and not trained on."""
+        return self.path / "dropped"
+
+    @property
     def metrics_path(self) -> Path:
         """Per-step metrics of the trainer, long form."""
         return self.path / "metrics.parquet"

@@ -123,6 +123,11 @@ class LoggedRun:
         columns: Columns = read_rollouts(self.folder.further_path, "train").to_pydict()
         return columns
 
+    def dropped_columns(self) -> Columns:
+        """Rollouts of groups that it sampled and did not train on; empty: it does not refill."""
+        columns: Columns = read_rollouts(self.folder.dropped_path, "train").to_pydict()
+        return columns
+
     def evaluations(self) -> dict[str, LoggedSet]:
         """Its evaluation sets by their labels, the own prompts first."""
         table = read_rollouts(self.folder.rollouts_path, "eval")

@@ -44,6 +44,7 @@ class PolicyChecks:
         head = head_of(model)
         self._tokens = PROBE_LOGITS // (PROBE_ROWS * len(head[0])) if head is not None else 0
         self._sampled: torch.Tensor | None = None
+        self._replaced: set[int] = set()
         self._prompts: list[list[int]] = []
         self._sampled_at = 0
         self._found: dict[str, list[float]] = {}
@@ -51,7 +52,7 @@ class PolicyChecks:
     def start_sampling(self, step: int) -> None:
         """Generation begins, after ``step`` optimiser steps."""
         self._heard, self._sampled, self._sampled_at = [], None, step
-        self._passes = 0
+        self._passes, self._replaced = 0, set()
 
     def hear(self, hidden: torch.Tensor) -> None:
         """One forward pass of the decoder; hidden: (rows, tokens, width)."""
@@ -82,6 +83,10 @@ class PolicyChecks:
         if self._start is not None:
             self._find("on_policy/kl_to_start", self._kl_to_start(rows, hidden, head))
 
+    def replace(self, rows: set[int]) -> None:
+        """Other completions than those that were heard are trained in these rows."""
+        self._replaced = rows
+
     def compare(
         self, rows: torch.Tensor, logprobs: torch.Tensor, mask: torch.Tensor, step: int
     ) -> None:
@@ -89,7 +94,8 @@ class PolicyChecks:
         self._find("on_policy/updates_since_sampling", float(step - self._sampled_at))
         if self._sampled is None:
             return
-        chosen = (rows < len(self._sampled)).nonzero()[:, 0]
+        heard = [row < len(self._sampled) and row not in self._replaced for row in rows.tolist()]
+        chosen = torch.tensor(heard).nonzero()[:, 0]
         if not len(chosen):
             return
         then = self._sampled[rows[chosen]]

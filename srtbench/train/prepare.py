@@ -75,11 +75,12 @@ def prepare_folder(
         dropped = discard_after(folder.rollouts_path, resumed_step)
         dropped += discard_after(folder.votes_path, resumed_step)
         dropped += discard_after(folder.further_path, resumed_step)
+        dropped += discard_after(folder.dropped_path, resumed_step)
         logger.info("resuming after step %d; %d newer parts dropped", resumed_step, dropped)
         write_run_prompts(spec, store, folder)  # again the same, should they be damaged
         return
     best = folder.path / "best"
-    logs = (folder.rollouts_path, folder.votes_path, folder.further_path)
+    logs = (folder.rollouts_path, folder.votes_path, folder.further_path, folder.dropped_path)
     for place in (*logs, folder.checkpoint_path, best):
         shutil.rmtree(place, ignore_errors=True)
     folder.metrics_path.unlink(missing_ok=True)

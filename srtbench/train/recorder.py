@@ -86,6 +86,7 @@ class Recorder(TrainerCallback):
         self._flush_every = flush_every
         self._writer = RolloutWriter(folder.rollouts_path)
         self._votes = RolloutWriter(folder.votes_path)
+        self._dropped = RolloutWriter(folder.dropped_path)
         self._metrics = MetricLog(folder.metrics_path, spec.run_id, resumed_step)
         self._progress = dict(folder.read_status().progress) if resumed_step else {}
         self._due = False
@@ -101,7 +102,7 @@ class Recorder(TrainerCallback):
         if batch is not None:
             self._keep(batch)
         evaluated = self._evaluate(step)
-        for table in evaluated.values():
+        for table in evaluated.values() if self._is_main else ():
             self._writer.add("eval", step, table)
         if OWN in evaluated:
             self._progress["eval_accuracy"] = mean_of(evaluated[OWN]["gold_reward"])
@@ -112,6 +113,7 @@ class Recorder(TrainerCallback):
         if self._is_main and (due or step % self._flush_every == 0 or evaluated):
             self._writer.flush()
             self._votes.flush()
+            self._dropped.flush()
         control.should_save = due
         self._due = self._due and not due
         return control
@@ -155,7 +157,11 @@ class Recorder(TrainerCallback):
         table = self._table(batch, batch.columns, policy_step=batch.step - 1)
         self._writer.add(batch.phase, batch.step, table)
         if batch.votes:
-            self._votes.add(batch.phase, batch.step, self._table(batch, batch.votes))
+            votes = self._table(batch, batch.votes, policy_step=batch.voted_at)
+            self._votes.add(batch.phase, batch.step, votes)
+        if batch.dropped:
+            dropped = self._table(batch, batch.dropped, policy_step=batch.step - 1)
+            self._dropped.add(batch.phase, batch.step, dropped)
         self._progress["train_reward"] = mean_of(table["train_reward"])
         self._progress["gold_reward"] = mean_of(table["gold_reward"])
 

@@ -25,10 +25,12 @@ class LocalExtras:
     Attributes:
         statistics: name -> (rows,) token statistics, nan where unknown.
         votes: (rows, votes per row) further completions, each its text and token ids.
+        voted_at: optimiser steps that their policy had done; None: it is none of one step.
     """
 
     statistics: dict[str, list[float]] = field(default_factory=dict)
     votes: list[list[tuple[str, list[int]]]] = field(default_factory=list)
+    voted_at: int | None = None
 
 
 @dataclass
@@ -39,6 +41,8 @@ class RolloutBatch:
 
     Attributes:
         votes: columns of the completions that voted and were not trained on; empty: none did.
+        voted_at: optimiser steps that their policy had done; None: it is none of one step.
+        dropped: columns of the groups that were sampled and not trained on; empty: none were.
         metrics: numbers of the generation, by name.
     """
 
@@ -46,6 +50,8 @@ class RolloutBatch:
     step: int
     columns: dict[str, list[Any]] = field(default_factory=dict)
     votes: dict[str, list[Any]] = field(default_factory=dict)
+    voted_at: int | None = None
+    dropped: dict[str, list[Any]] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -74,6 +80,7 @@ class RewardAdapter:
     Attributes:
         extras: what the trainer leaves here for the next call: token statistics, further votes.
         batch: rollouts of the last call.
+        ready: what the next call answers where its rows are judged already.
     """
 
     __name__ = "train_reward"
@@ -100,6 +107,7 @@ class RewardAdapter:
         self._end_tokens = end_tokens
         self.extras = LocalExtras()
         self.batch: RolloutBatch | None = None
+        self.ready: RolloutBatch | None = None
 
     @property
     def votes_per_row(self) -> int:
@@ -129,6 +137,28 @@ class RewardAdapter:
         **_: Any,
     ) -> list[float]:
         """Rewards of the local rows; the rollouts of all rows are kept in ``batch``."""
+        self.batch, self.ready = self.ready, None
+        if self.batch is None:
+            ids, step = completion_ids, trainer_state.global_step + 1
+            self.batch = self.judged(prompt_id, completions, ids, step)
+        start = self._process_index() * len(prompt_id)
+        rewards: list[float] = self.batch.columns["train_reward"]
+        return rewards[start : start + len(prompt_id)]
+
+    def judged(
+        self,
+        prompt_id: list[str],
+        completions: list[Any],
+        completion_ids: list[list[int]],
+        step: int,
+        first: int = 0,
+    ) -> RolloutBatch:
+        """The rollouts of all processes, judged; collective.
+
+        Args:
+            prompt_id, completions, completion_ids: of the rows of this process.
+            first: number of the first group among those of the step.
+        """
         extras, self.extras = self.extras, LocalExtras()
         unknown = [math.nan] * len(prompt_id)
         statistics = {name: extras.statistics.get(name, unknown) for name in TOKEN_STATISTICS}
@@ -146,10 +176,9 @@ class RewardAdapter:
         local = [
             _Row(row, [next(votes) for _ in own]) for row, own in zip(trained, cast, strict=True)
         ]
-        self.batch = self._judge(self._gather(local), trainer_state.global_step + 1)
-        start = self._process_index() * len(local)
-        rewards: list[float] = self.batch.columns["train_reward"]
-        return rewards[start : start + len(local)]
+        batch = self._judge(self._gather(local), step, first)
+        batch.voted_at = extras.voted_at
+        return batch
 
     def _rows(
         self,
@@ -170,7 +199,7 @@ class RewardAdapter:
         columns["truncated"] = [not one or one[-1] not in self._end_tokens for one in ids]
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
-    def _judge(self, rows: list[_Row], step: int) -> RolloutBatch:
+    def _judge(self, rows: list[_Row], step: int, first_group: int) -> RolloutBatch:
         """Judge every group; rows are those of all processes."""
         size = self._num_generations
         trained = [row.columns for row in rows]
@@ -178,7 +207,7 @@ class RewardAdapter:
         voted: list[dict[str, Any]] = []
         for number, row in enumerate(rows):
             position, index = divmod(number, size)
-            group = {"group_id": f"{step}-{position}"}
+            group = {"group_id": f"{step}-{first_group + position}"}
             row.columns.update(group, sample_index=index)
             first = size + index * len(row.votes)
             for place, one in enumerate(row.votes, start=first):
@@ -189,7 +218,8 @@ class RewardAdapter:
         for one in voted:
             keys.setdefault(one["group_id"], []).append(one["answer_key"])
         judge = Judge(self.variant, self._seed, self._gold_keys)
-        judged = judge.step(columns, step, keys)
+        positions = range(first_group, first_group + len(rows) // size)
+        judged = judge.step(columns, step, keys, positions)
         batch = RolloutBatch("train", step, _logged(columns | judged.columns))
         if voted:
             batch.votes = _logged(votes | judged.of_votes(votes))

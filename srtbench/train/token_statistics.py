@@ -42,6 +42,12 @@ class CompletionStatistics:
             new = self._values[name][rows].isnan()
             self._values[name][rows[new]] = means[new]
 
+    def put(self, rows: Sequence[dict[str, float]]) -> None:
+        """Keep what was measured before, name -> value of each row."""
+        for row, found in enumerate(rows):
+            for name, value in found.items():
+                self._values[name][row] = value
+
     def columns(self) -> dict[str, list[float]]:
         """Name -> (rows,), nan where unknown."""
         return {name: values.tolist() for name, values in self._values.items()}

@@ -15,7 +15,9 @@ from accelerate.utils import gather_object
 from transformers import TrainerCallback
 from trl import GRPOTrainer, RLOOTrainer
 
+from srtbench.plan.refill import RefillRule
 from srtbench.train.policy_checks import PolicyChecks
+from srtbench.train.refill import Drawn, PromptStream, Sampled
 from srtbench.train.reward import RewardAdapter, RolloutBatch
 from srtbench.train.sampler import ResumableSampler
 from srtbench.train.token_statistics import CompletionStatistics, head_of, padded, self_certainty
@@ -35,22 +37,33 @@ class RolloutMixin(TrlTrainer):
     _checks: PolicyChecks
     _batch: RolloutBatch | None = None
     _statistics: CompletionStatistics
+    _refill: tuple[RefillRule, PromptStream] | None = None
+    _ready: list[Sampled] | None = None
     _loss_inputs: dict[str, Any] | None = None
     _hidden: torch.Tensor | None = None
     _prompts: list[Any]
     _prompt_ids: list[list[int]]
 
-    def listen(self, adapter: RewardAdapter, voter: Voter | None = None) -> None:
+    def listen(
+        self,
+        adapter: RewardAdapter,
+        voter: Voter | None = None,
+        refill: RefillRule | None = None,
+    ) -> None:
         """Begin to collect.
 
         Args:
             adapter: the trainer's only reward function.
             voter: who votes, for a variant that has further votes.
+            refill: prompts whose votes agree too little are replaced by further ones.
         """
         self.reward_adapter = adapter
         self._voter = voter
         if voter is not None:
             self.add_callback(_Following(voter, self))
+        if refill is not None:
+            count, seed = len(self.train_dataset), self.args.seed
+            self._refill = refill, PromptStream(count, seed, shuffle=self.shuffle_dataset)
         model = self.unwrapped_policy()
         self._checks = PolicyChecks(model, self.temperature, needs_start_model=self.beta == 0.0)
         model.base_model.register_forward_hook(self._keep_hidden)
@@ -112,6 +125,7 @@ class RolloutMixin(TrlTrainer):
     def _generate_and_score_completions(self, inputs: Any) -> Any:
         if self._is_training:
             self._statistics = CompletionStatistics(len(inputs))
+            inputs = self._refilled(inputs)
         output = super()._generate_and_score_completions(inputs)
         if self._is_training:
             advantages = output["advantages"]
@@ -121,11 +135,84 @@ class RolloutMixin(TrlTrainer):
             output["rollout_index"] = torch.arange(len(advantages), device=advantages.device)
         return output
 
-    def _generate(self, prompts: list[Any]) -> Any:
-        self._checks.start_sampling(int(self.state.global_step))
+    def _refilled(self, inputs: Any) -> Any:
+        """As many rows as ``inputs``, with further prompts for those whose votes agree too little.
+
+        What is sampled for them is kept for TRL to find; ``inputs`` itself where nothing refills.
+        """
+        if self._refill is None:
+            return inputs
+        rule, stream = self._refill
+        drawn, adapter = Drawn(rule, self.num_generations), self.reward_adapter
+        before = {name: len(values) for name, values in self._metrics["train"].items()}
+        while groups := drawn.missing:
+            batch = self._draw(drawn, stream.take(groups))
+        # TRL logs what it generates; it is to log what is trained, and to count all tokens once.
+        for name, values in self._metrics["train"].items():
+            del values[before.get(name, 0) :]
+        kept = [drawn.sampled[row] for row in drawn.rows()]
+        again = sum(one.prompt_tokens + len(one.token_ids) for one in kept)
+        self.state.num_input_tokens_seen -= again
+        adapter.ready = drawn.batch(batch)
+        first = self.accelerator.process_index * len(inputs)
+        own = slice(first, first + len(inputs))
+        self._checks.replace({i for i, row in enumerate(drawn.rows()[own]) if row != first + i})
+        self._ready = kept[own]
+        self._statistics.put([one.statistics for one in self._ready])
+        return [self.train_dataset[one.prompt] for one in self._ready]
+
+    def _draw(self, drawn: Drawn, prompts: Sequence[int]) -> RolloutBatch:
+        """Sample and judge one group for each prompt, given by its place; collective."""
+        places = [place for place in prompts for _ in range(self.num_generations)]
+        share = len(places) // self.accelerator.num_processes
+        first = self.accelerator.process_index * share
+        places = places[first : first + share]
+        rows = [self.train_dataset[place] for place in places]
+        generated = self._generate([row["prompt"] for row in rows], further=drawn.draws > 0)
+        prompt_ids, ids, texts, logprobs = _of_generated(generated)
+        found: dict[str, list[float]] = {}
+        if self.reward_adapter.variant.needs_token_statistics:
+            wanted, self._statistics = self._statistics, CompletionStatistics(share)
+            self._measure(ids)
+            found, self._statistics = self._statistics.columns(), wanted
+            self.reward_adapter.extras.statistics = found
+        step, number = self.state.global_step + 1, len(drawn.shares)
+        names = [row["prompt_id"] for row in rows]
+        batch = self.reward_adapter.judged(names, texts, ids, step, number)
+        sampled = [
+            Sampled(
+                places[row],
+                len(prompt_ids[row]),
+                list(ids[row]),
+                None if logprobs is None else logprobs[row],
+                {name: values[row] for name, values in found.items()},
+            )
+            for row in range(share)
+        ]
+        drawn.add(batch, gather_object(sampled))
+        return batch
+
+    def _generate_single_turn(
+        self, prompt_ids: Any, images: Any, multimodal_fields: Any, *more: Any
+    ) -> Any:
+        """What was sampled already, once; else as TRL samples."""
+        if self._ready is None:
+            return super()._generate_single_turn(prompt_ids, images, multimodal_fields, *more)
+        ready, self._ready = self._ready, None
+        ids, logprobs = [one.token_ids for one in ready], [one.logprobs for one in ready]
+        known = None if None in logprobs else logprobs
+        return (ids, known) if isinstance(self, GRPOTrainer) else ids
+
+    def _generate(self, prompts: list[Any], *, further: bool = False) -> Any:
+        """As TRL; ``further``: not the first draw of a generation."""
+        if self._ready is not None:
+            return super()._generate(prompts)
+        if not further:
+            self._checks.start_sampling(int(self.state.global_step))
         generated = super()._generate(prompts)
         self._prompts, self._prompt_ids = prompts, generated[0]
-        self._checks.end_sampling(generated[0], generated[1])
+        if not further:
+            self._checks.end_sampling(generated[0], generated[1])
         votes = self.reward_adapter.votes_per_row if self._is_training else 0
         if votes:
             if self._voter is None:
@@ -133,6 +220,7 @@ class RolloutMixin(TrlTrainer):
                     "the variant has further votes, but there is nobody to cast them"
                 )
             decode = self.processing_class.batch_decode
+            self.reward_adapter.extras.voted_at = self._voter.policy_step
             self.reward_adapter.extras.votes = [
                 list(zip(decode(row, skip_special_tokens=True), row, strict=True))
                 for row in self._voter.sample(self._prompt_ids, votes)
@@ -142,7 +230,8 @@ class RolloutMixin(TrlTrainer):
     def _calculate_rewards(
         self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Sequence[Any]
     ) -> Any:
-        if self._is_training and self.reward_adapter.variant.needs_token_statistics:
+        judged, adapter = self.reward_adapter.ready is not None, self.reward_adapter
+        if self._is_training and adapter.variant.needs_token_statistics and not judged:
             self._measure(completion_ids_list)
             self.reward_adapter.extras.statistics = self._statistics.columns()
         return super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
@@ -212,14 +301,28 @@ class RolloutMixin(TrlTrainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
-        if self._voter is not None and self.accelerator.is_main_process:
-            folder = f"checkpoint-{self.state.global_step}"
-            self._voter.save(Path(self.args.output_dir, folder))
+        folder = Path(self.args.output_dir, f"checkpoint-{self.state.global_step}")
+        for part in self._kept_parts if self.accelerator.is_main_process else ():
+            part.save(folder)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
-        if self._voter is not None:
-            self._voter.load(Path(resume_from_checkpoint))
+        for part in self._kept_parts:
+            part.load(Path(resume_from_checkpoint))
+
+    @property
+    def _kept_parts(self) -> list[Voter | PromptStream]:
+        """What a checkpoint holds beside what TRL knows."""
+        parts = (self._voter, self._refill[1] if self._refill else None)
+        return [part for part in parts if part is not None]
+
+
+def _of_generated(generated: Any) -> tuple[list[list[int]], list[list[int]], list[Any], Any]:
+    """Prompt ids, completion ids, completions and log-probabilities in what `_generate` returns."""
+    if len(generated) == 3:  # RLOO
+        return (*generated, None)
+    prompt_ids, ids, _, completions, logprobs, *_ = generated
+    return prompt_ids, ids, completions, logprobs
 
 
 class _Following(TrainerCallback):

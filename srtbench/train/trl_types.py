@@ -20,6 +20,9 @@ class TrlTrainer:
     processing_class: Any
     state: Any
     temperature: float
+    shuffle_dataset: bool
+    train_dataset: Any
+    _metrics: Any
     _step: int
     _tokenizer: Any
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 FloatArray: TypeAlias = "npt.NDArray[np.float64]"
-Voter = Literal["policy", "ema_teacher"]
+Voter = Literal["policy", "ema_teacher", "snapshot_teacher"]
 Method = Literal["online", "rounds"]
 
 TOKEN_STATISTICS = ("mean_logprob", "entropy_nats", "self_certainty")
@@ -190,7 +190,15 @@ class Variant(ABC):
     @classmethod
     def model_copies(cls, config: Any) -> int:
         """Models of the policy's size that a run holds beside policy and reference model."""
-        return 1 if cls.voter == "ema_teacher" else 0
+        return 0 if cls.voter in (None, "policy") else 1
+
+    @classmethod
+    def voted_at(cls, config: Any, step: int) -> int | None:
+        """Optimiser steps of ``voter`` when it votes on the rollouts that ``step`` trains.
+
+        None: it is no policy of one step, or the log does not say.
+        """
+        return None
 
     @classmethod
     def teacher(cls, config: Any) -> Teacher | None:

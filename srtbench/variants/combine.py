@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -60,9 +61,9 @@ class Combination(Variant):
         rewards = self.combine(np.stack([judgement.train_reward for judgement in judgements]))
         return Judgement(rewards, labels[0] if labels else None, shares[0] if shares else None)
 
+    @abstractmethod
     def combine(self, rewards: FloatArray) -> FloatArray:
         """(parts, samples) -> (samples,)."""
-        raise NotImplementedError
 
 
 class AllOf(Combination):

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import sys
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -20,7 +21,7 @@ ENTRY_POINTS = "srtbench.variants"
 VariantClass: TypeAlias = type[Variant]
 
 
-class ExternalOptions(VariantOptions):
+class ExternalOptions(VariantOptions, ABC):
     """Where a class from outside is, and what it is given.
 
     A class that nests a ``Config`` of its own gets one, made of ``options``; another gets the
@@ -30,10 +31,11 @@ class ExternalOptions(VariantOptions):
     options: dict[str, Any] = Field(default_factory=dict, description="what the class is given")
 
     @property
+    @abstractmethod
     def class_name(self) -> str:
         """Name of the class, or of its entry point."""
-        raise NotImplementedError
 
+    @abstractmethod
     def load(self) -> VariantClass:
         """The class.
 
@@ -41,7 +43,6 @@ class ExternalOptions(VariantOptions):
             VariantError: no such file, class or entry point, it fails on import, or the class is
                 no `srtbench.variants.Variant`.
         """
-        raise NotImplementedError
 
 
 class PythonOptions(ExternalOptions):

@@ -25,6 +25,7 @@ from srtbench.variants.rft import RFT
 from srtbench.variants.scpo import ScPO
 from srtbench.variants.selection import Further, RoundsVariant
 from srtbench.variants.self_certainty import SelfCertainty
+from srtbench.variants.snapshot_teacher import SnapshotTeacher
 from srtbench.variants.soft_majority import SoftMajority
 from srtbench.variants.srt import SRT
 from srtbench.variants.star import STaR
@@ -50,6 +51,7 @@ VARIANTS: dict[str, type[Variant]] = {
     "rft": RFT,
     "lmsi": LMSI,
     "scpo": ScPO,
+    "snapshot_teacher": SnapshotTeacher,
 }
 """`type` in a sweep file -> class. `all_of`, `weighted`, `python` and `plugin` build on these."""
 
@@ -152,6 +154,11 @@ class Facts:
         return sum(leaf.variant.model_copies(leaf.config) for leaf in self.leaves)
 
     @property
+    def min_share(self) -> float:
+        """Least vote share of a label; 0: any will do, or none of them votes."""
+        return max(self._min_shares(), default=0.0)
+
+    @property
     def teacher(self) -> Teacher | None:
         """Who labels the prompts before training; all that need one agree on it."""
         found = (leaf.variant.teacher(leaf.config) for leaf in self.leaves)
@@ -177,6 +184,26 @@ class Facts:
             for leaf in self.leaves
             if leaf.variant.voter is not None
         )
+
+    def _min_shares(self) -> Iterator[float]:
+        for leaf in self.leaves:
+            if isinstance(rule := getattr(leaf.config, "voting", None), VotingPolicy):
+                yield rule.min_share
+
+    def refill_problems(self) -> Iterator[str]:
+        """Why there is nothing to sample further prompts for."""
+        if not self.min_share:
+            yield (
+                "train.refill samples further prompts for those whose vote share is below the "
+                "variant's voting.min_share, which is 0 here; set it, or remove train.refill"
+            )
+        elif len({*self._min_shares()}) > 1:
+            yield "train.refill: parts that vote must agree on voting.min_share"
+
+    def voted_at(self, step: int) -> int | None:
+        """Optimiser steps of the voter when it votes on the rollouts that ``step`` trains."""
+        found = (leaf.variant.voted_at(leaf.config, step) for leaf in self.leaves)
+        return next((one for one in found if one is not None), None)
 
     def problems(self, num_generations: int) -> Iterator[str]:
         """Why they cannot judge groups of that size, or not together."""

@@ -20,7 +20,8 @@ class SRT(Variant):
     votes on raw strings and rewards by a grader's comparison with the winner. (2) a prompt without
     a label stays in the step with reward 0 for all, where the release masks its KL term too.
     (3) the release's ``oversampling_keep_fraction`` (sample more prompts, keep the surest) is not
-    offered; ``min_share`` drops labels without sampling others in their place.
+    offered. (4) ``min_share`` alone leaves a prompt without a label in the step; sampling others in
+    their place, appendix I.7, is ``train.refill``.
     """
 
     class Config(VariantOptions):

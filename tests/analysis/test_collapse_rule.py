@@ -94,7 +94,7 @@ def summary_of(curves: list[Curve]) -> pl.DataFrame:
         ("step_metrics", signals),
         ("run_signals", signals),
         ("planned_eval_sets", runs.with_columns(eval_set=pl.lit("own"), set_order=pl.lit(0))),
-        ("planned_runs", runs),
+        ("planned_runs", runs.with_columns(uses_gold=pl.lit(False))),
     ):
         connection.register(f"{name}_arrow", table.to_arrow())
         connection.execute(f"CREATE TABLE {name} AS SELECT * FROM {name}_arrow")

@@ -321,7 +321,7 @@ def test_filters_and_sorting_in_a_browser(report: Path, tmp_path: Path) -> None:
              AND answer_key IS DISTINCT FROM majority_key""",
     ).row(0)
     assert counted == f"{wanted[0]:,} groups with {wanted[1]:,} matching rollouts"
-    assert order.split(",")[0] == "gold"
+    assert order.split(",")[0] == "gold uses gold"
 
 
 def test_figures_of_the_report_use_one_colour_per_variant() -> None:

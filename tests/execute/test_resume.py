@@ -46,13 +46,20 @@ class Agreement(Variant):
 def start(
     sweep: FinishedSweep, root: Path, errors: int | IO[bytes] = subprocess.DEVNULL
 ) -> subprocess.Popen[bytes]:
-    """Start the sweep as the leader of its own process group."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "srtbench.cli", "sweep", str(sweep.file), "--root", str(root)],
-        stdout=subprocess.DEVNULL,
-        stderr=errors,
-        start_new_session=True,
-    )
+    """Start the sweep as the leader of its own process group, as a terminal would.
+
+    Where the tests run under `nohup` a child would ignore SIGHUP, as it should.
+    """
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "srtbench.cli", "sweep", str(sweep.file), "--root", str(root)],
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def wait_for_checkpoint(store: SweepStore, run_ids: list[str], timeout: float = 120) -> None:

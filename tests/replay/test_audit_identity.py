@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from srtbench.replay.audit import AuditReport, audit_sweep
-from srtbench.store import read_json, write_json
+from srtbench.store import Folder, read_json, write_json
 from srtbench.variants.srt import SRT
 from tests.micro import FinishedSweep
 
@@ -73,7 +73,11 @@ def test_a_run_that_the_plan_does_not_name_is_reported(tmp_path: Path) -> None:
     first, *rest = read_json(sweep / "plan.json")["runs"]
     change(sweep / "plan.json", "runs", to=rest)
     notes = audit_sweep(sweep).notes
-    assert f"{first['run_id']}: a run that plan.json does not name; not audited" in notes
+    said = f"1 finished run here is not in this plan: {first['run_id']}; not audited"
+    assert said in notes
+    Folder(sweep / first["run_id"]).update_status(state="interrupted")
+    said = f"{first['run_id']}: a run that plan.json does not name; not audited"
+    assert said in audit_sweep(sweep).notes
 
 
 def test_swapped_folders_are_seen(tmp_path: Path) -> None:

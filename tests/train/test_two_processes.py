@@ -59,9 +59,10 @@ def test_two_processes_vote_like_one(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_sweep_of_two_processes_is_clean(tmp_path: Path) -> None:
-    """Through the command line, with further votes and token statistics; then audited."""
-    parts = [{"type": "ttrl", "votes": 8}, "self_certainty"]
+    """Through the command line, with further votes, token statistics, refill; then audited."""
+    parts = [{"type": "ttrl", "votes": 8, "voting": {"min_share": 0.4}}, "self_certainty"]
     train = CONTENT["train"] | {"steps": 3, "prompts_per_step": 3, "num_processes": 2}
+    train |= {"refill": {"draws": 2}}
     file = write_sweep(
         tmp_path,
         name="two",
@@ -74,3 +75,4 @@ def test_a_sweep_of_two_processes_is_clean(tmp_path: Path) -> None:
     report = audit_sweep(tmp_path / "runs" / "two")
     assert report.breaches == []
     assert report.checked["train_reward"] == 3 * 12
+    assert report.checked["refill"] > 3 * 3, "further prompts were asked"

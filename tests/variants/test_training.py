@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+import types
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from srtbench.config.errors import ConfigError
 from srtbench.models.tiny import build_tiny
 from srtbench.plan import plan_sweep
 from srtbench.rollouts import read_rollouts
+from srtbench.train.voters.copies import frozen_copy
 from srtbench.train.voters.ema_teacher import EmaTeacher
+from srtbench.train.voters.snapshot_teacher import SnapshotTeacher
+from srtbench.variants.snapshot_teacher import SnapshotTeacher as SnapshotTeacherVariant
 from tests.micro import CONTENT, MODEL, FinishedSweep, srtbench, write_sweep
 
 
@@ -150,6 +154,75 @@ def small_teacher(**options: Any) -> tuple[Any, EmaTeacher]:
     return model, EmaTeacher(model, tokenizer, **(settings | options))
 
 
+def small_snapshot(model: Any, tokenizer: Any, every: int | None) -> SnapshotTeacher:
+    settings = {"temperature": 1.0, "max_completion_length": 4, "batch_size": 8}
+    return SnapshotTeacher(
+        model, tokenizer, refresh_every=every, seed=0, process_index=0, **settings
+    )
+
+
+@pytest.mark.parametrize("every", [1, 3, None])
+def test_a_snapshot_is_the_policy_of_its_step(tmp_path: Path, every: int | None) -> None:
+    from srtbench.config import TinyModel
+
+    model, tokenizer = build_tiny(TinyModel.model_validate(MODEL))
+    snapshot = small_snapshot(model, tokenizer, every)
+    weights = [parameter.detach().clone() for parameter in model.parameters()]
+    for step in range(1, 8):
+        entry = SnapshotTeacherVariant.Config(refresh_every=every)
+        taken = SnapshotTeacherVariant.voted_at(entry, step)
+        assert (
+            snapshot.policy_step == taken == (0 if every is None else (step - 1) // every * every)
+        )
+        for own, start in zip(snapshot._copy.parameters(), weights, strict=True):
+            assert torch.allclose(own, start + taken, atol=1e-5)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(1.0)
+        snapshot.follow(model, step, 7)
+        if step == 5:
+            snapshot.save(tmp_path)
+            at_five = snapshot.policy_step
+    other = small_snapshot(model, tokenizer, every)
+    other.load(tmp_path)
+    assert other.policy_step == at_five
+    for own, start in zip(other._copy.parameters(), weights, strict=True):
+        assert torch.allclose(own, start + at_five, atol=1e-5)
+
+
+def test_a_copy_computes_with_its_own_weights() -> None:
+    """A trainer gives the policy a forward that is a closure over the policy's; no copy has it."""
+    from srtbench.config import TinyModel
+
+    model, _ = build_tiny(TinyModel.model_validate(MODEL))
+    original = model.forward
+    model.forward = types.MethodType(lambda self, *args, **rest: original(*args, **rest), model)
+    frozen, ids = frozen_copy(model), torch.tensor([[5, 6, 7]])
+    with torch.no_grad():
+        before = frozen(ids).logits
+        assert torch.equal(before, model(ids).logits)
+        for parameter in model.parameters():
+            parameter.mul_(2.0)
+        assert torch.equal(frozen(ids).logits, before)
+        assert not torch.equal(model(ids).logits, before)
+
+
+@pytest.mark.slow
+def test_votes_of_the_moving_teacher_are_its_own(tmp_path: Path) -> None:
+    """At a rate that ruins the policy, a teacher that does not move votes on as at the start."""
+    still = {"type": "ema_teacher", "decay_start": 1.0, "decay_end": 1.0}
+    never = {"type": "snapshot_teacher", "refresh_every": None}
+    train = CONTENT["train"] | {"steps": 8, "learning_rate": 0.1}
+    file = write_sweep(tmp_path, name="still", variants=[still, never], train=train)
+    assert srtbench("sweep", file, "--root", tmp_path / "runs").returncode == 0
+    for run in plan_sweep(load_sweep(file)).runs:
+        folder = tmp_path / "runs" / "still" / run.run_id
+        policy = read_rollouts(folder / "rollouts", "train").to_pandas()
+        votes = read_rollouts(folder / "votes").to_pandas()
+        share = [table[table.step > 2].gold_reward.mean() for table in (policy, votes)]
+        assert share[0] < 0.05 < share[1], run.variant_label
+
+
 def test_the_teacher_follows_by_the_formula(tmp_path: Path) -> None:
     model, teacher = small_teacher()
     decays = [teacher.decay(step, 5) for step in range(1, 6)]
@@ -161,23 +234,25 @@ def test_the_teacher_follows_by_the_formula(tmp_path: Path) -> None:
         for parameter in model.parameters():
             parameter.add_(1.0)
     teacher.follow(model, 1, 5)
-    own = dict(teacher._teacher.named_parameters())
+    own = dict(teacher._copy.named_parameters())
     for name, value in start.items():
         assert torch.allclose(own[name], value + 0.5, atol=1e-6)
     teacher.save(tmp_path)
     _, other = small_teacher()
     other.load(tmp_path)
-    for name, parameter in other._teacher.named_parameters():
+    for name, parameter in other._copy.named_parameters():
         assert torch.equal(parameter, own[name])
 
 
 def test_the_teachers_votes_do_not_touch_the_global_random_state() -> None:
-    _, teacher = small_teacher()
+    model, teacher = small_teacher()
     torch.manual_seed(3)
     expected = torch.rand(3)
     torch.manual_seed(3)
     first = teacher.sample([[5, 6], [7]], 3)
     assert torch.equal(torch.rand(3), expected)
+    assert teacher.sample([[5, 6], [7]], 3) != first, "asked again in one step, it votes anew"
+    teacher.begin(model, 0)
     assert teacher.sample([[5, 6], [7]], 3) == first
     assert [len(row) for row in first] == [3, 3]
     _, elsewhere = small_teacher(process_index=1)
@@ -185,14 +260,19 @@ def test_the_teachers_votes_do_not_touch_the_global_random_state() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", ["ema_teacher", "ttrl"])
+@pytest.mark.parametrize("variant", ["ema_teacher", "snapshot_teacher", "ttrl"])
 def test_resuming_is_exact(tmp_path: Path, variant: str) -> None:
     """Stopped after the checkpoint of step 3 and continued: the same rollouts and votes.
 
-    `ttrl` has prompts for two steps only, so it resumes in its second epoch.
+    `ttrl` has prompts for two steps only, so it resumes in its second epoch. The snapshot that
+    `snapshot_teacher` goes on with is that of step 2, which no checkpoint of the policy has.
     """
     entry: dict[str, Any] = {"type": variant}
-    entry |= {"votes": 8} if variant == "ttrl" else {"decay_start": 0.2, "decay_end": 0.5}
+    entry |= {
+        "ttrl": {"votes": 8},
+        "ema_teacher": {"decay_start": 0.2, "decay_end": 0.5},
+        "snapshot_teacher": {"refresh_every": 2},
+    }[variant]
     train = CONTENT["train"] | {"steps": 6}
     file = write_sweep(tmp_path, name="resume", variants=[entry], train=train)
     assert srtbench("sweep", file, "--root", tmp_path / "runs").returncode == 0
@@ -214,7 +294,7 @@ def test_resuming_is_exact(tmp_path: Path, variant: str) -> None:
     assert status["state"] == "done"
     for kind, table in whole.items():
         assert again[kind].num_rows == table.num_rows
-        for name in ("step", "group_id", "completion", "pseudo_label", "train_reward"):
+        for name in ("step", "policy_step", "completion", "pseudo_label", "train_reward"):
             assert again[kind][name].to_pylist() == table[name].to_pylist(), (kind, name)
     if variant == "ema_teacher":
         labels = whole["rollouts"]["pseudo_label"].to_pylist()

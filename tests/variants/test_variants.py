@@ -170,9 +170,11 @@ def test_ttrl_votes_with_all_and_pays_the_trained() -> None:
     assert config("ttrl").trains_on_eval_prompts
 
 
-def test_ema_teacher_alone_votes() -> None:
-    variant = build_variant(config("ema_teacher"), CONTEXT)
-    assert variant.voter == "ema_teacher"
+@pytest.mark.parametrize("teacher", ["ema_teacher", "snapshot_teacher"])
+def test_a_copy_of_the_policy_alone_votes(teacher: str) -> None:
+    variant = build_variant(config(teacher), CONTEXT)
+    assert variant.voter == teacher
+    assert variant.model_copies(variant.config) == 1
     assert variant.extra_votes(variant.config, 5) == 5
     outcome = variant.judge(
         replace(GROUP, vote_keys=("6", "6", "4", None, None)), group_rng(0, 3, 0)

@@ -203,15 +203,15 @@ def heat_map_sheet(frame: Any) -> Sheet | None:
     data = as_polars(frame)
     if data["dataset"].n_unique() < 2:
         return None
-    models = data["model"].unique(maintain_order=True).to_list()
-    height = 0.7 + 0.42 * data["variant"].n_unique()
+    parts = data.partition_by("sweep", "model", maintain_order=True)
+    varying = [name for name in ("sweep", "model") if data[name].n_unique() > 1]
+    height = 0.7 + 0.42 * max(part["variant"].n_unique() for part in parts)
     width = min(1.6 + 1.1 * data["dataset"].n_unique(), WIDTH)
-    figure = new_figure(len(models), height, width)
-    axes = figure.subplots(len(models), 1, squeeze=False)[:, 0]
-    for model, ax in zip(models, axes, strict=True):
-        heat_map(data.filter(pl.col("model") == model), ax)
-        if len(models) > 1:
-            ax.set_title(model)
+    figure = new_figure(len(parts), height, width)
+    axes = figure.subplots(len(parts), 1, squeeze=False)[:, 0]
+    for part, ax in zip(parts, axes, strict=True):
+        heat_map(part, ax)
+        ax.set_title(" · ".join(part[name][0] for name in varying))
     caption = (
         "Held-out prompts: change of avg@k from the start model to the last policy, in points; "
         "small: the last avg@k. Means over seeds."

@@ -26,6 +26,7 @@ COLOURS = {
     # Further types, from Paul Tol's muted palette.
     "soft_majority": "#332288",
     "ema_teacher": "#117733",
+    "snapshot_teacher": "#AA3377",
     "min_entropy_cluster": "#AA4499",
     "entropy": "#8F8F2B",
     "no_repetition": "#44AA99",

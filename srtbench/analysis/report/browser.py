@@ -69,6 +69,7 @@ def _columns(
     sets = chosen["eval_set"].drop_nulls().unique(maintain_order=True).to_list()
     names = [name for name in ("sweep", "model", "dataset") if runs[name].n_unique() > 1]
     many_seeds = runs["seed"].n_unique() > 1
+    several = runs["sweep"].n_unique() > 1
     run_list: list[dict[str, str]] = []
     run_index: dict[tuple[str, str], int] = {}
     for run in runs.iter_rows(named=True):
@@ -77,7 +78,8 @@ def _columns(
         if many_seeds:
             parts.append(f"seed {run['seed']}")
         style = variant_style(run["variant_type"], run["variant_rank"])
-        run_list.append({"label": " · ".join(parts), "colour": style.colour})
+        name = f"{run['sweep']}/{run['run_id']}" if several else run["run_id"]
+        run_list.append({"id": name, "label": " · ".join(parts), "colour": style.colour})
     prompt_index: dict[tuple[str, str, str | None], int] = {}
     prompt_list: list[list[str]] = []
     groups: dict[str, list[Any]] = {
@@ -88,7 +90,7 @@ def _columns(
         if key not in prompt_index:
             prompt_index[key] = len(prompt_list)
             found = known.get(key, {"prompt": f"prompt {key[1]}", "gold_answer": ""})
-            prompt_list.append([found["prompt"], found["gold_answer"]])
+            prompt_list.append([found["prompt"], found["gold_answer"] or "", key[1]])
         groups["run"].append(run_index[group["sweep"], group["run_id"]])
         groups["set"].append(-1 if group["eval_set"] is None else sets.index(group["eval_set"]))
         groups["step"].append(group["step"])

@@ -2,7 +2,7 @@
 
 import base64
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from srtbench.analysis.between import between_sweeps, opened_sweeps
 from srtbench.analysis.csv_files import write_csv
 from srtbench.analysis.diagnosis import diagnosis_table, stopping_table
 from srtbench.analysis.estimates import majority_by_k, paired_curve, set_table
@@ -56,32 +57,44 @@ class Picture:
     width_pixels: int
 
 
-def write_report(sweep_path: Path | str, out: Path | str | None = None) -> Path:
+Paths = Path | str | Sequence[Path | str]
+"""Folder of a sweep, or several that are reported together."""
+
+
+def write_report(sweeps: Paths, out: Path | str | None = None) -> Path:
     """Write figures, tables, report.html and report.md; returns the folder.
 
     Args:
-        sweep_path: folder of the sweep. Nothing in it need have finished.
-        out: folder of the report; None: ``report`` inside the sweep's.
+        sweeps: folder of the sweep, or of several that are set beside each other. Nothing in them
+            need have finished.
+        out: folder of the report; None: see :func:`report_folder`.
 
     Raises:
-        FileNotFoundError: the path holds no sweep.
+        FileNotFoundError: a path holds no sweep.
     """
-    sweep_path = Path(sweep_path)
-    folder = Path(out) if out is not None else sweep_path / "report"
+    paths = [Path(sweeps)] if isinstance(sweeps, Path | str) else [Path(one) for one in sweeps]
+    folder = Path(out) if out is not None else report_folder(paths)
     try:
-        _write(sweep_path, folder)
+        _write(paths, folder)
     except duckdb.IOException:  # a resumed run drops parts after its checkpoint: look again
-        _write(sweep_path, folder)
+        _write(paths, folder)
     return folder
 
 
-def _write(sweep_path: Path, folder: Path) -> None:
-    connection = open_sweep(sweep_path, check="data", snapshot=True)
+def report_folder(paths: Sequence[Path]) -> Path:
+    """Where a report goes by default: into its sweep; that of several beside the first of them."""
+    if len(paths) == 1:
+        return paths[0] / "report"
+    return paths[0].parent / "-".join(["report", *(path.name for path in paths)])
+
+
+def _write(paths: Sequence[Path], folder: Path) -> None:
+    connection = open_sweep(*paths, check="data", snapshot=True)
     try:
         found = facts(connection)
         pictures = _write_figures(folder, _sheets(connection, found))
         _write_tables(connection, folder / "tables")
-        content = _content(connection, sweep_path, found, pictures, galleries(connection, found))
+        content = _content(connection, paths, found, pictures, galleries(connection, found))
         for name in ("report.html", "report.md"):
             (folder / name).write_text(render(f"{name}.j2", content), encoding="utf-8")
     finally:
@@ -179,13 +192,15 @@ def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         write_csv(view(connection, name), folder / f"{name}.csv")
     write_csv(set_table(connection), folder / "set_summary.csv")
     (folder / "summary.tex").write_text(latex_summary(connection), encoding="utf-8")
+    if len(opened_sweeps(connection)) > 1:
+        write_csv(between_sweeps(connection), folder / "between_sweeps.csv")
     write_csv(diagnosis_table(connection), folder / "diagnosis.csv")
     write_csv(stopping_table(connection), folder / "stopping.csv")
 
 
 def _content(
     connection: duckdb.DuckDBPyConnection,
-    sweep_path: Path,
+    paths: Sequence[Path],
     found: list[Fact],
     pictures: list[Picture],
     shown: list[Gallery],
@@ -208,10 +223,12 @@ def _content(
         how="left",
         maintain_order="left",
     )
+    sweeps = opened_sweeps(connection)
     counted = query(connection, "SELECT count(*) AS rollouts FROM rollouts")
     states = runs.group_by("state").len().rows()
     return {
-        "sweep": runs["sweep"][0] if runs.height else sweep_path.name,
+        "title": " · ".join(sweeps) or paths[0].name,
+        "sweeps": sweeps,
         "models": runs["model"].unique(maintain_order=True).to_list(),
         "datasets": runs["dataset"].unique(maintain_order=True).to_list(),
         "variants": runs["variant"].unique(maintain_order=True).to_list(),
@@ -224,10 +241,11 @@ def _content(
         "galleries": shown,
         "eval_sets": _set_rows(connection),
         "runs": runs.rows(named=True),
-        "caveats": [(*cell[1:], text) for cell, text in cell_caveats(connection).items()],
-        "styles": {fact.variant: fact.style for fact in found},
+        "caveats": [(*cell, text) for cell, text in cell_caveats(connection).items()],
+        "styles": {(fact.cell[0], fact.variant): fact.style for fact in found},
+        "between": _between_rows(connection) if len(sweeps) > 1 else [],
         "damaged_files": view(connection, "damaged_files").rows(named=True),
-        "forgotten": forgotten(query(connection, _FORGOTTEN)["run_id"].to_list()),
+        "forgotten": _forgotten(connection, several=len(sweeps) > 1),
         "stages": view(connection, "stages").rows(named=True),
         "written": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "k": runs["k"].max(),
@@ -235,7 +253,46 @@ def _content(
     }
 
 
-_FORGOTTEN = "SELECT run_id FROM unplanned_runs WHERE state = 'done' ORDER BY sweep, run_id"
+def _forgotten(connection: duckdb.DuckDBPyConnection, *, several: bool) -> list[str]:
+    """A sentence per sweep that has finished runs which its plan does not name."""
+    rows = view(connection, "unplanned_runs").filter(pl.col("state") == "done")
+    rows = rows.sort("sweep", "run_id")
+    lines = []
+    for part in rows.partition_by("sweep", maintain_order=True):
+        text = forgotten(part["run_id"].to_list())
+        lines.append(f"{part['sweep'][0]}: {text}" if several else str(text))
+    return lines
+
+
+def _between_rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Rows of the table that sets sweeps against each other, in words."""
+    table = between_sweeps(connection)
+    settings = {*table["first_setting"], *table["second_setting"]}
+    rows = table.rows(named=True)
+    for row in rows:
+        for side in ("first", "second"):
+            parts = [row[f"{side}_sweep"], row[side]]
+            parts += [row[f"{side}_setting"]] if len(settings) > 1 else []
+            row[f"{side}_label"] = " · ".join(parts)
+        row["difference"], row["verdict"] = _points(row, "value"), "no interval"
+        if row["low"] is not None:
+            clear = row["low"] > 0 or row["high"] < 0
+            better = row["first_sweep"] if row["value"] > 0 else row["second_sweep"]
+            row["verdict"] = f"{better} is better" if clear else "undecided"
+        how = "paired" if row["paired"] else f"unpaired: {row['why_unpaired']}"
+        row["how"] = f"{how}; over {row['over']}" if row["over"] else how
+    return rows
+
+
+def _points(row: dict[str, Any], name: str) -> str:
+    """A difference of shares in points, with its interval if it has one."""
+    if row[name] is None:
+        return "\u2013"
+    text = f"{100 * row[name]:+.1f}"
+    if row["low"] is not None:
+        low, high = (f"{100 * row[end]:+.1f}" for end in ("low", "high"))
+        text += f" ({low} to {high})"
+    return text.replace("-", "\u2212")
 
 
 def _set_rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
@@ -247,9 +304,5 @@ def _set_rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     rows = table.rows(named=True)
     for row in rows:
         row["setting"] = " · ".join(str(row[name]) for name in varying)
-        row["difference"] = "\u2013"
-        if row["change"] is not None:
-            low, high = (f"{100 * row[name]:+.1f}" for name in ("low", "high"))
-            text = f"{100 * row['change']:+.1f} ({low} to {high})"
-            row["difference"] = text.replace("-", "\u2212")
+        row["difference"] = _points(row, "change")
     return rows

@@ -21,6 +21,19 @@ def text_file(name: str) -> str:
     return place.read_text(encoding="utf-8")
 
 
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+"""What a page may load: nothing. A prompt or completion that got through could not either."""
+_END = "<!-- end of the page -->"
+"""Stands once in a page: everything else that could hold it is escaped."""
+
+
+def live_page(page: str, version: str) -> str:
+    """A page that asks the server it came from for a newer version, and loads it."""
+    asking = page.replace(POLICY, f"{POLICY}; connect-src 'self'", 1)
+    script = f'<script data-version="{version}">{text_file("watch.js")}</script>'
+    return asking.replace(_END, script, 1)
+
+
 def asset(name: str) -> Markup:
     """A style sheet or script of this package, to stand in the page as it is."""
     return Markup(text_file(name))
@@ -39,6 +52,8 @@ def _environment(html: bool) -> Environment:
     environment.filters["percent"] = percent
     environment.filters["cell"] = _markdown_cell
     environment.globals["asset"] = asset
+    environment.globals["policy"] = Markup(POLICY)
+    environment.globals["end"] = Markup(_END)
     return environment
 
 

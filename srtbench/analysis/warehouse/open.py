@@ -177,10 +177,10 @@ class _Loader:
             if owner not in named:
                 continue
             label = f"{STAGES_FOLDER}/{owner}"
-            if stage["kind"] == "base_eval" and owner in named:
+            if stage["kind"] == "base_eval":
                 for file in self._glob(f"{root}/{label}/rollouts/*"):
                     self._add(self.base, Source(file, sweep, owner, label, stage=owner))
-            if stage["kind"] in ("train_prompts", "eval_prompts") and owner in named:
+            if stage["kind"] in ("train_prompts", "eval_prompts"):
                 for file in self._glob(f"{root}/{label}/prompts.parquet"):
                     self.prompts.append(Source(file, sweep, owner, label))
 

@@ -6,6 +6,7 @@ import datasets
 from accelerate.utils import gather_object
 from transformers import PrinterCallback, ProgressCallback
 
+from srtbench.plan.refill import RefillRule
 from srtbench.store.checkpoints import checkpoint_name
 from srtbench.train.arguments import trainer_arguments
 from srtbench.train.context import RunContext
@@ -70,7 +71,8 @@ def _trainer(context: RunContext) -> RolloutMixin:
         train_dataset=datasets.Dataset.from_list(rows),
         processing_class=tokenizer,
     )
-    trainer.listen(adapter, make_voter(context, trainer.sample_once_more))
+    voter = make_voter(context, trainer.sample_once_more)
+    trainer.listen(adapter, voter, RefillRule.of(spec))
     return trainer
 
 

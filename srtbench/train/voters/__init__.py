@@ -3,8 +3,13 @@
 from srtbench.train.context import RunContext
 from srtbench.train.voters.base import OnceMore, PolicyVoter, Voter
 from srtbench.train.voters.ema_teacher import EmaTeacher
+from srtbench.train.voters.snapshot_teacher import SnapshotTeacher
 
-VOTERS: dict[str, type[Voter]] = {"policy": PolicyVoter, "ema_teacher": EmaTeacher}
+VOTERS: dict[str, type[Voter]] = {
+    "policy": PolicyVoter,
+    "ema_teacher": EmaTeacher,
+    "snapshot_teacher": SnapshotTeacher,
+}
 
 
 def make_voter(context: RunContext, once_more: OnceMore) -> Voter | None:

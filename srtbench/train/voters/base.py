@@ -1,5 +1,8 @@
 """Who casts the votes of a group beyond the completions that are trained on."""
 
+# ruff: noqa: B027  # hooks, which a voter may leave as they are
+
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +13,11 @@ OnceMore = Callable[[], list[list[int]]]
 """Samples one further completion of each row as those that are trained on: (rows,) token ids."""
 
 
-class Voter:
+class Voter(ABC):
     """Samples votes. One instance serves one run; what it holds is kept in the checkpoints."""
 
     @classmethod
+    @abstractmethod
     def of(cls, context: RunContext, options: Any, once_more: OnceMore) -> "Voter":
         """The voter of a run.
 
@@ -21,11 +25,15 @@ class Voter:
             options: configuration of the variant that asks for it.
             once_more: the method's own way to sample the policy as it is now.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def sample(self, prompt_ids: Sequence[Sequence[int]], votes: int) -> list[list[list[int]]]:
         """(rows, votes) token ids of completions that vote; ``prompt_ids``: (rows,) token ids."""
-        raise NotImplementedError
+
+    @property
+    def policy_step(self) -> int | None:
+        """Optimiser steps that the policy that votes has done; None: it is none of one step."""
+        return None
 
     def begin(self, policy: Any, step: int) -> None:
         """Training begins, or goes on, after ``step`` optimiser steps."""

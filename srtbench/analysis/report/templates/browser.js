@@ -8,7 +8,7 @@
   const detail = document.getElementById("browser-group");
   const count = document.getElementById("browser-count");
   const pageText = document.getElementById("browser-page");
-  let data, groups, rollouts, starts, votes, majorityRight, matches = [], page = 0, chosen = -1;
+  let data, groups, rollouts, starts, votes, majorityRight, matches = [], page = 0, chosen = -1, acted = false;
 
   function element(tag, className, text) {
     const made = document.createElement(tag);
@@ -46,7 +46,7 @@
       }
     }
     data.runs.forEach(function (run, index) {
-      if (groups.run.includes(index)) form.run.add(new Option(run.label, index));
+      if (groups.run.includes(index)) form.run.add(new Option(run.label, run.id));
     });
     data.sets.forEach(function (name) {
       if (name !== "own") form.phase.add(new Option("eval on " + name, name));
@@ -73,8 +73,38 @@
     return with_ === (vote === "1");
   }
 
-  function filter() {
-    const run = form.run.value, phase = form.phase.value, step = form.step.value;
+  /* Filters and the chosen group stand in the address, after "#browser?": a link shows the same. */
+  const FILTERS = ["run", "phase", "step", "majority", "right", "vote", "text"];
+  function nameOf(g) {
+    return [data.runs[groups.run[g]].id, phaseOf(g), groups.step[g], data.prompts[groups.prompt[g]][2]].join("/");
+  }
+  function toAddress() {
+    const said = new URLSearchParams();
+    FILTERS.forEach(function (name) {
+      const value = form[name].value;
+      if (value !== (name === "phase" ? "own" : "")) said.set(name, value);
+    });
+    if (chosen >= 0 && acted) said.set("group", nameOf(chosen));
+    const text = said.toString();
+    if (!text && !location.hash.startsWith("#browser?")) return;
+    history.replaceState(null, "", text ? "#browser?" + text : "#browser");
+  }
+  function fromAddress() {
+    if (!location.hash.startsWith("#browser?")) return undefined;
+    const said = new URLSearchParams(location.hash.slice("#browser?".length));
+    form.phase.value = said.has("phase") ? said.get("phase") : "own";
+    fillSteps();
+    FILTERS.forEach(function (name) {
+      if (name !== "phase") form[name].value = said.get(name) || "";
+    });
+    acted = said.has("group");
+    document.getElementById("browser").scrollIntoView();
+    return said.get("group") || undefined;
+  }
+
+  function filter(group) {
+    const run = data.runs.findIndex(function (one) { return one.id === form.run.value; });
+    const phase = form.phase.value, step = form.step.value;
     const majority = form.majority.value, right = form.right.value, vote = form.vote.value;
     const text = form.text.value.trim().toLowerCase();
     let prompts = null, answers = null;
@@ -87,7 +117,7 @@
     matches = [];
     let rows = 0;
     for (let g = 0; g < groups.run.length; g++) {
-      if (run !== "" && groups.run[g] !== Number(run)) continue;
+      if (run >= 0 && groups.run[g] !== run) continue;
       if (phase !== "" && phaseOf(g) !== phase) continue;
       if (step !== "" && groups.step[g] !== Number(step)) continue;
       if (majority !== "" && majorityRight[g] !== Number(majority)) continue;
@@ -99,11 +129,14 @@
       }
       if (hits) { matches.push(g); rows += hits; }
     }
-    page = 0;
+    const wanted = group === undefined ? -1 : matches.findIndex(function (g) { return nameOf(g) === group; });
+    page = Math.max(0, Math.floor(wanted / PAGE));
     count.textContent = matches.length.toLocaleString("en") + " groups with " +
       rows.toLocaleString("en") + " matching rollouts";
+    chosen = -1;
     showPage();
-    if (matches.length) choose(matches[0]); else detail.replaceChildren(element("p", "muted", "No group matches."));
+    if (matches.length) choose(matches[Math.max(wanted, 0)]); else detail.replaceChildren(element("p", "muted", "No group matches."));
+    toAddress();
   }
 
   function showPage() {
@@ -160,52 +193,55 @@
         element("span", "count", String(entry[1].votes)));
       bars.append(item);
     });
-    parts.push(bars);
+    const vote = element("div", "vote");
+    vote.append(element("h4", "", "Vote of " + groups.size[g]), bars);
     const label = groups.label[g];
     if (groups.set[g] < 0) {
-      parts.push(element("p", "muted small", label < 0 ? "no pseudo-label" : "pseudo-label " + answerText(label)));
+      vote.append(element("p", "muted small", label < 0 ? "no pseudo-label" : "pseudo-label " + answerText(label)));
     }
-    const table = element("table", "completions"), body = element("tbody");
-    const heads = element("tr");
-    ["", "completion", "answer", "train_reward", "tokens"].forEach(function (name, i) {
-      heads.append(element("th", i > 2 ? "number" : "", name));
-    });
-    const top = element("thead");
-    top.append(heads);
+    const cards = element("ol", "cards");
     for (let r = starts[g]; r < starts[g + 1]; r++) {
-      const row = element("tr", rowMatches(g, r, form.right.value, form.vote.value) ? "" : "dim");
-      row.append(element("td", rollouts.right[r] ? "right" : "wrong", rollouts.right[r] ? "✓" : "✗"));
-      const text = element("td");
-      text.append(element("pre", "completion", data.texts[rollouts.text[r]] + (rollouts.cut[r] ? " ⟂" : "")));
-      row.append(text, element("td", rollouts.answer[r] < 0 ? "muted" : "", answerText(rollouts.answer[r])));
-      row.append(element("td", "number", rollouts.reward[r] === null ? "–" : String(rollouts.reward[r])));
-      row.append(element("td", "number", String(rollouts.tokens[r])));
-      body.append(row);
+      const with_ = rollouts.answer[r] >= 0 && rollouts.answer[r] === groups.majority[g];
+      const card = element("li", (with_ ? "majority" : "") +
+        (rowMatches(g, r, form.right.value, form.vote.value) ? "" : " dim"));
+      const top = element("p", "small");
+      top.append(element("b", rollouts.right[r] ? "right" : "wrong", rollouts.right[r] ? "✓ " : "✗ "),
+        element("span", rollouts.answer[r] < 0 ? "muted" : "", answerText(rollouts.answer[r])));
+      card.append(top, element("pre", "completion", data.texts[rollouts.text[r]] + (rollouts.cut[r] ? " ⟂" : "")));
+      const reward = rollouts.reward[r] === null ? "" : "train_reward " + rollouts.reward[r] + ", ";
+      card.append(element("p", "muted small", reward + rollouts.tokens[r] + " tokens"));
+      cards.append(card);
     }
-    table.append(top, body);
-    const scroll = element("div", "scroll");
-    scroll.append(table);
-    parts.push(scroll);
+    const beside = element("div", "beside");
+    beside.append(vote, cards);
+    parts.push(beside);
     detail.replaceChildren.apply(detail, parts);
+    toAddress();
   }
 
   function turn(by) { page += by; showPage(); }
   list.addEventListener("click", function (event) {
     const button = event.target.closest("button");
-    if (button) choose(Number(button.dataset.group));
+    if (!button) return;
+    acted = true;
+    choose(Number(button.dataset.group));
   });
   document.getElementById("browser-back").addEventListener("click", function () { turn(-1); });
   document.getElementById("browser-next").addEventListener("click", function () { turn(1); });
   form.addEventListener("change", function (event) {
     if (event.target.name === "phase") fillSteps();
+    acted = false;
     filter();
   });
-  form.text.addEventListener("input", filter);
+  form.text.addEventListener("input", function () { acted = false; filter(); });
+  window.addEventListener("hashchange", function () {
+    if (data && location.hash.startsWith("#browser?")) filter(fromAddress());
+  });
 
   unpack(holder.textContent).then(function (found) {
     data = found;
     prepare();
-    filter();
+    filter(fromAddress());
   }).catch(function (error) {
     count.textContent = "This browser cannot unpack the rollouts (" + error.message + ").";
   });
