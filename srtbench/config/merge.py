@@ -170,9 +170,10 @@ def _small_pool(
     size = evaluation.prompts if on_eval else pool_size(dataset, train)
     kept = train.pool.kept(size)
     if kept < train.prompts_per_step:
+        counted, of = ("step", "steps") if train.rounds is None else ("round", "rounds")
         yield (
-            f"train.pool leaves {kept} of {size} prompts, fewer than prompts_per_step = "
-            f"{train.prompts_per_step}: raise train.pool.prompts or train.pool.keep, or train.steps"
+            f"train.pool leaves {kept} of {size} prompts, fewer than prompts_per_{counted} = "
+            f"{train.prompts_per_step}: raise train.pool.prompts or train.pool.keep, or train.{of}"
         )
 
 

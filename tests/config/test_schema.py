@@ -149,7 +149,13 @@ FULL: dict[str, Any] = {
         {"type": "lmsi"},
     ],
     "eval_sets": [{"type": "reasoning_gym", "task": "gcd", "prompts": 4, "level": 1}],
-    "train": {"pool": {"prompts": 100}, "preset": "tiny", "steps": 20, "num_generations": 8},
+    "train": {
+        "pool": {"prompts": 100},
+        "preset": "tiny",
+        "steps": 20,
+        "num_generations": 8,
+        "prompts_per_round": 50,
+    },
     "eval": {"prompts": 32},
     "execution": {"workers": 1},
 }
