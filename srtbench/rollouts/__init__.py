@@ -2,6 +2,7 @@
 
 from srtbench.rollouts.parts import (
     ADDED,
+    IMPORTED_SCHEMA,
     LACKED,
     METRIC_SCHEMA,
     PROMPT_SCHEMA,
@@ -26,6 +27,7 @@ from srtbench.rollouts.tables import read_table
 
 __all__ = [
     "ADDED",
+    "IMPORTED_SCHEMA",
     "LACKED",
     "METRIC_SCHEMA",
     "PROMPT_SCHEMA",

@@ -50,6 +50,10 @@ _DESCRIPTIONS = {
     "selected": "whether the round's fit has it; null but in train rollouts of rounds",
     "role": "what it is fitted as: sft, chosen or rejected; null if not selected",
     "weight": "factor of its loss, or of its pair's; null if not selected",
+    "their_reward": "reward that another trainer logged, in train and eval; null in native runs",
+    "their_correct": "whether that trainer judged the completion right; null if it does not say",
+    "their_group": "what it calls the group; null: the prompt",
+    "source_file": "file of its log that the rollout was read from",
 }
 
 
@@ -99,6 +103,18 @@ LACKED = {1: ("eval_set", "policy_step", *SELECTION), 2: SELECTION}
 ADDED = LACKED[1]
 """Columns that files of some older version lack."""
 
+IMPORTED_SCHEMA = pa.schema(
+    [
+        *ROLLOUT_SCHEMA,
+        _field("their_reward", pa.float32(), nullable=True),
+        _field("their_correct", pa.bool_(), nullable=True),
+        _field("their_group", pa.string(), nullable=True),
+        _field("source_file", pa.string(), nullable=True),
+    ],
+    _VERSION,
+)
+"""Rollouts that another trainer logged: what it said of them stands beside what the judge says."""
+
 PROMPT_SCHEMA = pa.schema(
     [
         pa.field("prompt_id", pa.string(), False, {"description": "hash of the prompt"}),
@@ -107,7 +123,9 @@ PROMPT_SCHEMA = pa.schema(
         pa.field("split", pa.string(), False, {"description": "train, eval or warm_start"}),
         pa.field("eval_set", pa.string(), True, {"description": _DESCRIPTIONS["eval_set"]}),
         pa.field("prompt", pa.string(), False, {"description": "text given to the policy"}),
-        pa.field("gold_answer", pa.string(), False, {"description": "hidden right answer"}),
+        pa.field(
+            "gold_answer", pa.string(), True, {"description": "hidden right answer; null: none"}
+        ),
         pa.field("gold_key", pa.string(), True, {"description": "its answer key"}),
     ],
     _VERSION,
