@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from srtbench.cli import check, evidence, importing, results, run, start
+from srtbench.cli import check, doctor, evidence, importing, results, run, start
 from srtbench.cli.common import FAILED, REFUSED, InputError, system_error
 from srtbench.cli.say import complain, one_line
 
@@ -70,11 +70,9 @@ Examples:
   srtbench sweep sweeps/smoke.yaml            train the grid; safe to interrupt and repeat
   srtbench status sweeps/smoke.yaml           the state of every planned run, and why it failed
   srtbench report runs/smoke                  figures, tables and one HTML page
-<<<<<<< HEAD
-  srtbench import /logs/run1 --out runs/theirs   rollouts that another trainer logged
-=======
   srtbench check runs/smoke                   exit code 1 if a run collapsed
->>>>>>> main
+  srtbench import /logs/run1 --out runs/theirs   rollouts that another trainer logged
+  srtbench doctor                             what this machine can run
 """,
 )
 @click.version_option(package_name="srtbench")
@@ -86,6 +84,6 @@ for _command in (
     *(run.plan, run.sweep, run.status),
     *(results.report, results.export),
     *(evidence.audit, evidence.revote),
-    *(check.check, start.schema, importing.import_),
+    *(check.check, doctor.doctor, start.schema, importing.import_),
 ):
     main.add_command(_command)
