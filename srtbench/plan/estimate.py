@@ -1,5 +1,6 @@
 """How much a run or a shared stage has to sample."""
 
+import math
 from collections.abc import Iterable
 
 from srtbench.config.merge import draws
@@ -36,14 +37,41 @@ def estimates(runs: Iterable[RunSpec]) -> list[Estimate]:
     return found
 
 
+def as_fitted(spec: RunSpec) -> RunSpec:
+    """A run of rounds as if each update of its fits were a step, at most; an online run as it is.
+
+    SFT fits all that a group may give, DPO a pair of each prompt, two completions.
+    """
+    train = spec.train
+    if train.rounds is None:
+        return spec
+    fit, options = train.rounds.fit, spec.variant
+    most = getattr(options, "max_per_prompt", None) or train.num_generations
+    texts = max(1, len(getattr(options, "formats", ())))
+    is_dpo = train.algorithm == "dpo"
+    rows = 1 if is_dpo else min(most, train.num_generations) * texts
+    updates = math.ceil(train.prompts_per_step * rows / fit.batch_size)
+    changed = {
+        "steps": train.steps * fit.epochs * updates,
+        "prompts_per_step": fit.batch_size,
+        "num_generations": 2 if is_dpo else 1,
+        "micro_batch_size": (fit.micro_batch_size or fit.batch_size) * (2 if is_dpo else 1),
+        "trl": fit.trl,
+    }
+    return spec.model_copy(update={"train": train.model_copy(update=changed)})
+
+
 def train_rollouts(spec: RunSpec) -> tuple[int, int]:
-    """Completions that a run samples to train on, each counted once, and those that only vote.
+    """Completions that a run samples to train on, each counted once, and those beside them.
 
     Several optimiser steps may train on one generation. With `refill`, as if every draw were made
-    in full: the most there can be.
+    in full: the most there can be. Those beside only vote; in rounds they do not vote, and are as
+    many as there are at most.
     """
     train = spec.train
     shape = GenerationShape.of(spec)
     drawn = len(shape.steps(train.steps)) * shape.rollouts * draws(train)
-    votes = facts(spec.variant).extra_votes(train.num_generations)
-    return drawn, drawn // train.num_generations * votes
+    answers = facts(spec.variant)
+    beside = answers.extra_votes(train.num_generations)
+    beside += answers.further(train.num_generations).most
+    return drawn, drawn // train.num_generations * beside

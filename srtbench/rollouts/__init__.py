@@ -2,10 +2,13 @@
 
 from srtbench.rollouts.parts import (
     ADDED,
+    IMPORTED_SCHEMA,
+    LACKED,
     METRIC_SCHEMA,
     PROMPT_SCHEMA,
     ROLLOUT_SCHEMA,
     SCHEMA_VERSION,
+    SELECTION,
     VERIFIER_STATUSES,
     Phase,
     RolloutWriter,
@@ -24,10 +27,13 @@ from srtbench.rollouts.tables import read_table
 
 __all__ = [
     "ADDED",
+    "IMPORTED_SCHEMA",
+    "LACKED",
     "METRIC_SCHEMA",
     "PROMPT_SCHEMA",
     "ROLLOUT_SCHEMA",
     "SCHEMA_VERSION",
+    "SELECTION",
     "VERIFIER_STATUSES",
     "Phase",
     "RolloutWriter",

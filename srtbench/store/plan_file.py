@@ -41,6 +41,8 @@ class _Run(_Row):
     starts_from: str | None = None
     start_rule: str | None = None
     eval_sets: list[FolderName] = []
+    imported: str | None = None
+    caveats: list[str] = []
 
 
 class _Stage(_Row):

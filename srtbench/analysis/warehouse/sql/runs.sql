@@ -18,7 +18,8 @@
 -- uses_gold: whether its rewards depend on the hidden answers; null: not known
 -- starts_from: the run before it in a curriculum; null where it starts from the start model
 -- start_rule: which policy of that run it starts from: last, best_avg_at_k or best_maj_at_k
--- caveat: what must be said with its numbers, in plain sentences: prompts that it is evaluated on were trained on, or gold answers chose the policy that it starts from; null where there is nothing to say
+-- imported: format of the log of another trainer that the run was read from; null: a run of srtbench
+-- caveat: what must be said with its numbers, in plain sentences: prompts that it is evaluated on were trained on, or gold answers chose the policy that it starts from; and what an imported log cannot tell; null where there is nothing to say
 -- attempts: how often the run was started
 -- error: last lines of the traceback of a failure
 -- wall_seconds: time the run took so far
@@ -30,7 +31,7 @@
 SELECT
     sweep, run_order, run_id, part, model, dataset, variant, variant_type, variant_order, variant_rank,
     seed, level, state, step, total_steps,
-    trains_on_eval_prompts, uses_gold, starts_from, start_rule, caveat, attempts, error, wall_seconds,
+    trains_on_eval_prompts, uses_gold, starts_from, start_rule, imported, caveat, attempts, error, wall_seconds,
     algorithm, learning_rate, beta, prompts_per_step, num_generations
 FROM planned_runs
 ORDER BY sweep, run_order
