@@ -6,6 +6,7 @@ Importing this package loads no torch. See docs/rewards.md.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from srtbench.rewards.groups import slime_reward, tinker_rewards, verifiers_reward
 from srtbench.rewards.judging import Judgement, judge
 from srtbench.rewards.trl import GroupError, trl_reward
 
@@ -24,7 +25,10 @@ __all__ = [
     "GroupError",
     "Judgement",
     "judge",
+    "slime_reward",
+    "tinker_rewards",
     "trl_reward",
+    "verifiers_reward",
 ]
 
 

@@ -304,7 +304,12 @@ def judge(
         votes={"group": vote_completions} if vote_completions else None,
         teacher={"prompt": teacher_completions} if teacher_completions else None,
     )
-    found = judged.groups["group"]
+    return as_judgement(columns, judged, "group")
+
+
+def as_judgement(columns: Columns, judged: Judged, group_id: str) -> Judgement:
+    """What was said of the only group of a step."""
+    found = judged.groups[group_id]
     return Judgement(
         train_reward=found.train_reward,
         pseudo_label=found.pseudo_label,
