@@ -37,6 +37,7 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None) -> str:
     parts += [f"trains on its evaluation prompts, on purpose: {run_id}" for run_id in shared]
     gold = [run.run_id for run in plan.runs if facts(run.variant).uses_gold]
     parts += [f"uses gold: rewards depend on the hidden answers: {run_id}" for run_id in gold]
+    parts += _stops(plan)
     parts += [
         f"evaluated on prompts that a stage before it trained on ({other}): {run_id}"
         for run_id, other in _trained_before(plan)
@@ -59,7 +60,8 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None) -> str:
     parts += [
         f"{len(plan.stages)} shared stages, each computed once",
         table_text(("stage", "used by runs", "rollouts", "tokens <="), stage_rows),
-        f"in all: {total.rollouts:,} rollouts, at most {total.completion_tokens:,} completion "
+        f"in all: {'at most ' if any(run.train.stop for run in plan.runs) else ''}"
+        f"{total.rollouts:,} rollouts, at most {total.completion_tokens:,} completion "
         "tokens (a warm start's supervised steps not counted)",
     ]
     parts += [
@@ -69,6 +71,21 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None) -> str:
     ]
     parts += _cost_parts(plan, assumed or cost.Assumptions())
     return "\n\n".join(parts)
+
+
+def _stops(plan: Plan) -> list[str]:
+    """Which runs may end before their last step, and by what."""
+    ways = dict.fromkeys(run.train.stop for run in plan.runs if run.train.stop is not None)
+    lines = []
+    for stop in ways:
+        runs = [run.run_id for run in plan.runs if run.train.stop == stop]
+        gold = stop.labelled_prompts is not None
+        text = f"may stop early, by {stop.label} (patience {stop.patience})"
+        text += ", which uses gold: " if gold else ": "
+        lines.append(text + ", ".join(runs))
+    if ways:
+        lines.append("rollouts, tokens and cost of these runs are the most there can be")
+    return lines
 
 
 def _trained_before(plan: Plan) -> list[tuple[str, str]]:
@@ -117,14 +134,15 @@ def _cost_parts(plan: Plan, assumed: cost.Assumptions) -> list[str]:
     hours = sum(found.gpu_hours for _, found in known)
     stages = sum(found.gpu_hours for spec, found in known if isinstance(spec, StageSpec))
     flop = sum(found.flop for _, found in known)
+    most = "at most " if any(run.train.stop for run in plan.runs) else ""
     parts = [
         "what GPUs would do: a rough model, not calibrated on measured runs (docs/cost.md)",
         table_text(_COST_HEADER, [_cost_row(name, spec, found) for name, spec, found in costs]),
     ]
     if known:
         parts.append(
-            f"in all: ~{_short(hours)} GPU-hours on {label}, of which ~{_short(stages)} in shared "
-            f"stages; ~{_short(flop)} FLOP"
+            f"in all: {most}~{_short(hours)} GPU-hours on {label}, of which ~{_short(stages)} in "
+            f"shared stages; ~{_short(flop)} FLOP"
         )
     if len(known) < len(costs):
         parts.append(
