@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from srtbench.analysis import open_sweep
     from srtbench.config import ConfigError, SweepConfig, load_sweep
     from srtbench.execute.sweep import SweepResult, run_sweep
+    from srtbench.imports import import_rollouts
     from srtbench.plan import Plan, plan_sweep
 
     __version__: str
@@ -19,6 +20,7 @@ _HOMES = {
     "Plan": "srtbench.plan",
     "SweepConfig": "srtbench.config",
     "SweepResult": "srtbench.execute.sweep",
+    "import_rollouts": "srtbench.imports",
     "load_sweep": "srtbench.config",
     "open_sweep": "srtbench.analysis",
     "plan_sweep": "srtbench.plan",
@@ -31,6 +33,7 @@ __all__ = [
     "SweepConfig",
     "SweepResult",
     "__version__",
+    "import_rollouts",
     "load_sweep",
     "open_sweep",
     "plan_sweep",

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from srtbench.cli import check, evidence, results, run, start
+from srtbench.cli import check, doctor, evidence, importing, results, run, start
 from srtbench.cli.common import FAILED, REFUSED, InputError, system_error
 from srtbench.cli.say import complain, one_line
 
@@ -71,6 +71,8 @@ Examples:
   srtbench status sweeps/smoke.yaml           the state of every planned run, and why it failed
   srtbench report runs/smoke                  figures, tables and one HTML page
   srtbench check runs/smoke                   exit code 1 if a run collapsed
+  srtbench import /logs/run1 --out runs/theirs   rollouts that another trainer logged
+  srtbench doctor                             what this machine can run
 """,
 )
 @click.version_option(package_name="srtbench")
@@ -82,6 +84,6 @@ for _command in (
     *(run.plan, run.sweep, run.status),
     *(results.report, results.export),
     *(evidence.audit, evidence.revote),
-    *(check.check, start.schema),
+    *(check.check, doctor.doctor, start.schema, importing.import_),
 ):
     main.add_command(_command)

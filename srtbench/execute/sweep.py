@@ -1,7 +1,6 @@
 """Execute a plan: a process per run, shared stages first, resume, retries."""
 
 import contextlib
-import os
 import signal
 import threading
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.execute.base import Executor, ExitCode, Handle, Work
+from srtbench.execute.cores import usable_cores
 from srtbench.execute.hub import pinned
 from srtbench.execute.local import LocalExecutor
 from srtbench.execute.provenance import provenance
@@ -99,7 +99,7 @@ def run_sweep(
         store.tidy()
         store.write_plan(plan)
         execution = config.execution
-        at_once = len(plan.runs) if execution.backend == "ray" else os.cpu_count() or 1
+        at_once = len(plan.runs) if execution.backend == "ray" else usable_cores()
         count = workers or execution.workers or at_once
         scheduler = _Scheduler(plan, runs, store, count, retry_failed, on_event, on_tick)
         executor = make_executor(config, store)

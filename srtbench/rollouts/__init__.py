@@ -2,6 +2,7 @@
 
 from srtbench.rollouts.parts import (
     ADDED,
+    IMPORTED_SCHEMA,
     METRIC_SCHEMA,
     PROMPT_SCHEMA,
     ROLLOUT_SCHEMA,
@@ -24,6 +25,7 @@ from srtbench.rollouts.tables import read_table
 
 __all__ = [
     "ADDED",
+    "IMPORTED_SCHEMA",
     "METRIC_SCHEMA",
     "PROMPT_SCHEMA",
     "ROLLOUT_SCHEMA",

@@ -224,6 +224,7 @@ class Judge:
             statistics = {
                 name: np.array(take(name), dtype=np.float64)  # null -> nan
                 for name in TOKEN_STATISTICS
+                if name in columns
             }
         ids = take("completion_ids") if "completion_ids" in columns else ((),) * len(rows)
         group = Group(

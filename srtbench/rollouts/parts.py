@@ -46,6 +46,10 @@ _DESCRIPTIONS = {
     "self_certainty": "mean KL(uniform || policy) over the completion's tokens, in nats; or null",
     "entropy_nats": "mean entropy of the policy over the completion's tokens; null if unknown",
     "verifier_status": "ok, unparsable, timeout or error",
+    "their_reward": "reward that another trainer logged, in train and eval; null in native runs",
+    "their_correct": "whether that trainer judged the completion right; null if it does not say",
+    "their_group": "what it calls the group; null: the prompt",
+    "source_file": "file of its log that the rollout was read from",
 }
 
 
@@ -83,6 +87,18 @@ ROLLOUT_SCHEMA = pa.schema(
     _VERSION,
 )
 
+IMPORTED_SCHEMA = pa.schema(
+    [
+        *ROLLOUT_SCHEMA,
+        _field("their_reward", pa.float32(), nullable=True),
+        _field("their_correct", pa.bool_(), nullable=True),
+        _field("their_group", pa.string(), nullable=True),
+        _field("source_file", pa.string(), nullable=True),
+    ],
+    _VERSION,
+)
+"""Rollouts that another trainer logged: what it said of them stands beside what the judge says."""
+
 ADDED = ("eval_set", "policy_step")
 """Columns that files of version 1 lack."""
 
@@ -94,7 +110,9 @@ PROMPT_SCHEMA = pa.schema(
         pa.field("split", pa.string(), False, {"description": "train, eval or warm_start"}),
         pa.field("eval_set", pa.string(), True, {"description": _DESCRIPTIONS["eval_set"]}),
         pa.field("prompt", pa.string(), False, {"description": "text given to the policy"}),
-        pa.field("gold_answer", pa.string(), False, {"description": "hidden right answer"}),
+        pa.field(
+            "gold_answer", pa.string(), True, {"description": "hidden right answer; null: none"}
+        ),
         pa.field("gold_key", pa.string(), True, {"description": "its answer key"}),
     ],
     _VERSION,

@@ -10,8 +10,8 @@ from srtbench.config.errors import StoreError
 
 VERSION_KEY = b"srtbench_schema_version"
 
-FURTHER = frozenset({"question"})
-"""Columns that the prompts of an evaluation set have besides those of their schema."""
+FURTHER = frozenset({"question", "their_reward", "their_correct", "their_group", "source_file"})
+"""Columns beside those of a schema: of the prompts of an evaluation set, of imported rollouts."""
 
 
 def read_table(

@@ -42,6 +42,8 @@ class _Run(_Row):
     start_rule: str | None = None
     eval_sets: list[FolderName] = []
     stop: str | None = None
+    imported: str | None = None
+    caveats: list[str] = []
 
 
 class _Stage(_Row):

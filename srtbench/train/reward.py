@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from srtbench.answers.grader import Grader
+from srtbench.rewards.texts import completion_text
 from srtbench.rollouts import Phase
 from srtbench.rollouts.judge import Columns, Judge, graded_rows
 from srtbench.variants import TOKEN_STATISTICS, Variant
@@ -163,7 +164,7 @@ class RewardAdapter:
         unknown = [math.nan] * len(prompt_id)
         statistics = {name: extras.statistics.get(name, unknown) for name in TOKEN_STATISTICS}
         cast = extras.votes or [[] for _ in prompt_id]
-        texts = [_text(completion) for completion in completions]
+        texts = [completion_text(completion) for completion in completions]
         trained = self._rows(prompt_id, texts, completion_ids, statistics)
         votes = iter(
             self._rows(
@@ -253,10 +254,3 @@ def _logged(columns: Columns) -> Columns:
     """Without what only a variant reads; the trainer adds the token statistics of the loss."""
     unlogged = {"completion_ids", *TOKEN_STATISTICS}
     return {name: values for name, values in columns.items() if name not in unlogged}
-
-
-def _text(completion: Any) -> str:
-    """Text of a completion: TRL passes a string, or chat messages."""
-    if isinstance(completion, str):
-        return completion
-    return "".join(message["content"] or "" for message in completion)

@@ -10,7 +10,18 @@ import pytest
 import srtbench as package
 from tests.micro import FinishedSweep, srtbench, write_sweep
 
-COMMANDS = ["plan", "sweep", "status", "report", "export", "revote", "audit", "check", "schema"]
+COMMANDS = [
+    "plan",
+    "sweep",
+    "status",
+    "report",
+    "export",
+    "revote",
+    "audit",
+    "import",
+    "check",
+    "schema",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

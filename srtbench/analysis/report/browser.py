@@ -138,7 +138,7 @@ class _Pool:
 
 _SIZES = """
 SELECT phase, sum(samples)::BIGINT AS rollouts,
-    sum(samples * completion_tokens)::DOUBLE AS tokens
+    sum(samples * coalesce(completion_tokens, 250))::DOUBLE AS tokens
 FROM groups GROUP BY phase
 """
 

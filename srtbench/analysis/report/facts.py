@@ -96,6 +96,8 @@ def _sentence(
 ) -> tuple[str, str]:
     if row["seeds"] == 0:
         return _unfinished(row)
+    if row["last_avg"] is None:
+        return "undecided", "has no gold answers, so nothing is said of its accuracy."
     k, collapsed = row["k"], bool(row["collapsed"])
     text = f"avg@{k} {percent(row['start_avg'])} → {percent(row['last_avg'])}"
     if row["best_avg"] - max(row["last_avg"], row["start_avg"]) > 0.005:

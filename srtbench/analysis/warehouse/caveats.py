@@ -24,7 +24,7 @@ def caveat(run_id: str, runs: Mapping[str, Mapping[str, Any]]) -> str | None:
     """
     run = runs[run_id]
     chain = _before(run, runs)
-    found = []
+    found = list(run.get("caveats") or [])
     if run.get("trains_on_eval_prompts"):
         found.append(ON_EVAL_PROMPTS)
     elif any(one.get("trains_on_eval_prompts") and _same_prompts(one, run) for one in chain):

@@ -32,7 +32,7 @@ from srtbench.analysis.warehouse.planned import (
 )
 from srtbench.analysis.warehouse.views import create_views, literal, materialize
 from srtbench.config.eval_sets import OWN
-from srtbench.rollouts import METRIC_SCHEMA, PROMPT_SCHEMA, ROLLOUT_SCHEMA, is_part
+from srtbench.rollouts import IMPORTED_SCHEMA, METRIC_SCHEMA, PROMPT_SCHEMA, is_part
 from srtbench.store import STAGES_FOLDER, StoreError, read_plan
 from srtbench.store.plan_file import plan_of
 from srtbench.store.stages import RESULT, left_out
@@ -203,8 +203,8 @@ class _Loader:
     def stage(self) -> None:
         """Create the tables and views that the documented views build on."""
         connection = self.connection
-        self._view("stg_rollouts", self.rollouts, ROLLOUT_SCHEMA)
-        self._view("stg_base_rollouts", self.base, ROLLOUT_SCHEMA)
+        self._view("stg_rollouts", self.rollouts, IMPORTED_SCHEMA)
+        self._view("stg_base_rollouts", self.base, IMPORTED_SCHEMA)
         self._view("stg_prompts", self.prompts, PROMPT_SCHEMA)
         self._view("stg_metrics", self.metrics, METRIC_SCHEMA)
         own = connection.execute(

@@ -10,6 +10,7 @@ from srtbench.analysis.warehouse.caveats import caveat
 from srtbench.config.eval_sets import OWN
 from srtbench.store.configs import CONFIG_VERSION
 from srtbench.store.files import checked
+from srtbench.store.imported import IMPORTED, ImportedSpec
 from srtbench.store.plan_file import stage_users, uses_gold
 from srtbench.store.stages import RESULT, left_out
 
@@ -34,6 +35,7 @@ RUN_SCHEMA = pa.schema(
         ("uses_gold", pa.bool_()),
         ("starts_from", pa.string()),
         ("start_rule", pa.string()),
+        ("imported", pa.string()),
         ("caveat", pa.string()),
         ("stop", pa.string()),
         ("stopped", pa.string()),
@@ -90,6 +92,9 @@ def check_config(content: dict[str, Any], path: Path) -> None:
         StoreError: it does not, or a newer srtbench wrote it.
     """
     checked(_Config, content, path)
+    if content.get("type") == IMPORTED:
+        checked(ImportedSpec, content.get("spec"), path, "spec")
+        return
     checked(_Spec, content.get("spec", content), path, "spec")
 
 
@@ -118,7 +123,8 @@ def planned_runs(
             same_type.append(run["variant"])
         status = statuses.get(run["run_id"], {})
         config = configs.get(run["run_id"], {})
-        train = config.get("spec", config).get("train", {})
+        spec = config.get("spec", config)
+        train = spec if config.get("type") == IMPORTED else spec.get("train", {})
         row = {
             "sweep": sweep,
             "run_order": position,
@@ -139,6 +145,7 @@ def planned_runs(
         for key in (
             "run_id",
             "part",
+            "imported",
             "starts_from",
             "start_rule",
             "model",

@@ -10,15 +10,15 @@
 -- answer_key: the answer; null: unparsable
 -- votes: completions that gave it
 -- first_seen: smallest sample_index that gave it
--- is_gold: whether it was graded right
+-- is_gold: whether it was graded right; null without a gold answer
 -- gold_total: sum of gold_reward
 -- train_total: sum of train_reward; null in eval
--- agreeing: completions whose train_reward equals their gold_reward; null in eval
+-- agreeing: completions whose train_reward equals their gold_reward; null in eval and without gold
 -- train_low: smallest train_reward; null in eval
 -- train_high: largest train_reward; null in eval
--- truncated: completions that were cut off
+-- truncated: completions that were cut off; null if unknown
 -- failed_checks: completions whose verifier timed out or failed
--- completion_tokens: their tokens in all
+-- completion_tokens: their tokens in all; null if unknown
 -- entropy_total: sum of entropy_nats; null if unknown
 -- logprob_total: sum of mean_logprob; null if unknown
 -- certainty_total: sum of self_certainty; null if unknown
@@ -33,10 +33,11 @@ SELECT
     max(gold_reward) > 0 AS is_gold,
     sum(gold_reward) AS gold_total,
     sum(train_reward) AS train_total,
-    count(*) FILTER (train_reward = gold_reward) AS agreeing,
+    CASE WHEN count(train_reward + gold_reward) > 0
+        THEN count(*) FILTER (train_reward = gold_reward) END AS agreeing,
     min(train_reward) AS train_low,
     max(train_reward) AS train_high,
-    count(*) FILTER (truncated) AS truncated,
+    CASE WHEN count(truncated) > 0 THEN count(*) FILTER (truncated) END AS truncated,
     count(*) FILTER (verifier_status IN ('timeout', 'error')) AS failed_checks,
     sum(completion_tokens) AS completion_tokens,
     sum(entropy_nats) AS entropy_total,

@@ -38,16 +38,16 @@ WITH evaluations AS (
         count(*) AS prompts,
         max(samples) AS k,
         avg(avg_gold) AS avg_at_k,
-        stddev_samp(avg_gold) / sqrt(count(*)) AS avg_se,
-        coalesce(
+        stddev_samp(avg_gold) / sqrt(count(avg_gold)) AS avg_se,
+        CASE WHEN count(avg_gold) > 0 THEN coalesce(
             sqrt(sum(greatest(avg_gold * (1 - avg_gold), 0) / nullif(samples - 1, 0)))
                 / count(avg_gold),
-            stddev_samp(avg_gold) / sqrt(count(*)), 0
-        ) AS avg_noise,
+            stddev_samp(avg_gold) / sqrt(count(avg_gold)), 0
+        ) END AS avg_noise,
         avg(majority_correct) AS maj_at_k,
-        stddev_samp(majority_correct) / sqrt(count(*)) AS maj_se,
-        count(*) FILTER (any_correct) / count(*) AS pass_at_k,
-        count(*) FILTER (label_correct) / count(*) AS label_accuracy,
+        stddev_samp(majority_correct) / sqrt(count(majority_correct)) AS maj_se,
+        count(*) FILTER (any_correct) / nullif(count(any_correct), 0) AS pass_at_k,
+        count(*) FILTER (label_correct) / nullif(count(any_correct), 0) AS label_accuracy,
         avg(majority_share) AS majority_ratio,
         avg(answer_entropy_nats) AS answer_entropy_nats,
         count(*) FILTER (majority_votes = samples) / count(*) AS unanimous_share,

@@ -33,7 +33,7 @@ WITH points AS (
     SELECT
         sweep, run_id, eval_set, max(prompts) AS prompts, max(k) AS k,
         arg_min(avg_at_k, step) AS start_avg, max(avg_at_k) AS best_avg,
-        arg_max(step, (avg_at_k, -step)) AS best_step,
+        arg_max(step, (avg_at_k, -step)) FILTER (avg_at_k IS NOT NULL) AS best_step,
         arg_max(avg_at_k, step) AS last_avg, max(step) AS last_step,
         arg_min(maj_at_k, step) AS start_maj, max(maj_at_k) AS best_maj,
         arg_max(maj_at_k, step) AS last_maj,
@@ -47,6 +47,7 @@ WITH points AS (
         list(gold_reward ORDER BY step) AS held, list(step ORDER BY step) AS steps,
         list(train_reward ORDER BY step) AS trained, max(gold_noise) AS sampling_noise
     FROM run_signals
+    WHERE gold_reward IS NOT NULL
     GROUP BY sweep, run_id, eval_set
     HAVING count(*) >= 4
 ), smoothed AS (  -- running median of three, and the upper median of the last tenth

@@ -13,13 +13,13 @@
 -- majority_votes: its votes
 -- majority_share: its votes as a share of all samples
 -- tied_answers: answers that share the first place
--- majority_correct: chance that the majority is right when ties are drawn evenly
+-- majority_correct: chance that the majority is right when ties are drawn evenly; null without gold
 -- majority_key_correct: whether majority_key is right
 -- pseudo_label: answer key that the group was rewarded for; null: none
--- label_correct: whether pseudo_label is right; null without one
+-- label_correct: whether pseudo_label is right; null without one, or without a gold answer
 -- vote_share: vote share as logged
 -- avg_gold: mean gold_reward
--- any_correct: whether a completion is right
+-- any_correct: whether a completion is right; null without a gold answer
 -- train_reward: mean train_reward; null in eval
 -- agreeing: completions whose train_reward equals their gold_reward; null in eval
 -- same_reward: whether all completions got one train_reward, so nothing can be learnt; null in eval
@@ -71,13 +71,14 @@ SELECT
     distinct_answers, majority_key, majority_votes,
     majority_votes / samples AS majority_share,
     coalesce(len(list_filter(all_votes, lambda v: v = majority_votes)), 0)::INTEGER AS tied_answers,
-    CASE WHEN majority_votes = 0 THEN 0.0 ELSE
+    CASE WHEN any_correct IS NULL THEN NULL WHEN majority_votes = 0 THEN 0.0 ELSE
         coalesce(len(list_filter(gold_votes, lambda v: v = majority_votes)), 0)
         / len(list_filter(all_votes, lambda v: v = majority_votes))
     END AS majority_correct,
-    coalesce(majority_key_correct, false) AS majority_key_correct,
+    CASE WHEN any_correct IS NOT NULL
+        THEN coalesce(majority_key_correct, false) END AS majority_key_correct,
     pseudo_label,
-    CASE WHEN pseudo_label IS NOT NULL
+    CASE WHEN pseudo_label IS NOT NULL AND any_correct IS NOT NULL
         THEN coalesce(label_graded, pseudo_label = gold.gold_key, false)
     END AS label_correct,
     vote_share, avg_gold, any_correct, train_reward,

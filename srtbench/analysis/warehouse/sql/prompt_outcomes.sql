@@ -51,3 +51,4 @@ SELECT
     start_share, last_share, flips
 FROM prompt
 JOIN runs ON runs.sweep = prompt.sweep AND runs.run_id = prompt.run_id
+WHERE start_correct IS NOT NULL AND last_correct IS NOT NULL

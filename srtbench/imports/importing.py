@@ -1,0 +1,376 @@
+"""`srtbench import`: the log of another trainer becomes a run of a sweep folder.
+
+One call is one run. The same call again reads only what is new; another one adds a run. Nothing is
+in place before all of it is whole: parts are written beside the run and moved at the end, and a run
+whose move was cut short is imported anew.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from srtbench.config.eval_sets import OWN
+from srtbench.config.sameness import prompt_id
+from srtbench.imports.caveats import caveats
+from srtbench.imports.judged import PartWriter, Prompts, RowJudge
+from srtbench.imports.runs import Found, find_run, note_run, read_manifest, settle
+from srtbench.imports.sources import Source, Sources, edges
+from srtbench.imports.staging import Place, Staging, clean
+from srtbench.rollouts import IMPORTED_SCHEMA, part_files, read_table
+from srtbench.rollouts.importers import Importer, ImporterError, Row, SourceFile
+from srtbench.store import Folder, Status
+from srtbench.store.imported import ImportedSpec, write_imported
+from srtbench.store.prompts import read_prompt_table
+
+Progress = Callable[[int, int, int], None]
+"""Called with files read, files in all, rows read."""
+
+
+@dataclass
+class ImportResult:
+    """What an import did.
+
+    Attributes:
+        rows: rollouts that are new. total: that the run has now. skipped: damaged records.
+        damaged: the first of them by name. left_out: rows that were in the log twice.
+        others: files of no known format.
+    """
+
+    run_id: str
+    folder: Path
+    format: str
+    rows: int = 0
+    total: int = 0
+    skipped: int = 0
+    left_out: int = 0
+    damaged: list[str] = field(default_factory=list)
+    caveats: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+
+
+def import_rollouts(
+    path: str | Path | Sequence[str | Path],
+    format: str | None = None,
+    out: str | Path = "runs/imported",
+    *,
+    map: str | Path | Mapping[str, Any] | None = None,
+    labels: Mapping[str, Any] | None = None,
+    answer_style: str | None = None,
+    answer_kind: str | None = None,
+    tokenizer: str | None = None,
+    progress: Progress | None = None,
+) -> ImportResult:
+    """Read the log of another trainer into a sweep folder, as one run of it.
+
+    Args:
+        path: a file or folder, or several. format: see ``srtbench import --help``; None: found by
+            the content of the files. out: the sweep folder.
+        map: a map file, or its content, for a layout that no importer knows.
+        labels: model, dataset, variant, variant_type, seed of the run.
+        answer_style, answer_kind: how answers are found and compared; None: boxed and math, or
+            what the map says.
+        tokenizer: name or folder, for logs of token ids.
+
+    Raises:
+        FileNotFoundError: ``path`` is not there. ImporterError: the log cannot be read as asked.
+        ConfigError: the map is wrong. StoreError: the folder is damaged or something else.
+    """
+    paths = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
+    asked = settle(paths, format, map, labels, answer_style, answer_kind, tokenizer)
+    found = find_run(Path(out), asked)
+    folder = found.folder
+    with folder.locked():
+        return _import(found, progress)
+
+
+def import_many(manifest: Path, out: Path, progress: Progress | None = None) -> list[ImportResult]:
+    """The runs that a manifest names, into one folder; see docs/import.md.
+
+    Raises:
+        ConfigError: the manifest is wrong. Others as `import_rollouts`.
+    """
+    return [
+        import_rollouts(out=out, progress=progress, **entry) for entry in read_manifest(manifest)
+    ]
+
+
+def _import(found: Found, progress: Progress | None) -> ImportResult:
+    folder = found.folder
+    torn = folder.path / ".moving"
+    if torn.exists():  # killed while parts were moved: nothing there can be trusted
+        shutil.rmtree(folder.rollouts_path, ignore_errors=True)
+        Sources.path(folder).unlink(missing_ok=True)
+        torn.unlink()
+    for leftover in folder.path.glob(".import.*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    sources = Sources.read(folder)
+    importer, files, others = found.log(sources.files)
+    spec = found.spec
+    work = folder.path / f".import.{os.getpid()}.tmp"
+    try:
+        staging = Staging(work / "staged")
+        rows = folder.prompts_path.is_file() and bool(sources.files)
+        prompts = Prompts(spec.grader, read_prompt_table(folder).to_pylist() if rows else ())
+        reader = _Reader(importer, files, sources, staging, prompts)
+        reader.read(progress)
+        if not reader.changed:
+            return _result(found, sources, 0, 0, others)
+        reopened = _reopen(folder, reader)
+        staging.finish()
+        left_out = reader.repeats()
+        prompts.grade()
+        judge = RowJudge(spec, prompts, reader.names)
+        writer = PartWriter(work / "parts")
+        new = 0
+        for table in staging.ordered(left_out):
+            writer.add(judge.table(table))
+            new += len(table)
+        writer.close()
+        if not new and not sources.rows:
+            raise ImporterError(_nothing(found, sources))
+        sources.rows += new - reopened.rows - reopened.lost
+        new -= reopened.rows
+        dropped = sum(staging.batches[one][0] for one in left_out)
+        sources.dropped += dropped
+        _count(sources, judge, reopened)
+        reader.note()
+        sources.notes = list(dict.fromkeys([*sources.notes, *importer.notes()]))
+        spec = found.spec = _described(spec, sources, importer, prompts)
+        torn.touch()
+        for old in reopened.parts:
+            old.unlink()
+        folder.rollouts_path.mkdir(exist_ok=True)
+        for made, name in writer.parts:
+            made.replace(folder.rollouts_path / name)
+        prompts.write(folder.prompts_path, spec.dataset_label)
+        sources.write(folder)
+        torn.unlink()
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    write_imported(folder, spec, {})
+    last = sources.last_step.get("train", max(sources.last_step.values(), default=0))
+    folder.write_status(Status(state="done", step=last, total_steps=last, attempts=1))
+    note_run(found.sweep, spec, last)
+    return _result(found, sources, new, dropped, others)
+
+
+def _nothing(found: Found, sources: Sources) -> str:
+    text = f"{', '.join(found.spec.paths)}: holds no rollout of the format '{found.spec.format}'"
+    if sources.damaged:
+        text += f"; {sources.skipped} records are damaged, the first: {sources.damaged[0]}"
+    return text
+
+
+def _result(
+    found: Found, sources: Sources, new: int, dropped: int, others: Sequence[str]
+) -> ImportResult:
+    return ImportResult(
+        found.spec.run_id,
+        found.folder.path,
+        found.spec.format,
+        new,
+        sources.rows,
+        sources.skipped,
+        dropped,
+        sources.damaged,
+        found.spec.caveats,
+        list(others),
+    )
+
+
+class _Reader:
+    """Reads what is new in the files of a log."""
+
+    def __init__(
+        self,
+        importer: Importer,
+        files: Sequence[SourceFile],
+        sources: Sources,
+        staging: Staging,
+        prompts: Prompts,
+    ):
+        self.importer, self.files, self.sources = importer, files, sources
+        self.staging, self.prompts = staging, prompts
+        self.names = [*sources.files]
+        self.replaced: dict[str, list[Place]] = {}
+        self.changed = False
+        self.numbers = {name: number for number, name in enumerate(self.names)}
+        self._seen: set[int] = set()
+        self._ids: dict[str, str] = {}
+
+    def read(self, progress: Progress | None) -> None:
+        """All that is new, into the staging."""
+        for number, file in enumerate(self.files):
+            how = self.sources.plan(file)
+            if how is None:
+                continue
+            self.changed = True
+            known = self.sources.files.get(file.name)
+            if known is None:
+                self.numbers[file.name] = len(self.names)
+                self.names.append(file.name)
+                known = self.sources.files[file.name] = Source(file.name)
+            elif how:
+                file.start = known.read
+            else:
+                self.replaced[file.name] = self.sources.places(file.name)
+                self.sources.skipped -= known.skipped
+                known = self.sources.files[file.name] = Source(file.name)
+            stat = file.path.stat()
+            rows = self._read(file, self.numbers[file.name])
+            known.size, known.modified_ns = stat.st_size, stat.st_mtime_ns
+            known.read, known.rows = file.stop, known.rows + rows
+            known.skipped += file.damage.count
+            known.edges = edges(file.path, file.stop) if file.kind == "jsonl" else ""
+            self.sources.note(file, file.damage)
+            if progress is not None:
+                progress(number + 1, len(self.files), self.staging.rows)
+
+    def _read(self, file: SourceFile, number: int) -> int:
+        rows = 0
+        for row in self.importer.rows(file):
+            if row.record is not None:
+                name = hash((row.phase, row.eval_set, row.step, row.record))
+                if name in self._seen:
+                    self.sources.dropped += 1
+                    continue
+                self._seen.add(name)
+            self.stage(row, number)
+            rows += 1
+        return rows
+
+    def stage(self, row: Row, number: int) -> None:
+        """Keep a row and its prompt."""
+        name = self._ids.get(row.prompt)
+        if name is None:
+            if len(self._ids) > 100_000:
+                self._ids.clear()
+            row.prompt, text = clean(row.prompt), row.prompt
+            name = self._ids[text] = prompt_id(row.prompt)
+        if not row.completion.isascii():
+            row.completion = clean(row.completion)
+        label = (row.eval_set or OWN) if row.phase == "eval" else None
+        self.prompts.add((label, name), row.prompt, row.gold)
+        self.staging.add(row, name, number)
+
+    def repeats(self) -> set[tuple[int, Place]]:
+        """Batches that are in the log already: in another file, or under the train step before."""
+        known: dict[tuple[Any, ...], str] = {}
+        held: dict[int, list[int]] = {}
+        for source in self.sources.files.values():
+            for phase, label, step, rows, digest, varied in source.batches:
+                known[phase, label, step, rows, digest] = source.name
+                if phase == "train":
+                    _add(held, step, rows, digest, varied)
+        found: set[tuple[int, Place]] = set()
+        for (file, place), (rows, digest, differ) in sorted(self.staging.batches.items()):
+            name = self.names[file]
+            if known.setdefault((*place, rows, digest), name) != name:
+                found.add((file, place))
+            elif place[0] == "train":
+                _add(held, place[2], rows, digest, bool(differ))
+        steps = sorted(held)
+        again = [
+            step for before, step in pairwise(steps) if held[step] == held[before] and held[step][2]
+        ]
+        fresh = {place[2] for (_, place) in self.staging.batches if place[0] == "train"}
+        again = [step for step in again if step in fresh]
+        if self.importer.rewrites:
+            found |= {
+                (file, place)
+                for file, place in self.staging.batches
+                if place[0] == "train" and place[2] in again
+            }
+        self.sources.repeated_steps = sorted({*self.sources.repeated_steps, *again})
+        return found
+
+    def note(self) -> None:
+        """What the files that were read held."""
+        for (file, place), (rows, digest, varied) in self.staging.batches.items():
+            batch = (*place, rows, digest, bool(varied))
+            self.sources.files[self.names[file]].batches.append(batch)
+            last = self.sources.last_step
+            last[place[0]] = max(last.get(place[0], 0), place[2])
+
+
+def _add(held: dict[int, list[int]], step: int, rows: int, digest: int, varied: bool) -> None:
+    one = held.setdefault(step, [0, 0, 0])
+    one[0] += rows
+    one[1] = (one[1] + digest) & (2**64 - 1)
+    one[2] = one[2] or int(varied)
+
+
+@dataclass
+class _Reopened:
+    """Parts that new rows belong into, and the rows of theirs that are written anew."""
+
+    parts: list[Path] = field(default_factory=list)
+    rows: int = 0
+    lost: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def _reopen(folder: Folder, reader: _Reader) -> _Reopened:
+    """Put the rows of steps that have new ones, or lose some, back among those to be judged."""
+    found = _Reopened()
+    touched = {(place[0], place[2]) for _, place in reader.staging.batches}
+    touched |= {(place[0], place[2]) for places in reader.replaced.values() for place in places}
+    for path in part_files(folder.rollouts_path):
+        phase, first, last = path.stem.split("-")
+        steps = range(int(first), int(last) + 1)
+        if not any(p == phase and s in steps for p, s in touched):
+            continue
+        found.parts.append(path)
+        table = read_table(path, IMPORTED_SCHEMA)
+        for row in table.to_pylist():
+            _uncount(found, row)
+            if row["source_file"] in reader.replaced:
+                found.lost += 1
+                continue
+            reader.staging.again(row, reader.numbers[row["source_file"]])
+            found.rows += 1
+    return found
+
+
+def _uncount(found: _Reopened, row: Mapping[str, Any]) -> None:
+    for name in ("completion_tokens", "truncated", "policy_step", "gold_reward", "their_reward",
+                 "their_correct", "answer"):  # fmt: skip
+        found.counts[name] = found.counts.get(name, 0) + (row[name] is not None)
+
+
+def _count(sources: Sources, judge: RowJudge, reopened: _Reopened) -> None:
+    for name, known in judge.counts.items():
+        before = sources.counts.get(name, 0) - reopened.counts.get(name, 0)
+        sources.counts[name] = before + known
+    for size, groups in judge.sizes.items():
+        sources.sizes[str(size)] = sources.sizes.get(str(size), 0) + groups
+    sources.conflicts += judge.prompts.conflicts
+    sources.keyless += judge.prompts.keyless
+    if judge.groups:
+        sources.prompts_per_step = max(sources.prompts_per_step, *judge.groups.values())
+
+
+def _described(
+    spec: ImportedSpec, sources: Sources, importer: Importer, prompts: Prompts
+) -> ImportedSpec:
+    """The specification with what the log has shown."""
+    labels = {b[1] for one in sources.files.values() for b in one.batches if b[0] == "eval"}
+    sizes = sorted(sources.sizes, key=lambda size: sources.sizes[size])
+    spec = spec.model_copy(
+        update={
+            "eval_sets": sorted(labels, key=lambda label: (label != OWN, label)),
+            "num_generations": int(sizes[-1]) if sizes else None,
+            "prompts_per_step": sources.prompts_per_step or None,
+        }
+    )
+    found = caveats(spec, importer, sources, prompts.trained_and_held_out)
+    return spec.model_copy(update={"caveats": found})
+
+
+__all__ = ["ImportResult", "Progress", "import_many", "import_rollouts"]

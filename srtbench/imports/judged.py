@@ -1,0 +1,232 @@
+"""Staged rows of a log -> judged rows in parts: answers, keys, votes and grades are made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from srtbench.answers.extract import extract
+from srtbench.answers.grader import Grader
+from srtbench.config.eval_sets import OWN
+from srtbench.rollouts import IMPORTED_SCHEMA, PROMPT_SCHEMA, eval_group_id, write_parquet
+from srtbench.rollouts.judge import Columns, gold_rewards, runs_of
+from srtbench.store.imported import ImportedSpec, imported_votes
+from srtbench.variants import Variant
+
+PART_ROWS = 65_536
+"""Rows after which a part ends, at the end of a step."""
+
+Place = tuple[str | None, str]
+"""Evaluation set (None in train) and prompt id."""
+
+
+class Prompts:
+    """Prompts of a run by their ids, with gold answers and their keys."""
+
+    def __init__(self, grader: Grader, rows: Iterable[Mapping[str, Any]] = ()):
+        self.grader = grader
+        self._rows: dict[Place, list[str | None]] = {}  # prompt, gold answer, its key
+        self._new: list[Place] = []
+        self.gold_keys: dict[str | None, dict[str, str | None]] = {}
+        self.conflicts = self.keyless = 0
+        for row in rows:
+            place = (row["eval_set"], row["prompt_id"])
+            self._rows[place] = [row["prompt"], row["gold_answer"], row["gold_key"]]
+            self._note(place)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, place: Place, prompt: str, gold: str | None) -> None:
+        """Note a prompt; the first gold answer of a prompt is the one."""
+        row = self._rows.get(place)
+        if row is None:
+            self._rows[place] = [prompt, None if gold is None else gold_text(gold), None]
+            self._new.append(place)
+        elif gold is not None:
+            text = gold_text(gold)
+            if row[1] is None:
+                row[1] = text
+                self._new.append(place)
+            elif row[1] != text:
+                self.conflicts += 1
+
+    def grade(self) -> None:
+        """Keys of the gold answers that are new."""
+        golds = list(dict.fromkeys(gold for one in self._new if (gold := self._rows[one][1])))
+        keys = dict(zip(golds, self.grader.gold_keys(golds), strict=True))
+        for place in self._new:
+            row = self._rows[place]
+            if row[1] is not None:
+                row[2] = keys[row[1]]
+                self.keyless += row[2] is None
+            self._note(place)
+        self._new = []
+
+    def _note(self, place: Place) -> None:
+        key = self._rows[place][2]
+        if key is not None:  # without a key nothing can be graded, so nothing is
+            self.gold_keys.setdefault(place[0], {})[place[1]] = key
+
+    @property
+    def trained_and_held_out(self) -> int:
+        """Prompts that are both trained on and asked in an evaluation."""
+        trained = {prompt for label, prompt in self._rows if label is None}
+        return len({p for label, p in self._rows if label is not None} & trained)
+
+    def write(self, path: Path, dataset: str) -> None:
+        """prompts.parquet."""
+        places = list(self._rows)
+        rows = [self._rows[place] for place in places]
+        columns: dict[str, Sequence[Any]] = {
+            "prompt_id": [prompt for _, prompt in places],
+            "dataset": [dataset if label in (None, OWN) else label for label, _ in places],
+            "level": [None] * len(places),
+            "split": ["train" if label is None else "eval" for label, _ in places],
+            "eval_set": [label for label, _ in places],
+            "prompt": [row[0] for row in rows],
+            "gold_answer": [row[1] for row in rows],
+            "gold_key": [row[2] for row in rows],
+        }
+        arrays = [pa.array(columns[field.name], field.type) for field in PROMPT_SCHEMA]
+        write_parquet(pa.Table.from_arrays(arrays, schema=PROMPT_SCHEMA), path)
+
+
+def gold_text(gold: str) -> str:
+    r"""The answer in a gold text: what a whole solution ends on, ``#### 5`` or ``\boxed{5}``."""
+    for mark, style in (("####", "hash"), ("\\boxed", "boxed")):
+        if mark in gold and (found := extract(gold, style)) is not None:
+            return found
+    return gold
+
+
+class PartWriter:
+    """Writes parts of judged rows into a folder, to be moved into the run's when all are whole."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.parts: list[tuple[Path, str]] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._phase, self._first, self._last, self._rows = "", 0, 0, 0
+
+    def add(self, table: pa.Table) -> None:
+        """Rows in order; a part ends only where a step ends."""
+        phases, steps = table["phase"].to_pylist(), table["step"].to_pylist()
+        for start, stop in runs_of(list(zip(phases, steps, strict=True))):
+            phase, step = phases[start], steps[start]
+            ended = phase != self._phase or (self._rows >= PART_ROWS and step != self._last)
+            if self._writer is None or ended:
+                self.close()
+                self._phase, self._first, self._rows = phase, step, 0
+                path = self.folder / f"{len(self.parts)}.parquet"
+                self._writer = pq.ParquetWriter(path, IMPORTED_SCHEMA, compression="zstd")
+            self._last = step
+            self._rows += stop - start
+            self._writer.write_table(table.slice(start, stop - start))
+
+    def close(self) -> None:
+        """End the part that is open."""
+        if self._writer is not None:
+            self._writer.close()
+            name = f"{self._phase}-{self._first:08d}-{self._last:08d}.parquet"
+            self.parts.append((self.folder / f"{len(self.parts)}.parquet", name))
+            self._writer = None
+
+
+class RowJudge:
+    """Judges staged tables, one after the other, and counts what they have.
+
+    Attributes:
+        counts: column -> rows that have a value. sizes: rows of a train group -> groups.
+        groups: train step -> groups.
+    """
+
+    def __init__(self, spec: ImportedSpec, prompts: Prompts, files: Sequence[str]):
+        self.spec, self.prompts, self.files = spec, prompts, files
+        self.variant: Variant | None = spec.labeller()
+        self.counts: dict[str, int] = {}
+        self.sizes: dict[int, int] = {}
+        self.groups: dict[int, int] = {}
+        self._place: tuple[Any, ...] = ()
+        self._position = -1
+
+    def table(self, staged: pa.Table) -> pa.Table:
+        """The rows as `IMPORTED_SCHEMA`."""
+        rows: Columns = {
+            name: staged[name].to_pylist()
+            for name in ("phase", "eval_set", "step", "group_order", "prompt_id", "completion")
+        }
+        graded = self.spec.grader.grade(rows["completion"])
+        rows |= {
+            "answer": graded.answers,
+            "answer_key": graded.keys,
+            "verifier_status": graded.statuses,
+        }
+        rows["group_id"], rows["sample_index"] = self._number(rows)
+        rows |= self._judge(rows)
+        files = pa.array(list(self.files), pa.string())
+        theirs = staged["their_reward"]
+        trained = pc.equal(staged["phase"], "train")
+        made: dict[str, Any] = {
+            "run_id": pa.repeat(self.spec.run_id, len(staged)),
+            "train_reward": pc.if_else(trained, theirs, pa.scalar(None, pa.float32())),
+            "advantage": pc.if_else(trained, staged["advantage"], pa.scalar(None, pa.float32())),
+            "self_certainty": pa.nulls(len(staged), pa.float32()),
+            "entropy_nats": pa.nulls(len(staged), pa.float32()),
+            "source_file": files.take(staged["file"].combine_chunks()),
+        }
+        arrays = []
+        for field in IMPORTED_SCHEMA:
+            value = made.get(field.name, rows.get(field.name))
+            if value is None:
+                value = staged[field.name]
+            if not isinstance(value, pa.Array | pa.ChunkedArray):
+                value = pa.array(value, field.type)
+            arrays.append(value)
+        table = pa.Table.from_arrays(arrays, schema=IMPORTED_SCHEMA)
+        for name in ("completion_tokens", "truncated", "policy_step", "gold_reward", "their_reward",
+                     "their_correct", "answer"):  # fmt: skip
+            known = len(table) - table[name].null_count
+            self.counts[name] = self.counts.get(name, 0) + known
+        return table
+
+    def _number(self, rows: Columns) -> tuple[list[str], list[int]]:
+        """Group ids and places in the groups."""
+        ids: list[str] = []
+        places: list[int] = []
+        orders = list(zip(rows["phase"], rows["eval_set"], rows["step"], rows["group_order"],
+                          strict=True))  # fmt: skip
+        for start, stop in runs_of(orders):
+            phase, label, step, _ = orders[start]
+            self._position = self._position + 1 if self._place == orders[start][:3] else 0
+            self._place = orders[start][:3]
+            size = stop - start
+            if phase == "train":
+                ids += [f"{step}-{self._position}"] * size
+                self.sizes[size] = self.sizes.get(size, 0) + 1
+                self.groups[step] = self._position + 1
+            else:
+                ids += [eval_group_id(label, step, self._position)] * size
+            places += range(size)
+        return ids, places
+
+    def _judge(self, rows: Columns) -> Columns:
+        """pseudo_label, vote_share and gold_reward."""
+        golds: list[float | None] = []
+        found: Columns = {"pseudo_label": [], "vote_share": []}
+        places = list(zip(rows["phase"], rows["eval_set"], strict=True))
+        for start, stop in runs_of(places):
+            phase, label = places[start]
+            part = {name: values[start:stop] for name, values in rows.items()}
+            known = self.prompts.gold_keys.get(label, {})
+            golds += gold_rewards(part["prompt_id"], part["answer_key"], known)
+            votes = imported_votes(part, phase, self.variant, self.spec)
+            for name, values in found.items():
+                values += votes[name]
+        return found | {"gold_reward": golds}

@@ -1,0 +1,117 @@
+"""sources.json of an imported run: which files were read, how far, and what was in them.
+
+It is what an append goes on from: a file that has grown is read from where the last import stopped,
+one that was replaced is read anew and its old rows go, any other is left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from srtbench.imports.staging import Place
+from srtbench.rollouts.importers import Damage, SourceFile
+from srtbench.store import Folder, read_json, write_json
+from srtbench.store.files import checked
+
+_EDGE = 4096
+"""Bytes at the start, and before the place where reading stopped, that tell an append."""
+
+
+@dataclass
+class Source:
+    """A file that was read.
+
+    Attributes:
+        read: bytes or records, see `SourceFile`.
+        edges: digest of the first bytes and the last ones that were read.
+        batches: phase, set, step, rows, digest of the content, whether its completions vary.
+        skipped: damaged records so far. duplicate_of: a file of the same content.
+    """
+
+    name: str
+    size: int = 0
+    modified_ns: int = 0
+    read: int = 0
+    edges: str = ""
+    batches: list[tuple[str, str, int, int, int, bool]] = field(default_factory=list)
+    rows: int = 0
+    skipped: int = 0
+
+
+@dataclass
+class Sources:
+    """All files of a run, and what is counted over them.
+
+    Attributes:
+        counts: column -> rows that have a value. sizes: rows of a train group -> groups.
+        groups: groups of the last train steps. dropped: rows that were in the log twice.
+        repeated_steps: train steps that held the batch of the step before.
+        damaged: the first damaged records by name.
+        notes: sentences on the log. conflicts: rows whose gold answer is another than their
+            prompt's. keyless: gold answers without a key. others: files of no known format.
+    """
+
+    files: dict[str, Source] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    rows: int = 0
+    dropped: int = 0
+    repeated_steps: list[int] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    skipped: int = 0
+    notes: list[str] = field(default_factory=list)
+    conflicts: int = 0
+    keyless: int = 0
+    last_step: dict[str, int] = field(default_factory=dict)
+    prompts_per_step: int = 0
+
+    @staticmethod
+    def path(folder: Folder) -> Path:
+        """Where they are kept."""
+        return folder.path / "sources.json"
+
+    @classmethod
+    def read(cls, folder: Folder) -> Sources:
+        """Those of a run's folder; of one that has none yet, none.
+
+        Raises:
+            StoreError: the file is damaged.
+        """
+        path = cls.path(folder)
+        return checked(cls, read_json(path), path) if path.is_file() else cls()
+
+    def write(self, folder: Folder) -> None:
+        """Keep them."""
+        content: dict[str, Any] = asdict(self)
+        write_json(self.path(folder), content)
+
+    def plan(self, found: SourceFile) -> bool | None:
+        """How a file is read: True from where reading stopped, False anew, None not at all."""
+        known, stat = self.files.get(found.name), found.path.stat()
+        if known is None:
+            return False
+        if (known.size, known.modified_ns) == (stat.st_size, stat.st_mtime_ns):
+            return None
+        grown = found.kind == "jsonl" and stat.st_size >= known.read
+        return grown and edges(found.path, known.read) == known.edges
+
+    def note(self, found: SourceFile, damage: Damage) -> None:
+        """What was skipped."""
+        self.skipped += damage.count
+        self.damaged = [*self.damaged, *damage.named][:20]
+
+    def places(self, name: str) -> list[Place]:
+        """What a file held."""
+        return [(one[0], one[1], one[2]) for one in self.files[name].batches]
+
+
+def edges(path: Path, read: int) -> str:
+    """Digest of the first bytes of a file, and of the last before byte ``read``."""
+    with path.open("rb") as source:
+        head = source.read(min(_EDGE, read))
+        source.seek(max(0, read - _EDGE))
+        tail = source.read(min(_EDGE, read))
+    return hashlib.sha256(head + tail).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Logs of other trainers, read into sweep folders."""

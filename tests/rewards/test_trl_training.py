@@ -1,0 +1,68 @@
+"""Real training by TRL's own trainers: groups that span processes, columns, metrics."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from srtbench.execute.base import worker_environment
+from srtbench.rewards import judge
+
+SCRIPT = Path(__file__).with_name("trl_script.py")
+
+
+def train(kind: str, out: Path, processes: int = 1) -> tuple[dict[str, list[Any]], list[Any]]:
+    """Columns of what TRL logged of the last step, and its metrics."""
+    command = [sys.executable]
+    if processes > 1:
+        command += ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    done = subprocess.run(
+        [*command, str(SCRIPT), kind, str(out)],
+        env=os.environ | worker_environment(1) | {"PYTHONPATH": str(SCRIPT.parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    files = sorted((out / "completions").glob("*.parquet"))
+    columns: dict[str, list[Any]] = {}
+    for file in files:
+        for name, values in pq.read_table(file).to_pydict().items():
+            columns.setdefault(name, []).extend(values)
+    history: list[Any] = json.loads((out / "state.json").read_text())["log_history"]
+    return columns, history
+
+
+@pytest.mark.slow
+def test_two_processes_label_like_one(tmp_path: Path) -> None:
+    one, log = train("grpo", tmp_path / "1")
+    two, log_two = train("grpo", tmp_path / "2", processes=2)
+    assert len(one["prompt"]) == 2 * 12
+    for name in ("prompt", "completion", "srt_answer_key", "srt_pseudo_label", "srt"):
+        assert one[name] == two[name], name
+    for start in range(0, 24, 4):
+        group = slice(start, start + 4)
+        assert len(set(one["prompt"][group])) == 1
+        found = judge("srt", one["completion"][group], answer_style="line", answer_kind="text")
+        assert one["srt"][group] == found.train_reward.tolist()
+        assert set(one["srt_pseudo_label"][group]) == {found.pseudo_label}
+        assert one["srt_vote_share"][group] == pytest.approx([found.vote_share] * 4)
+    assert len(set(one["srt_pseudo_label"])) > 1
+    assert {0.0, 1.0} == set(one["srt"])
+    names = ("srt/vote_share", "srt/modal_share", "srt/label_accuracy", "rewards/srt/mean")
+    for a, b in zip(log[:2], log_two[:2], strict=True):
+        assert [a[name] for name in names] == pytest.approx([b[name] for name in names])
+
+
+@pytest.mark.slow
+def test_rloo_trains_and_evaluates_with_groups_of_another_size(tmp_path: Path) -> None:
+    _, log = train("rloo", tmp_path / "out")
+    assert all("srt/vote_share" in step for step in log if "loss" in step)
+    (evaluated,) = [step for step in log if "eval_loss" in step]
+    assert 0.0 <= evaluated["eval_srt/vote_share"] <= 1.0
+    assert evaluated["eval_srt/answers_per_prompt"] <= 2
