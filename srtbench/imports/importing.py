@@ -19,7 +19,7 @@ from srtbench.config.eval_sets import OWN
 from srtbench.config.sameness import prompt_id
 from srtbench.imports.caveats import caveats
 from srtbench.imports.judged import PartWriter, Prompts, RowJudge
-from srtbench.imports.runs import Found, find_run, note_run, read_manifest, settle
+from srtbench.imports.runs import Found, find_run, read_manifest, settle
 from srtbench.imports.sources import Source, Sources, edges
 from srtbench.imports.staging import Place, Staging, clean
 from srtbench.rollouts import IMPORTED_SCHEMA, part_files, read_table
@@ -27,6 +27,7 @@ from srtbench.rollouts.importers import Importer, ImporterError, Row, SourceFile
 from srtbench.store import Folder, Status
 from srtbench.store.imported import ImportedSpec, write_imported
 from srtbench.store.prompts import read_prompt_table
+from srtbench.store.written import note_run
 
 Progress = Callable[[int, int, int], None]
 """Called with files read, files in all, rows read."""

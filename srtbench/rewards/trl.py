@@ -15,8 +15,8 @@ from srtbench.config.errors import allowed
 from srtbench.config.sameness import prompt_id
 from srtbench.rewards.judging import Reward
 from srtbench.rewards.signals import signals
-from srtbench.rewards.texts import completion_text, prompt_text
 from srtbench.rollouts.judge import Columns, Judged, runs_of
+from srtbench.rollouts.texts import completion_text, prompt_text
 from srtbench.variants import VariantError
 
 
