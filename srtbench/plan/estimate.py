@@ -1,6 +1,7 @@
 """How much a run or a shared stage has to sample."""
 
 import math
+from collections.abc import Iterable
 
 from srtbench.config.merge import draws
 from srtbench.plan.eval_sets import set_rollouts
@@ -12,13 +13,27 @@ from srtbench.variants import facts
 
 def estimate(spec: RunSpec | StageSpec) -> Estimate:
     """Rollouts of a run or stage, and the tokens they have at most."""
-    if not isinstance(spec, RunSpec):
-        return spec.estimate
-    rollouts = sum(train_rollouts(spec))
-    found = Estimate(rollouts, rollouts * spec.train.max_completion_length)
-    for one in spec.eval_sets:
-        rollouts = set_rollouts(one, spec)
-        found += Estimate(rollouts, rollouts * one.sampling.max_completion_length)
+    return estimates([spec])[0] if isinstance(spec, RunSpec) else spec.estimate
+
+
+def estimates(runs: Iterable[RunSpec]) -> list[Estimate]:
+    """Of each run. What runs share, as those of one plan do, is estimated once."""
+    runs = list(runs)  # held, so that identities stay what they are
+    once: dict[tuple[int, int], Estimate] = {}
+    found = []
+    for run in runs:
+        key = (id(run.train), id(run.variant))
+        if (total := once.get(key)) is None:
+            rollouts = sum(train_rollouts(run))
+            once[key] = total = Estimate(rollouts, rollouts * run.train.max_completion_length)
+        for one in run.eval_sets:
+            key = (id(one), id(run.train))
+            if (sampled := once.get(key)) is None:
+                rollouts = set_rollouts(one, run)
+                length = one.sampling.max_completion_length
+                once[key] = sampled = Estimate(rollouts, rollouts * length)
+            total += sampled
+        found.append(total)
     return found
 
 
