@@ -10,6 +10,7 @@ import polars as pl
 from srtbench.analysis.frames import Cell, Run, query
 from srtbench.analysis.repetition import repetition
 from srtbench.config.eval_sets import OWN
+from srtbench.rollouts.signals import SIGNAL_COLUMNS
 from srtbench.stats import CollapseReport, diagnose_collapse
 from srtbench.stats.change_point import noise_scale
 
@@ -17,17 +18,6 @@ LABELLED_SHARE = 0.01
 """Share of its train prompts that the stopping rule "labelled_split" may know the answers of."""
 MIN_LABELLED = 16
 """Least size of that split: fewer prompts choose a checkpoint almost by chance."""
-
-_SIGNALS = {
-    "vote_share": "majority_ratio",
-    "unanimous_share": "unanimous_share",
-    "modal_share": "modal_share",
-    "answer_entropy": "answer_entropy_nats",
-    "mean_length": "completion_tokens",
-    "repetition": "repetition",
-    "kl": "kl",
-}
-"""Signal of the diagnosis -> column of ``run_signals``, or of :func:`repetition`."""
 
 _SIGNALS_OF = "SELECT * FROM run_signals WHERE eval_set = $eval_set"
 _TRAINED_ON = """
@@ -58,7 +48,7 @@ def diagnose_runs(
             continue
         values = {
             signal: part[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-            for signal, column in _SIGNALS.items()
+            for signal, column in SIGNAL_COLUMNS.items()
             if part[column].null_count() < part.height
         }
         labels = part.select("sweep", "run_id", "model", "dataset", "variant", "seed")
