@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from srtbench.analysis.frames import Cell, Run, query
 from srtbench.analysis.repetition import repetition
 from srtbench.config.eval_sets import OWN
+from srtbench.rollouts.signals import SIGNAL_COLUMNS
 from srtbench.stats import (
     CollapseReport,
     alarm_records,
@@ -29,17 +30,6 @@ MIN_LABELLED = 16
 SPLITS = 50
 """Random halves of the samples over which stopping rules are cross-fitted."""
 
-_SIGNALS = {
-    "vote_share": "majority_ratio",
-    "unanimous_share": "unanimous_share",
-    "modal_share": "modal_share",
-    "answer_entropy": "answer_entropy_nats",
-    "mean_length": "completion_tokens",
-    "repetition": "repetition",
-    "kl": "kl",
-}
-"""Signal of the diagnosis -> column of ``run_signals``, or of :func:`repetition`."""
-
 _SIGNALS_OF = "SELECT * FROM run_signals WHERE eval_set = $eval_set"
 _TRAINED_ON = """
 SELECT sweep, run_id, count(DISTINCT prompt_id) AS prompts
@@ -49,6 +39,7 @@ _GRADES = """
 SELECT step, prompt_id, count(*) AS samples, list(gold_reward ORDER BY sample_index) AS grades
 FROM rollouts
 WHERE sweep = $sweep AND run_id = $run_id AND phase = 'eval' AND eval_set = $eval_set
+    AND gold_reward IS NOT NULL
 GROUP BY step, prompt_id
 """
 _RATES = ("rate", "rate_low", "rate_high")
@@ -86,7 +77,7 @@ def diagnose_runs(
             continue
         values = {
             signal: part[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-            for signal, column in _SIGNALS.items()
+            for signal, column in SIGNAL_COLUMNS.items()
             if part[column].null_count() < part.height
         }
         labels = part.select("sweep", "run_id", "model", "dataset", "variant", "seed")

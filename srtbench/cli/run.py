@@ -134,6 +134,7 @@ Examples:
 @SWEEP_FILE
 @ROOT
 @ONLY
+@click.option("--all", "every", is_flag=True, help="List every run and stage of a large plan.")
 @click.option(
     "--gpu",
     type=click.Choice(["a100", "h100", "gh200", "h200", "l40s"]),
@@ -159,6 +160,7 @@ def plan(
     sweep_file: Path,
     root: Path,
     only: tuple[str, ...],
+    every: bool,
     gpu: str,
     mean_length: float,
     prompt_length: int,
@@ -171,7 +173,7 @@ def plan(
     _, planned = load(sweep_file, root)
     if selection := selection_of(only):
         planned = restricted(planned, checked(lambda: select(planned, selection)))
-    say(plan_text(planned, Assumptions(gpu, mean_length, prompt_length)))
+    say(plan_text(planned, Assumptions(gpu, mean_length, prompt_length), every=every))
 
 
 @click.command(

@@ -10,6 +10,7 @@ from typing import Any
 from srtbench.config.datasets import FILE_SUFFIXES
 from srtbench.config.errors import Problem, allowed
 from srtbench.config.eval_sets import RESERVED
+from srtbench.config.rounds import OWN_FIT_OPTIONS
 from srtbench.config.tasks import task_reviews
 from srtbench.config.train import OWN_TRL_OPTIONS
 from srtbench.config.trl_options import trl_options
@@ -126,11 +127,12 @@ def _stages(entry: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _check_trl(content: dict[str, Any]) -> Iterator[Problem]:
-    sections = [
-        (path, section)
-        for path, section in _train_sections(content)
-        if isinstance(section, dict) and isinstance(section.get("trl"), dict)
-    ]
+    written = [(p, section) for p, section in _train_sections(content) if isinstance(section, dict)]
+    sections = [(path, one) for path, one in written if isinstance(one.get("trl"), dict)]
+    for path, section in written:
+        fit = section.get("fit")
+        if isinstance(fit, dict) and isinstance(fit.get("trl"), dict):
+            yield from _check_fit((*path, "fit", "trl"), fit["trl"])
     for path, section in sections:
         own = section.get("algorithm")
         algorithms = [own] if own in ("grpo", "rloo") else ["grpo", "rloo"]
@@ -144,6 +146,16 @@ def _check_trl(content: dict[str, Any]) -> Iterator[Problem]:
                 yield Problem(
                     f"'{key}' is no option of TRL's {classes}; {allowed(key, known)}", here
                 )
+
+
+def _check_fit(path: KeyPath, options: dict[str, Any]) -> Iterator[Problem]:
+    known = trl_options("sft") | trl_options("dpo")
+    for key in options:
+        if key in OWN_FIT_OPTIONS:
+            yield Problem(f"'{key}' is set by srtbench: use {OWN_FIT_OPTIONS[key]}", (*path, key))
+        elif key not in known:
+            message = f"'{key}' is no option of TRL's SFTConfig or DPOConfig; {allowed(key, known)}"
+            yield Problem(message, (*path, key))
 
 
 def _check_tasks(content: dict[str, Any]) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
+from srtbench.config.merge_rounds import ROUNDS_KEYS, rounds_train
 from srtbench.config.models import ModelConfig, TinyModel
 from srtbench.config.sweep import SweepConfig
 from srtbench.config.tasks import majority_allowed
@@ -42,23 +43,17 @@ def merge_sections(
     layers = [_written(section.train) for section in (config, model, dataset, variant)]
     named = [layer.pop("preset") for layer in layers if "preset" in layer]
     preset: PresetName = named[-1] if named else _preset(model, dataset)
-    merged = deep_merge(_preset_for(preset, layers), *layers)
-    updates = merged.pop("updates_per_rollout", None)
-    train = TrainConfig(**merged)
-    if updates is not None:
-        train = _with_updates(train, updates)
     evaluation = EvalConfig(
         **deep_merge(
             EVAL_PRESETS[preset],
             *(s.eval.model_dump(exclude_none=True) for s in (config, model, dataset, variant)),
         )
     )
-    problems = [
-        f"train.trl.{key} is no option of TRL's {train.algorithm.upper()}Config"
-        for layer in layers
-        for key in layer.get("trl", {})
-        if key not in trl_options(train.algorithm)
-    ]
+    if answers.selecting is not None:
+        train, problems = rounds_train(preset, layers, answers.selecting)
+        evaluation = evaluation.model_copy(update={"every": variant.eval.every or 1})
+    else:
+        train, problems = _online_train(preset, layers)
     problems += _many_answers(dataset, variant, answers)
     dtype = "float32" if isinstance(model, TinyModel) else model.dtype
     if dtype != "float32" and train.learning_rate < SMALLEST_16_BIT_RATE:
@@ -66,19 +61,7 @@ def merge_sections(
             f"dtype {dtype} with learning_rate {train.learning_rate:g}: 16-bit weights hardly move "
             f"below {SMALLEST_16_BIT_RATE:g}; use dtype: float32, mixed precision is trl.bf16"
         )
-    per_process, rest = divmod(train.completions_per_step, train.num_processes)
-    if rest:
-        problems.append(
-            f"prompts_per_step x num_generations = {train.completions_per_step} completions do "
-            f"not divide by num_processes = {train.num_processes}"
-        )
-    elif train.micro_batch_size and per_process % train.micro_batch_size:
-        problems.append(
-            f"{per_process} completions per process and step do not divide by "
-            f"micro_batch_size = {train.micro_batch_size}"
-        )
-    else:
-        problems += _generation_shape(train, per_process)
+    problems += _divisions(train) if answers.selecting is None else ()
     if isinstance(model, TinyModel) and dataset.split.warm_start == 0:
         problems.append("a tiny model needs warm-start prompts: set split.warm_start above 0")
     problems += answers.problems(train.num_generations)
@@ -93,10 +76,53 @@ def merge_sections(
     return train, evaluation, problems
 
 
+def _online_train(
+    preset: PresetName, layers: Sequence[dict[str, Any]]
+) -> tuple[TrainConfig, list[str]]:
+    """The section of a run of the method online, and what does not fit in it."""
+    merged = deep_merge(_preset_for(preset, layers), *layers)
+    updates = merged.pop("updates_per_rollout", None)
+    for key in ROUNDS_KEYS:
+        merged.pop(key, None)
+    train = TrainConfig(**merged)
+    if updates is not None:
+        train = _with_updates(train, updates)
+    problems = [
+        f"train.{key} is of variants that train by rounds; this one trains online"
+        for key in ROUNDS_KEYS
+        if key in layers[-1]
+    ]
+    problems += [
+        f"train.trl.{key} is no option of TRL's {train.algorithm.upper()}Config"
+        for layer in layers
+        for key in layer.get("trl", {})
+        if key not in trl_options(train.algorithm)
+    ]
+    return train, problems
+
+
+def _divisions(train: TrainConfig) -> Iterator[str]:
+    """Why the completions of a step do not divide as they must."""
+    per_process, rest = divmod(train.completions_per_step, train.num_processes)
+    if rest:
+        yield (
+            f"prompts_per_step x num_generations = {train.completions_per_step} completions do "
+            f"not divide by num_processes = {train.num_processes}"
+        )
+    elif train.micro_batch_size and per_process % train.micro_batch_size:
+        yield (
+            f"{per_process} completions per process and step do not divide by "
+            f"micro_batch_size = {train.micro_batch_size}"
+        )
+    else:
+        yield from _generation_shape(train, per_process)
+
+
 def pool_size(dataset: DatasetConfig, train: TrainConfig) -> int:
     """Train prompts of a run, before the easiest are chosen."""
     sizes = [dataset.train_prompts, train.pool.prompts if train.pool else None]
-    most = train.steps * train.prompts_per_step * draws(train)
+    fresh = train.rounds is None or train.rounds.fresh_prompts
+    most = train.prompts_per_step * draws(train) * (train.steps if fresh else 1)
     return min([most, *(size for size in sizes if size is not None)])
 
 
@@ -148,9 +174,10 @@ def _small_pool(
     size = evaluation.prompts if on_eval else pool_size(dataset, train)
     kept = train.pool.kept(size)
     if kept < train.prompts_per_step:
+        counted, of = ("step", "steps") if train.rounds is None else ("round", "rounds")
         yield (
-            f"train.pool leaves {kept} of {size} prompts, fewer than prompts_per_step = "
-            f"{train.prompts_per_step}: raise train.pool.prompts or train.pool.keep, or train.steps"
+            f"train.pool leaves {kept} of {size} prompts, fewer than prompts_per_{counted} = "
+            f"{train.prompts_per_step}: raise train.pool.prompts or train.pool.keep, or train.{of}"
         )
 
 

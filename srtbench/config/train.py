@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from srtbench.config.rounds import FitOverride, RoundsConfig
 from srtbench.config.stop import StopConfig
 from srtbench.sections import NotInId, Section
 
@@ -48,12 +49,15 @@ class RefillConfig(Section):
 
 
 class TrainConfig(Section):
-    """How a policy is trained. Every value changes results and enters the run id."""
+    """How a policy is trained. Every value changes results and enters the run id.
 
-    algorithm: Algorithm = Field(description="trainer of TRL")
-    steps: int = Field(ge=1, le=MAX_STEPS, description="optimiser steps")
+    Of a run that trains by rounds, a step is a round: it samples ``prompts_per_step`` groups.
+    """
+
+    algorithm: Algorithm | Literal["sft", "dpo"] = Field(description="trainer of TRL")
+    steps: int = Field(ge=1, le=MAX_STEPS, description="optimiser steps, or rounds")
     prompts_per_step: int = Field(ge=1, description="groups per step")
-    num_generations: int = Field(ge=2, description="completions per group")
+    num_generations: int = Field(ge=1, description="completions per group")
     max_completion_length: int = Field(ge=1, description="tokens")
     temperature: float = Field(gt=0, description="of the sampling")
     learning_rate: float = Field(gt=0, description="of the optimiser")
@@ -76,6 +80,7 @@ class TrainConfig(Section):
     trl: Annotated[dict[str, Any], NotInId(REPORTING)] = Field(
         default_factory=dict, description="any further option of TRL's GRPOConfig or RLOOConfig"
     )
+    rounds: RoundsConfig | None = Field(None, description="null: the method is online")
 
     @property
     def completions_per_step(self) -> int:
@@ -84,7 +89,11 @@ class TrainConfig(Section):
 
 
 class TrainOverride(Section):
-    """`train:` as written in a sweep file: every key may be left to the preset."""
+    """`train:` as written in a sweep file: every key may be left to the preset.
+
+    The method ``online`` reads the keys up to ``updates_per_rollout``; the method ``rounds`` those
+    from ``rounds`` on. Both read lengths, temperature, processes and the pool.
+    """
 
     preset: PresetName | None = Field(None, description="null: chosen by model and dataset type")
     algorithm: Algorithm | None = None
@@ -107,6 +116,18 @@ class TrainOverride(Section):
     refill: RefillConfig | None = None
     stop: StopConfig | None = None
     trl: dict[str, Any] = Field(default_factory=dict)
+    rounds: int | None = Field(None, ge=1, le=MAX_STEPS, description="rounds of a rounds variant")
+    prompts_per_round: int | None = Field(None, ge=1, description="prompts that a round samples")
+    samples_per_prompt: int | None = Field(
+        None, ge=1, description="completions that vote, of each prompt; null: num_generations"
+    )
+    fresh_prompts: bool | None = Field(
+        None, description="false: every round asks the same prompts; null: true"
+    )
+    init_from: Literal["start", "previous"] | None = Field(
+        None, description="weights that each round's fit starts from; null: as the variant does"
+    )
+    fit: FitOverride | None = Field(None, description="how a round fits on what was selected")
 
 
 class EvalConfig(Section):

@@ -13,6 +13,8 @@ from pathlib import Path
 _CLASSES = {
     "grpo": ("trl", "trainer/grpo_config.py", "GRPOConfig"),
     "rloo": ("trl", "trainer/rloo_config.py", "RLOOConfig"),
+    "sft": ("trl", "trainer/sft_config.py", "SFTConfig"),
+    "dpo": ("trl", "trainer/dpo_config.py", "DPOConfig"),
 }
 _BASES = (
     ("trl", "trainer/base_config.py", "_BaseConfig"),
@@ -22,7 +24,7 @@ _BASES = (
 
 @functools.cache
 def trl_options(algorithm: str) -> frozenset[str]:
-    """Names of all options of the config class of ``algorithm`` ('grpo' or 'rloo')."""
+    """Names of all options of the config class of ``algorithm``: grpo, rloo, sft or dpo."""
     names: set[str] = set()
     for package, file, class_name in (_CLASSES[algorithm], *_BASES):
         names |= _fields(package, file, class_name)

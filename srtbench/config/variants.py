@@ -11,7 +11,7 @@ from srtbench.config.train import EvalOverride, TrainOverride
 from srtbench.sections import Name, NotInId, Section, deep_merge, slug
 from srtbench.variants import VARIANTS, AllOf, Variant, Weighted
 from srtbench.variants.external import PluginOptions, PythonOptions
-from srtbench.variants.published import Recipe
+from srtbench.variants.published import Recipe, RoundsRecipe
 
 
 class VariantEntryBase(Section):
@@ -94,7 +94,7 @@ def _entry(variant: type[Variant]) -> type[VariantEntryBase]:
     return cast("type[VariantEntryBase]", made)
 
 
-def _follow(published: Recipe) -> Any:
+def _follow(published: Recipe | RoundsRecipe) -> Any:
     """Fill in what an entry with `recipe: published` leaves out."""
 
     def follow(content: Any) -> Any:

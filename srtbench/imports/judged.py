@@ -13,7 +13,13 @@ import pyarrow.parquet as pq
 from srtbench.answers.extract import extract
 from srtbench.answers.grader import Grader
 from srtbench.config.eval_sets import OWN
-from srtbench.rollouts import IMPORTED_SCHEMA, PROMPT_SCHEMA, eval_group_id, write_parquet
+from srtbench.rollouts import (
+    IMPORTED_SCHEMA,
+    PROMPT_SCHEMA,
+    SELECTION,
+    eval_group_id,
+    write_parquet,
+)
 from srtbench.rollouts.judge import Columns, gold_rewards, runs_of
 from srtbench.store.imported import ImportedSpec, imported_votes
 from srtbench.variants import Variant
@@ -179,6 +185,7 @@ class RowJudge:
             "advantage": pc.if_else(trained, staged["advantage"], pa.scalar(None, pa.float32())),
             "self_certainty": pa.nulls(len(staged), pa.float32()),
             "entropy_nats": pa.nulls(len(staged), pa.float32()),
+            **{name: pa.nulls(len(staged), IMPORTED_SCHEMA.field(name).type) for name in SELECTION},
             "source_file": files.take(staged["file"].combine_chunks()),
         }
         arrays = []

@@ -13,7 +13,6 @@ from pydantic import Field, ValidationError
 from srtbench.config.errors import ConfigError, Problem, allowed
 from srtbench.config.translate import telling, to_problem
 from srtbench.config.yaml_source import read_yaml
-from srtbench.plan.identity import digest
 from srtbench.rollouts.importers import (
     AnswerOptions,
     Importer,
@@ -24,12 +23,10 @@ from srtbench.rollouts.importers import (
     read_map,
 )
 from srtbench.sections import FilePath, Section, slug
-from srtbench.store import Folder, StoreError, read_plan
-from srtbench.store.files import held, write_sealed
-from srtbench.store.imported import UNKNOWN, ImportedSpec, is_imported, read_imported
+from srtbench.store import Folder
+from srtbench.store.imported import UNKNOWN, ImportedSpec
+from srtbench.store.written import LABELS, new_spec, written_runs
 from srtbench.variants import VARIANTS
-
-LABELS = ("model", "dataset", "variant", "variant_type", "seed")
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,7 @@ class Found:
     folder: Folder
     spec: ImportedSpec
     log_map: LogMap | None
+    planned: bool = True
 
     def log(self, known: Mapping[str, Any]) -> tuple[Importer, list[SourceFile], list[str]]:
         """Its importer, its files, and the files of no known format."""
@@ -139,27 +137,14 @@ def find_run(sweep: Path, asked: Asked) -> Found:
         StoreError: the folder holds something else, or another run has the labels.
         ImporterError: the run was imported in another way.
     """
-    rows: list[dict[str, Any]] = []
-    if (sweep / "plan.json").is_file():
-        plan = read_plan(sweep)
-        rows = plan["runs"]
-        if any(not row.get("imported") for row in rows):
-            raise StoreError(f"{sweep}: holds a sweep of srtbench itself; choose another folder")
-    elif sweep.exists() and (not sweep.is_dir() or any(sweep.iterdir())):
-        raise StoreError(f"{sweep}: holds something else than a sweep; choose another folder")
     paths = [str(path.resolve()) for path in asked.paths]
-    taken: list[ImportedSpec] = []
-    for row in rows:
-        folder = Folder(sweep / row["run_id"])
-        if not is_imported(folder):
-            raise StoreError(f"{folder.config_path}: is not that of an imported run, or damaged")
-        spec = read_imported(folder)
+    taken = written_runs(sweep)
+    for spec in taken:
         given = {name: _label(spec, name) for name in asked.labels}
         if spec.paths == paths and given == dict(asked.labels):
-            return Found(sweep, folder, spec, _same(spec, asked))
-        taken.append(spec)
-    spec = _new(sweep.resolve().name, paths, asked, taken)
-    return Found(sweep, Folder(sweep / spec.run_id), spec, asked.log_map)
+            return Found(sweep, Folder(sweep / spec.run_id), spec, _same(spec, asked))
+    spec = _new(sweep, paths, asked, taken)
+    return Found(sweep, Folder(sweep / spec.run_id), spec, asked.log_map, planned=False)
 
 
 def _label(spec: ImportedSpec, name: str) -> Any:
@@ -198,35 +183,16 @@ def _tuples(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _new(
-    sweep: str, paths: Sequence[str], asked: Asked, taken: Sequence[ImportedSpec]
+    sweep: Path, paths: Sequence[str], asked: Asked, taken: Sequence[ImportedSpec]
 ) -> ImportedSpec:
-    variant = asked.labels.get("variant") or slug(Path(paths[0]).stem)
-    cell = (asked.labels.get("model", "unknown"), asked.labels.get("dataset", "unknown"), variant)
-    same = {
-        one.seed: one
-        for one in taken
-        if (one.model_label, one.dataset_label, one.variant_label) == cell
-    }
-    seed = asked.labels.get("seed")
-    if seed is None:
-        seed = next(number for number in range(len(same) + 1) if number not in same)
-    if seed in same:
-        raise StoreError(
-            f"{same[seed].run_id}: has these labels, and is of {', '.join(same[seed].paths)}; "
-            f"give another label, e.g. --label seed={max(same) + 1}"
-        )
-    readable = "-".join(slug(label)[:32] for label in cell)
     style, kind = asked.answer_style, asked.answer_kind
     if asked.log_map is not None and asked.log_map.answer is not None:
         style, kind = style or asked.log_map.answer.style, kind or asked.log_map.answer.kind
-    return ImportedSpec(
-        run_id=f"{readable}-s{seed}-{digest([*cell, seed])}",
-        sweep=sweep,
-        model_label=cell[0],
-        dataset_label=cell[1],
-        variant_label=variant,
-        variant_type=asked.labels.get("variant_type") or type_of(variant),
-        seed=seed,
+    return new_spec(
+        sweep,
+        asked.labels,
+        taken,
+        called=slug(Path(paths[0]).stem),
         format="map" if asked.log_map is not None else asked.format or "",
         paths=list(paths),
         map=None if asked.log_map is None else _content(asked.log_map),
@@ -234,27 +200,6 @@ def _new(
         answer_style=style or "boxed",
         answer_kind=kind or "math",
     )
-
-
-def type_of(variant: str) -> str:
-    """The variant that a label names: itself, or what it begins with, as ``srt-high-lr`` does."""
-    words = variant.lower().replace("-", "_").replace(".", "_")
-    fits = [one for one in VARIANTS if words == one or words.startswith(f"{one}_")]
-    return max(fits, key=len, default=UNKNOWN)
-
-
-def note_run(sweep: Path, spec: ImportedSpec, last_step: int) -> None:
-    """The run's row of plan.json, new or as it is now."""
-    with held(sweep / ".lock"):
-        path = sweep / "plan.json"
-        rows = read_plan(sweep)["runs"] if path.is_file() else []
-        row = spec.row() | {"total_steps": last_step}
-        places = {one["run_id"]: place for place, one in enumerate(rows)}
-        if spec.run_id in places:
-            rows[places[spec.run_id]] = row
-        else:
-            rows.append(row)
-        write_sealed(path, {"sweep": spec.sweep, "runs": rows, "stages": []})
 
 
 def load_tokenizer(name: str) -> Any:

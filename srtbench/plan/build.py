@@ -5,8 +5,9 @@ that cannot (names, workers, log level) stay out of it. Stages are what several 
 is named by the hash of what it is computed from, so it is computed once and found again.
 """
 
+import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
@@ -17,7 +18,8 @@ from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.config.train import ExecutionConfig
 from srtbench.config.variants import CurriculumConfig, VariantConfig
 from srtbench.plan.eval_sets import further_set, own_set, with_start
-from srtbench.plan.identity import run_id_of
+from srtbench.plan.identity import Texts, run_id_of
+from srtbench.plan.once import Once
 from srtbench.plan.shared import run_needs
 from srtbench.plan.specs import RunSpec, StartsFrom
 from srtbench.plan.stages import StageSpec
@@ -41,11 +43,19 @@ class Plan:
 
     def stage(self, stage_id: str) -> StageSpec:
         """The stage of that id."""
-        return next(stage for stage in self.stages if stage.stage_id == stage_id)
+        return self._stages[stage_id]
 
     def run(self, run_id: str) -> RunSpec:
         """The run of that id."""
-        return next(run for run in self.runs if run.run_id == run_id)
+        return self._runs[run_id]
+
+    @functools.cached_property
+    def _stages(self) -> dict[str, StageSpec]:
+        return {stage.stage_id: stage for stage in self.stages}
+
+    @functools.cached_property
+    def _runs(self) -> dict[str, RunSpec]:
+        return {run.run_id: run for run in self.runs}
 
     def before(self, run: RunSpec) -> tuple[RunSpec, ...]:
         """The runs before it in its curriculum, the first one first; none outside of curricula."""
@@ -68,7 +78,7 @@ def plan_sweep(config: SweepConfig | SweepOfParts) -> Plan:
     else:
         _add_grid(draft, config, None)
     if draft.problems:
-        raise ConfigError(config.source, draft.problems)
+        raise ConfigError(config.source, [*draft.problems])
     if not draft.runs:
         raise ConfigError(config.source, [Problem("every run is excluded")])
     runs = tuple(draft.runs.values())
@@ -83,7 +93,7 @@ class _Draft:
     """A plan in the making; runs and stages by id, cells by their labels.
 
     ``in_curricula`` holds the runs of curricula by all but their variant's label; ``curricula``
-    the ids of the runs of each curriculum.
+    the ids of the runs of each curriculum; ``problems`` is a set in its order.
     """
 
     sweep: str
@@ -92,18 +102,18 @@ class _Draft:
     cells: dict[tuple[str, int], str] = field(default_factory=dict)
     in_curricula: dict[tuple[str, ...], RunSpec] = field(default_factory=dict)
     curricula: dict[str, list[str]] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: dict[Problem, None] = field(default_factory=dict)
+    once: Once = field(default_factory=Once)
+    texts: Texts = field(default_factory=dict)
 
     def note(self, cell: str, message: str) -> None:
         """Keep a problem, once."""
-        problem = Problem(f"{cell}: {message}")
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self.problems[Problem(f"{cell}: {message}")] = None
 
-    def stage(self, stage: StageSpec) -> str:
-        """Keep a stage; returns its id."""
-        self.stages.setdefault(stage.stage_id, stage)
-        return stage.stage_id
+    def stage(self, kind: type[StageSpec], **inputs: Any) -> str:
+        """Keep a stage of that kind; returns its id."""
+        stage = self.once(kind.planned, self.texts, **inputs)
+        return self.stages.setdefault(stage.stage_id, stage).stage_id
 
     def shared(self, run: RunSpec) -> RunSpec:
         """The run itself, or the equal one of a curriculum that was planned before."""
@@ -143,45 +153,51 @@ class _Cell:
 
 
 def _add_grid(draft: _Draft, config: SweepConfig, part: str | None) -> None:
-    for model in config.models:
+    for given in config.models:
         for dataset in config.datasets:
             for variant in config.variants:
+                planned: dict[int, RunSpec | None] = {}
                 for seed in config.seeds:
-                    if _excluded(config, model, dataset, variant, seed):
+                    if config.exclude and _excluded(config, given, dataset, variant, seed):
                         continue
-                    cell = _Cell(config, part, _with_seed(model, seed), dataset, seed)
+                    model = draft.once(_with_seed, given, seed)
+                    cell = _Cell(config, part, model, dataset, seed)
                     if isinstance(variant, CurriculumConfig):
                         _add_curriculum(draft, cell, variant)
-                    else:
-                        _add_run(draft, cell, variant, variant.label)
+                        continue
+                    if id(model) not in planned:
+                        planned[id(model)] = _plan_run(draft, cell, variant, variant.label)
+                    if (run := planned[id(model)]) is not None:
+                        draft.run(_of_seed(draft, run, seed))
 
 
-def _add_run(
+def _of_seed(draft: _Draft, run: RunSpec, seed: int) -> RunSpec:
+    """The run with its seed and its id."""
+    run = run.model_copy(update={"seed": seed})
+    return run.model_copy(update={"run_id": run_id_of(run, draft.texts)})
+
+
+def _plan_run(
     draft: _Draft,
     cell: _Cell,
     variant: VariantConfig,
     label: str,
     starts_from: StartsFrom | None = None,
-    *,
     start_model: str | None = None,
-    in_curriculum: bool = False,
-    is_last: bool = True,
 ) -> RunSpec | None:
-    """Plan one run and its stages; None if its sections do not fit together.
+    """A run without its id, whose stages are kept; None if its sections do not fit together.
 
     Args:
         label: name of the variant in tables.
         start_model: the stage that made the start model of a curriculum's first run; None for
             that run.
-        is_last: whether no other stage of a curriculum comes after. The last one is its own run,
-            so that each curriculum has a row in every table.
     """
-    where = cell.named(label)
-    variant = with_absolute_paths(variant, cell.config.folder)
+    folder, once = cell.config.folder, draft.once
+    variant = once(with_absolute_paths, variant, folder)
     try:
-        answers = facts(variant)
+        answers = once(facts, variant)
     except VariantError as error:
-        draft.note(where, str(error))
+        draft.note(cell.named(label), str(error))
         return None
     train, evaluation, found = merge_sections(
         cell.config, cell.model, cell.dataset, variant, answers
@@ -190,14 +206,15 @@ def _add_run(
         chooses = train.pool is not None and train.pool.keep < 1
         found += _later_stage_problems(variant, answers, chooses)
     for message in found:
-        draft.note(where, message)
+        draft.note(cell.named(label), message)
     if found:
         return None
-    model = with_absolute_paths(cell.model, cell.config.folder)
-    dataset = with_absolute_paths(cell.dataset, cell.config.folder)
-    own = own_set(dataset, evaluation, train.max_completion_length, draft.stage)
+    train, evaluation = once.same(train), once.same(evaluation)
+    model = once(with_absolute_paths, cell.model, folder)
+    dataset = once(with_absolute_paths, cell.dataset, folder)
+    own = once(own_set, dataset, evaluation, train.max_completion_length, draft)
     needs = run_needs(
-        draft.stage,
+        draft,
         model,
         dataset,
         answers,
@@ -206,41 +223,31 @@ def _add_run(
         start_model=start_model,
         is_later=starts_from is not None,
     )
-    run = _with_eval_sets(
-        draft,
-        cell.config,
-        RunSpec(
-            run_id="",
-            sweep=draft.sweep,
-            part=cell.part,
-            model_label=model.label,
-            dataset_label=dataset.label,
-            variant_label=label,
-            seed=cell.seed,
-            model=model,
-            dataset=dataset,
-            variant=variant,
-            train=train,
-            needs=needs,
-            starts_from=starts_from,
-            eval_sets=(own,),
-        ),
+    sets = [own] + [
+        once(further_set, entry, own, dataset.split, folder, draft)
+        for entry in cell.config.eval_sets
+    ]
+    if starts_from is None:
+        sets = [once(with_start, one, model, needs.start_model, draft) for one in sets]
+    run = RunSpec(
+        run_id="",
+        sweep=draft.sweep,
+        part=cell.part,
+        model_label=model.label,
+        dataset_label=dataset.label,
+        variant_label=label,
+        seed=cell.seed,
+        model=model,
+        dataset=dataset,
+        variant=variant,
+        train=train,
+        needs=needs,
+        starts_from=starts_from,
+        eval_sets=tuple(sets),
     )
     for message in _sampling_problems(run):
-        draft.note(where, message)
-    run = run.model_copy(update={"run_id": run_id_of(run)})
-    if in_curriculum:
-        shared = draft.shared(run)
-        run = run if is_last else shared
-    draft.run(run)
+        draft.note(cell.named(label), message)
     return run
-
-
-def _with_eval_sets(draft: _Draft, config: SweepConfig, run: RunSpec) -> RunSpec:
-    """The run with the evaluation sets of its sweep too, whose stages are kept."""
-    sets = [further_set(entry, run, config.folder, draft.stage) for entry in config.eval_sets]
-    whole = [with_start(one, run, draft.stage) for one in (run.own, *sets)]
-    return run.model_copy(update={"eval_sets": tuple(whole)})
 
 
 def _sampling_problems(run: RunSpec) -> Iterator[str]:
@@ -273,20 +280,21 @@ def _add_curriculum(draft: _Draft, cell: _Cell, curriculum: CurriculumConfig) ->
             starts_from = StartsFrom(run_id=before.run_id, rule=rule)
             start_model = before.needs.start_model
             _keep_best(draft, before.run_id, rule)
-        before = _add_run(
+        planned = _plan_run(
             draft,
-            _Cell(
-                cell.config, cell.part, cell.model, _at_level(cell.dataset, stage.level), cell.seed
-            ),
-            stage_variant(curriculum, stage),
+            replace(cell, dataset=draft.once(_at_level, cell.dataset, stage.level)),
+            draft.once(stage_variant, curriculum, stage),
             curriculum.label if again == 1 else f"{curriculum.label}.{again}",
             starts_from,
-            start_model=start_model,
-            in_curriculum=True,
-            is_last=stage is curriculum.stages[-1],
+            start_model,
         )
-        if before is None:
+        if planned is None:
             return
+        run = _of_seed(draft, planned, cell.seed)
+        shared = draft.shared(run)
+        # The last one is its own run, so that each curriculum has a row in every table.
+        before = run if stage is curriculum.stages[-1] else shared
+        draft.run(before)
         draft.curricula.setdefault(curriculum.label, []).append(before.run_id)
 
 

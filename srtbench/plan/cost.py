@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from srtbench.config.models import ModelConfig, TinyModel
 from srtbench.config.train import TrainConfig
 from srtbench.plan import EvalSetSpec, RunSpec, estimate
-from srtbench.plan.estimate import train_rollouts
+from srtbench.plan.estimate import as_fitted, train_rollouts
 from srtbench.plan.eval_sets import evaluations, set_rollouts
 from srtbench.plan.stages import StartModelStage
 from srtbench.variants import facts
@@ -201,16 +201,20 @@ def _run_cost(spec: RunSpec, size: Size, assumed: Assumptions) -> Cost:
     sets = [_set_work(one, spec, assumed) for one in spec.eval_sets]
     rollouts = sum(train_rollouts(spec))
 
-    trained = train.steps * train.completions_per_step
-    flop = trained * lengths.total * training_flop_per_token(size, train)
+    fitted = as_fitted(spec)
+    trained = fitted.train.steps * fitted.train.completions_per_step
+    flop = trained * lengths.total * training_flop_per_token(size, fitted.train)
     seconds = flop / (gpu.tflops * 1e12 * TRAIN_UTILISATION) / gpus
     sampled = [(rollouts, lengths), *((work.rollouts, found) for work, found in sets)]
     work = _training_samples(train, size, lengths, gpu, rollouts / gpus, _bytes(spec.model))
+    if train.rounds is not None:
+        at_once = group_batch(spec.own.sampling.batch_size, train.num_generations)
+        work = dataclasses.replace(work, batch=at_once)
     seconds += decode_seconds(size, gpu, work, lengths)
     for work, found in sets:
         share = dataclasses.replace(work, rollouts=work.rollouts / gpus)
         seconds += decode_seconds(size, gpu, share, found)
-    gigabytes = _gigabytes(spec, size, gpu, lengths, gpus, sharded=is_sharded(train))
+    gigabytes = _gigabytes(fitted, size, gpu, lengths, gpus, sharded=is_sharded(train))
     return Cost(
         prompt_tokens=sum(count * found.prompt for count, found in sampled),
         completion_tokens=sum(count * found.mean for count, found in sampled),
@@ -219,7 +223,7 @@ def _run_cost(spec: RunSpec, size: Size, assumed: Assumptions) -> Cost:
         gpus=gpus,
         gigabytes=gigabytes,
         fits=gigabytes <= USABLE_MEMORY * gpu.gigabytes,
-        least_gpus=_least_gpus(spec, size, gpu, lengths),
+        least_gpus=_least_gpus(fitted, size, gpu, lengths),
     )
 
 

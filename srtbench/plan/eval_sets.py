@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from srtbench.config.datasets import DatasetConfig
+from srtbench.config.datasets import DatasetConfig, SplitShares
 from srtbench.config.eval_sets import OWN, EvalSetEntry
+from srtbench.config.models import ModelConfig
 from srtbench.config.train import EvalConfig
 from srtbench.plan.shared import Keep
 from srtbench.plan.specs import EvalSetSpec, RunSpec, Sampling, SetNeeds
@@ -25,46 +26,55 @@ def own_set(dataset: DatasetConfig, evaluation: EvalConfig, length: int, keep: K
         sampling=Sampling.of(evaluation, length),
         on_overlap="error",
         needs=SetNeeds(
-            prompts=keep(EvalPrompts.planned(dataset=dataset, prompts=evaluation.prompts))
+            prompts=keep.stage(EvalPrompts, dataset=dataset, prompts=evaluation.prompts)
         ),
     )
 
 
-def further_set(entry: EvalSetEntry, run: RunSpec, folder: Path, keep: Keep) -> EvalSetSpec:
+def further_set(
+    entry: EvalSetEntry, own: EvalSetSpec, shares: SplitShares, folder: Path, keep: Keep
+) -> EvalSetSpec:
     """An `eval_sets:` entry for one run; what it leaves out is as in the run's own evaluation.
 
     Args:
+        shares: how the run's own dataset is divided.
         folder: where relative paths start from.
     """
     given = {name: getattr(entry, name) for name in Sampling.model_fields if name != "seed"}
-    dataset = with_absolute_paths(entry.dataset(run.dataset.split), folder)
-    prompts = EvalPrompts.planned(dataset=dataset, prompts=entry.prompts, whole=True)
+    dataset = keep.once(_set_dataset, entry, shares, folder)
     return EvalSetSpec(
         label=entry.label,
         dataset=dataset,
         prompts=entry.prompts,
         every=entry.every,
-        sampling=run.own.sampling.model_copy(
+        sampling=own.sampling.model_copy(
             update={name: value for name, value in given.items() if value is not None}
         ),
         on_overlap=entry.on_overlap,
-        needs=SetNeeds(prompts=keep(prompts)),
+        needs=SetNeeds(
+            prompts=keep.stage(EvalPrompts, dataset=dataset, prompts=entry.prompts, whole=True)
+        ),
     )
 
 
-def with_start(one: EvalSetSpec, run: RunSpec, keep: Keep) -> EvalSetSpec:
-    """The set with the stage that evaluates the start model, unless a run has another start."""
-    if run.starts_from is not None:
-        return one
-    stage = StartEval.planned(
-        model=run.model,
+def _set_dataset(entry: EvalSetEntry, shares: SplitShares, folder: Path) -> DatasetConfig:
+    return with_absolute_paths(entry.dataset(shares), folder)
+
+
+def with_start(
+    one: EvalSetSpec, model: ModelConfig, start_model: str | None, keep: Keep
+) -> EvalSetSpec:
+    """The set with the stage that evaluates the start model on it."""
+    stage = keep.stage(
+        StartEval,
+        model=model,
         dataset=one.dataset,
-        model_stage=run.needs.start_model,
+        model_stage=start_model,
         prompts_stage=one.needs.prompts,
         prompts=one.prompts,
         sampling=one.sampling,
     )
-    needs = one.needs.model_copy(update={"start": keep(stage)})
+    needs = one.needs.model_copy(update={"start": stage})
     return one.model_copy(update={"needs": needs})
 
 

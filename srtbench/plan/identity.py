@@ -18,27 +18,43 @@ from pydantic_core import to_jsonable_python
 from srtbench.plan.specs import RunSpec
 from srtbench.sections import AnyOrder, FilePath, NotInId, marked, slug
 
+Texts = dict[int, tuple[Any, str]]
+"""Canonical JSON of values that many runs share, by identity; each value is kept, so none moves."""
 
-def run_id_of(spec: RunSpec) -> str:
+
+def run_id_of(spec: RunSpec, texts: Texts | None = None) -> str:
     """Id of a run: readable labels, its seed, and the hash of what can change its results.
 
     The specification may be one that was read from a config.json: the id a run has is the id its
     folder must have.
     """
     labels = (spec.model_label, spec.dataset_label, spec.variant_label)
-    readable = "-".join(slug(label)[:32] for label in labels)
-    return f"{readable}-s{spec.seed}-{content_id(spec)}"
+    readable = "-".join(_slug(label)[:32] for label in labels)
+    return f"{readable}-s{spec.seed}-{content_id(spec, texts)}"
 
 
-def content_id(section: BaseModel) -> str:
-    """Hash of what can change a result in a section or specification."""
-    return digest(_content(section))
+def content_id(section: BaseModel, texts: Texts | None = None) -> str:
+    """Hash of what can change a result in a section or specification.
+
+    Args:
+        texts: of a plan, whose runs and stages share their sections: each is read once.
+    """
+    return _hash(_of_fields(section, {} if texts is None else texts))
 
 
 def digest(content: Any) -> str:
     """First 8 hexadecimal digits of the SHA-256 of canonical JSON."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _hash(_json(content))
+
+
+def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
+_slug = functools.cache(slug)
 
 
 def paths_in(section: BaseModel) -> Iterator[str]:
@@ -53,25 +69,52 @@ def paths_in(section: BaseModel) -> Iterator[str]:
                 yield from paths_in(part)
 
 
-def _content(value: Any) -> Any:
+def _canonical(value: Any, texts: Texts) -> str:
+    """Canonical JSON of what can change a result."""
+    if not isinstance(value, BaseModel | tuple):
+        return _json(to_jsonable_python(value))
+    known = texts.get(id(value))
+    if known is not None:
+        return known[1]
     if isinstance(value, BaseModel):
-        kind = type(value)
-        left_out, paths = marked(kind, NotInId), marked(kind, FilePath)
-        any_order, found = marked(kind, AnyOrder), {}
-        for name in kind.model_fields:
-            item, mark = getattr(value, name), left_out.get(name)
-            nothing = item is None or (isinstance(item, tuple | dict) and not item)
-            if nothing or (mark is not None and not mark.keys):
-                continue
-            if mark is not None:
-                item = {key: one for key, one in item.items() if key not in mark.keys}
-            found[name] = fingerprint(item) if name in paths else _content(item)
-            if name in any_order:
-                found[name] = sorted(found[name], key=digest)
-        return found
-    if isinstance(value, tuple):
-        return [_content(item) for item in value]
-    return to_jsonable_python(value)
+        text = _of_fields(value, texts)
+    else:
+        text = f"[{','.join([_canonical(item, texts) for item in value])}]"
+    texts[id(value)] = (value, text)
+    return text
+
+
+def _of_fields(section: BaseModel, texts: Texts) -> str:
+    parts = []
+    for name, mark, is_path, any_order in _fields(type(section)):
+        item = getattr(section, name)
+        if item is None or (isinstance(item, tuple | dict) and not item):
+            continue
+        if mark is not None:
+            item = {key: one for key, one in item.items() if key not in mark.keys}
+        if is_path:
+            text = _json(fingerprint(item))
+        elif any_order:
+            text = f"[{','.join(sorted([_canonical(one, texts) for one in item], key=_hash))}]"
+        else:
+            text = _canonical(item, texts)
+        parts.append(f'"{name}":{text}')
+    return f"{{{','.join(parts)}}}"
+
+
+@functools.cache
+def _fields(kind: type[BaseModel]) -> list[tuple[str, NotInId | None, bool, bool]]:
+    """Fields in the order of canonical JSON; what is left out of them; paths; lists of any order.
+
+    Without those that are left out whole.
+    """
+    left_out, paths = marked(kind, NotInId), marked(kind, FilePath)
+    any_order = marked(kind, AnyOrder)
+    return [
+        (name, left_out.get(name), name in paths, name in any_order)
+        for name in sorted(kind.model_fields)
+        if name not in left_out or left_out[name].keys
+    ]
 
 
 def fingerprint(path: str) -> str:

@@ -1,12 +1,12 @@
 """The shared stages that a run needs to train: prompts, start model, its votes."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
 from srtbench.config.merge import pool_size
 from srtbench.config.models import LocalModel, ModelConfig, TinyModel
 from srtbench.config.train import TrainConfig
+from srtbench.plan.once import Once
 from srtbench.plan.specs import EvalSetSpec, Needs, Sampling
 from srtbench.plan.stages import (
     TEACHER_SEED,
@@ -20,24 +20,39 @@ from srtbench.plan.stages import (
 from srtbench.variants import Facts
 from srtbench.votes import VotingPolicy
 
-Keep = Callable[[StageSpec], str]
-"""Takes a stage into the plan; returns its id."""
+
+class Keep(Protocol):
+    """What takes stages into a plan, see `srtbench.plan.build`."""
+
+    @property
+    def once(self) -> Once:
+        """Work that many cells share."""
+
+    def stage(self, kind: type[StageSpec], **inputs: Any) -> str:
+        """Keep a stage of that kind; returns its id."""
 
 
-def start_model_stage(model: ModelConfig, dataset: DatasetConfig, length: int) -> StageSpec | None:
+def start_model_stage(
+    keep: Keep, model: ModelConfig, dataset: DatasetConfig, length: int
+) -> str | None:
     """The stage that makes the start model; None if it is loaded as it is.
 
     Args:
         length: longest completion, in tokens.
     """
     if isinstance(model, TinyModel):
-        # Levels that share a warm start share the stage: it must not depend on the level itself.
-        if isinstance(dataset, ReasoningGymDataset) and dataset.warm_start_level is not None:
-            dataset = dataset.model_copy(update={"level": dataset.warm_start_level})
-        return WarmStart.planned(model=model, dataset=dataset, max_completion_length=length)
+        dataset = keep.once(_at_warm_level, dataset)
+        return keep.stage(WarmStart, model=model, dataset=dataset, max_completion_length=length)
     if isinstance(model, LocalModel) and model.gguf_file:
-        return ConvertedModel.planned(model=model)
+        return keep.stage(ConvertedModel, model=model)
     return None
+
+
+def _at_warm_level(dataset: DatasetConfig) -> DatasetConfig:
+    """Levels that share a warm start share the stage: it must not depend on the level itself."""
+    if isinstance(dataset, ReasoningGymDataset) and dataset.warm_start_level is not None:
+        return dataset.model_copy(update={"level": dataset.warm_start_level})
+    return dataset
 
 
 def run_needs(
@@ -61,12 +76,12 @@ def run_needs(
     """
     pool, length = pool_size(dataset, train), train.max_completion_length
     on_eval = answers.trains_on_eval_prompts
-    drawn = None if on_eval else keep(TrainPrompts.planned(dataset=dataset, prompts=pool))
+    drawn = None if on_eval else keep.stage(TrainPrompts, dataset=dataset, prompts=pool)
     train_prompts = drawn or own.needs.prompts
     if is_later:
         return Needs(train_prompts=train_prompts, start_model=start_model)
-    if start_model is None and (stage := start_model_stage(model, dataset, length)):
-        start_model = keep(stage)
+    if start_model is None:
+        start_model = start_model_stage(keep, model, dataset, length)
     common: dict[str, Any] = {
         "model": model,
         "dataset": dataset,
@@ -76,7 +91,8 @@ def run_needs(
     }
 
     def votes(count: int | None, temperature: float) -> Sampling:
-        return Sampling(
+        return keep.once(
+            Sampling,
             samples=count or train.num_generations,
             temperature=temperature,
             max_completion_length=length,
@@ -87,12 +103,12 @@ def run_needs(
     teacher_labels = pool_votes = None
     if (teacher := answers.teacher) is not None:
         sampling = votes(teacher.votes, teacher.temperature)
-        teacher_labels = keep(
-            TeacherLabels.planned(**common, sampling=sampling, voting=teacher.voting)
-        )
+        voting = teacher.voting
+        teacher_labels = keep.stage(TeacherLabels, **common, sampling=sampling, voting=voting)
     if train.pool is not None and train.pool.keep < 1:
         sampling = votes(train.pool.votes, train.temperature)
-        pool_votes = keep(PoolVotes.planned(**common, sampling=sampling, voting=VotingPolicy()))
+        voting = keep.once(VotingPolicy)
+        pool_votes = keep.stage(PoolVotes, **common, sampling=sampling, voting=voting)
     return Needs(
         train_prompts=train_prompts,
         start_model=start_model,

@@ -11,7 +11,7 @@ from pydantic import Field, RootModel
 
 from srtbench.config.datasets import DatasetConfig, FileDataset
 from srtbench.config.models import LocalModel, ModelConfig, TinyModel
-from srtbench.plan.identity import content_id
+from srtbench.plan.identity import Texts, content_id
 from srtbench.plan.specs import Estimate, Sampling, Spec
 from srtbench.sections import NotInId
 from srtbench.votes import VotingPolicy
@@ -31,11 +31,15 @@ class StageSpec(Spec):
     kind: str
 
     @classmethod
-    def planned(cls, **inputs: Any) -> Self:
-        """A stage with the id that its inputs give."""
+    def planned(cls, texts: Texts | None = None, **inputs: Any) -> Self:
+        """A stage with the id that its inputs give.
+
+        Args:
+            texts: of a plan, see `content_id`.
+        """
         (kind,) = get_args(cls.model_fields["kind"].annotation)
         spec = cls(stage_id=kind, **inputs)
-        return spec.model_copy(update={"stage_id": f"{kind}-{content_id(spec)}"})
+        return spec.model_copy(update={"stage_id": f"{kind}-{content_id(spec, texts)}"})
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -158,6 +162,6 @@ def prompt_count(dataset: DatasetConfig, prompts: int | None) -> int:
 
 @functools.cache
 def _rows(path: str) -> int:
-    from srtbench.datasets.rows import count_rows
+    from srtbench.datasets.rows import count_rows  # few plans read a file
 
     return count_rows(Path(path))

@@ -24,6 +24,7 @@ from srtbench.replay.audit_metrics import check_metrics, check_status
 from srtbench.replay.audit_prompts import check_labels, check_prompts
 from srtbench.replay.audit_refill import check_refill
 from srtbench.replay.audit_rollouts import check_eval, check_train
+from srtbench.replay.audit_rounds import check_updates
 from srtbench.replay.audit_stages import check_given, check_stage, check_start, stage_ids
 from srtbench.replay.audit_stop import check_stop, stop_notes
 from srtbench.replay.interrupts import Interrupts
@@ -298,7 +299,10 @@ def _found(
         yield "eval_set", "eval", f"{label!r} is no evaluation set of the run"
     for one in sets:
         yield from _in_set(one, check_eval(run, one, report.checked, done=done))
-    yield from check_metrics(run, train, report.checked)
+    if run.spec.train.rounds is None:
+        yield from check_metrics(run, train, report.checked)
+    else:
+        yield from check_updates(run, train, report.checked, judge=judge)
     # Last, because a variant's code may end what runs it.
     yield from check_train(run, train, report.checked, report.notes, done=done, judge=judge)
     yield from check_refill(run, train, report.checked, judge=judge)

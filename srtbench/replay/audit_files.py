@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from srtbench.rollouts import ADDED, ROLLOUT_SCHEMA, SCHEMA_VERSION, is_part
+from srtbench.rollouts import LACKED, ROLLOUT_SCHEMA, SCHEMA_VERSION, is_part
 from srtbench.store import Folder, read_json
 from srtbench.store.files import StoreError, seal_broken
 from srtbench.store.runs import LoggedRun
@@ -34,6 +34,7 @@ def check_folder(folder: Folder, sets: frozenset[str] = frozenset()) -> Found:
             yield "structure", path.name, "is no file of this folder"
     yield from _check_parts(folder.rollouts_path, folder.path)
     yield from _check_parts(folder.votes_path, folder.path)
+    yield from _check_parts(folder.further_path, folder.path)
     yield from _check_parts(folder.dropped_path, folder.path)
     for place in sorted(folder.path.glob("eval_sets/*")):
         if place.name not in sets:
@@ -68,7 +69,7 @@ def _check_parts(place: Path, folder: Path) -> Found:
         version = (schema.metadata or {}).get(b"srtbench_schema_version", b"1")
         if not version.isdigit() or int(version) > SCHEMA_VERSION:
             yield "structure", where, f"is of schema version {version.decode(errors='replace')}"
-        lacks = ADDED if version == b"1" else ()
+        lacks = LACKED.get(int(version), ()) if version.isdigit() else ()
         wanted = [field for field in ROLLOUT_SCHEMA if field.name not in lacks]
         if [(f.name, f.type) for f in schema] != [(f.name, f.type) for f in wanted]:
             yield "structure", where, "does not have the columns of a log"

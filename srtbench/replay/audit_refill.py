@@ -1,7 +1,6 @@
 """Audit of refilled batches: what was drawn, and which of it was trained on."""
 
 from collections import Counter
-from collections.abc import Iterator
 
 from srtbench.plan.refill import RefillRule
 from srtbench.replay.audit_rollouts import (
@@ -9,14 +8,12 @@ from srtbench.replay.audit_rollouts import (
     check_group,
     check_text,
     check_votes,
-    compare,
     votes_due,
 )
+from srtbench.replay.audit_values import Found, compare
 from srtbench.rollouts.judge import Columns, group_number, runs_of
 from srtbench.store.runs import LoggedRun
 from srtbench.variants import TOKEN_STATISTICS
-
-Found = Iterator[tuple[str, str, str]]
 
 
 def check_refill(

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 from srtbench.answers.grader import Grader, gold_reward
 from srtbench.plan.generation import GenerationShape
 from srtbench.replay.advantages import advantage_tolerance, advantages
+from srtbench.replay.audit_rounds import check_selection
+from srtbench.replay.audit_values import Found, compare
 from srtbench.rollouts import eval_group_id, read_rollouts
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, group_number, runs_of
 from srtbench.store.configs import declared
@@ -18,7 +20,6 @@ from srtbench.store.runs import LoggedRun, LoggedSet
 from srtbench.variants import TOKEN_STATISTICS, Facts, facts, from_outside
 from srtbench.votes import VotingPolicy
 
-Found = Iterator[tuple[str, str, str]]
 _FAILED = ("timeout", "error")
 
 
@@ -36,6 +37,7 @@ def check_train(
     shape = GenerationShape.of(spec)
     author = Author(spec.run_id, run.grader, run.prompts, spec.train.max_completion_length, None, 1)
     yield from _check_rows(author, columns, "train", checked)
+    yield from _check_further(run, author, checked)
     due = votes_due(run, load=judge)
     asked = facts(spec.variant) if judge or not from_outside(spec.variant) else None
     yield from _check_further_votes(run, author, asked, checked)
@@ -71,6 +73,7 @@ def check_train(
                     yield from _check_judgement(run, judging, columns, part, *where_is, checked)
         if len(rewards) * size == stop - start and None not in columns["train_reward"][start:stop]:
             yield from _check_advantages(run, columns, start, stop, rewards, checked, notes)
+    yield from check_selection(run, columns, judging, checked)
 
 
 def check_eval(run: LoggedRun, one: LoggedSet, checked: Counter[str], *, done: bool) -> Found:
@@ -130,6 +133,13 @@ def _check_rows(author: "Author", columns: Columns, name: str, checked: Counter[
     checked.update(dict.fromkeys(graded, len(columns["run_id"])))
 
 
+def _check_further(run: LoggedRun, author: "Author", checked: Counter[str]) -> Found:
+    """Rows of rounds that did not vote: hot and hinted completions."""
+    rows: Columns = read_rollouts(run.folder.further_path).to_pydict()
+    yield from _check_rows(author, rows, "further", checked)
+    yield from _check_untrained(rows, "further")
+
+
 def _check_further_votes(
     run: LoggedRun, author: "Author", asked: Facts | None, checked: Counter[str]
 ) -> Found:
@@ -139,9 +149,13 @@ def _check_further_votes(
     for row, (step, logged) in enumerate(zip(votes["step"], votes["policy_step"], strict=True)):
         if asked is not None and logged != (at := asked.voted_at(step)):
             yield "policy_step", f"votes step {step} row {row}", f"is {logged}, not {at}"
-    for name in ("train_reward", "advantage", *TOKEN_STATISTICS):
-        if any(value is not None for value in votes[name]):
-            yield name, "votes", "further votes have none"
+    yield from _check_untrained(votes, "votes")
+
+
+def _check_untrained(rows: Columns, name: str) -> Found:
+    for column in ("train_reward", "advantage", *TOKEN_STATISTICS):
+        if any(value is not None for value in rows[column]):
+            yield column, name, "such rows have none"
 
 
 @dataclass(frozen=True)
@@ -294,6 +308,11 @@ def _check_advantages(
     checked: Counter[str],
     notes: list[str],
 ) -> Found:
+    if run.spec.train.rounds is not None:
+        rows = [None] * (stop - start)
+        where = f"train step {columns['step'][start]}"
+        yield from compare(columns, slice(start, stop), "advantage", rows, where)
+        return
     derived = advantages(np.array(rewards), run.spec)
     if derived is None:
         notes.append(
@@ -306,17 +325,3 @@ def _check_advantages(
     for row in np.flatnonzero(~(np.abs(logged - again) <= near + 1e-4 * np.abs(again))):
         yield "advantage", f"{where} row {row}", f"{logged[row]:g}, derived again {again[row]:g}"
     checked["advantage"] += stop - start
-
-
-def compare(columns: Columns, part: slice, name: str, derived: list[Any], where: str) -> Found:
-    """A column's rows of ``part`` against what is derived."""
-    found = columns[name][part]
-    if found == derived:
-        return
-    for offset, (logged, again) in enumerate(zip(found, derived, strict=False)):
-        if isinstance(logged, float) and isinstance(again, int | float):
-            equal = math.isclose(logged, again, rel_tol=1e-4, abs_tol=1e-5)
-        else:
-            equal = logged == again
-        if not equal:
-            yield name, f"{where} row {offset}", f"{logged!r}, derived again {again!r}"

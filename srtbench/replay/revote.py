@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from srtbench.replay.advantages import advantages
+from srtbench.replay.revote_rounds import copy_further, select_again
 from srtbench.replay.source import (
     NOT_RUN,
     SOURCE_CHANGED,
@@ -56,6 +57,8 @@ class RevoteRow:
         no_label: share of groups without a pseudo-label, after.
         label_accuracy: share of groups whose pseudo-label is gold; none counts as wrong.
         reward_accuracy: share of completions whose train_reward equals their gold_reward.
+        selected: completions that voted and that the fits of its rounds have; None: it trains
+            online.
         note: what is to be known of it besides.
         problem: why the run is left out, and then there are no numbers; None: it is voted again.
     """
@@ -73,6 +76,8 @@ class RevoteRow:
     reward_accuracy_after: float
     train_reward_before: float
     train_reward_after: float
+    selected_before: int | None = None
+    selected_after: int | None = None
     note: str | None = None
     problem: str | None = None
 
@@ -237,9 +242,13 @@ def _revote_run(run: LoggedRun, voting: VotingPolicy, target: Path, *, run_code:
     judge = run.judge(run.variant(config, voting)) if votes else None
     for path in part_files(run.folder.rollouts_path, "train"):
         table = read_part(path)
-        if judge is not None:
+        if judge is not None and run.spec.train.rounds is None:
             table = with_columns(table, **_judged_again(run, judge, table.to_pydict()))
+        elif judge is not None:
+            table = select_again(run, judge, table, folder)
         write_parquet(table, folder.rollouts_path / path.name)
+    if judge is None:
+        copy_further(run, folder)
     dropped = _drop_again(run, judge, folder)
     writer = RolloutWriter(folder.rollouts_path)
     voted = [one for held in run.evaluations().values() for one in _voted_again(held, voting)]
@@ -263,6 +272,8 @@ def _revote_run(run: LoggedRun, voting: VotingPolicy, target: Path, *, run_code:
         no_label=sum(label is None for label in labels_after) / max(1, groups),
         **{f"{name}_before": value for name, value in before.items()},
         **{f"{name}_after": value for name, value in after.items()},
+        selected_before=_selected(train),
+        selected_after=_selected(columns),
         note=NOT_RUN if left else None,
     )
 
@@ -353,6 +364,11 @@ def _write_votes(run: LoggedRun, folder: Folder, *judged: Columns) -> None:
         labels, shares = [label for label, _ in found], [share for _, share in found]
         table = with_columns(table, pseudo_label=labels, vote_share=shares)
         write_parquet(table, folder.votes_path / path.name)
+
+
+def _selected(columns: Columns) -> int | None:
+    found = columns["selected"]
+    return None if None in found or not found else sum(found)
 
 
 def _summary(run: LoggedRun, columns: Columns) -> dict[str, Any]:

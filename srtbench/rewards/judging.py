@@ -11,8 +11,8 @@ from srtbench.answers import KINDS, STYLES
 from srtbench.answers.grader import Grader
 from srtbench.config.errors import allowed
 from srtbench.config.variants import VariantConfig
-from srtbench.rewards.texts import completion_text
 from srtbench.rollouts.judge import Columns, Judge, Judged, graded_rows
+from srtbench.rollouts.texts import completion_text
 from srtbench.variants import (
     COMBINATIONS,
     TOKEN_STATISTICS,

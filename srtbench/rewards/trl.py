@@ -5,6 +5,7 @@ nor the other rows of a group. Both are at the trainer, whose bound method ``log
 along; a test holds what is read of it against the installed version.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd
@@ -14,8 +15,8 @@ from srtbench.config.errors import allowed
 from srtbench.config.sameness import prompt_id
 from srtbench.rewards.judging import Reward
 from srtbench.rewards.signals import signals
-from srtbench.rewards.texts import completion_text, prompt_text
 from srtbench.rollouts.judge import Columns, Judged, runs_of
+from srtbench.rollouts.texts import completion_text, prompt_text
 from srtbench.variants import VariantError
 
 
@@ -30,7 +31,7 @@ class Row(NamedTuple):
     completion: str
     gold: str | None
     teacher: tuple[str, ...]
-    completion_tokens: int
+    completion_tokens: int | None
     truncated: bool | None
     answer: str | None
     answer_key: str | None
@@ -53,6 +54,14 @@ class Batch:
     judged: Judged
     prompts: Mapping[str, str]
     golds: Mapping[str, str]
+
+
+class BatchListener(ABC):
+    """A callback of the trainer that wants to hear what was judged."""
+
+    @abstractmethod
+    def hear(self, name: str, batch: Batch, is_main: bool) -> None:
+        """Take what the reward ``name`` judged; called on every process."""
 
 
 class TrlReward:
@@ -127,6 +136,10 @@ class TrlReward:
         if (log_metric := columns.get("log_metric")) is not None:
             for name, value in signals(found, self.batch.judged.gold_keys).items():
                 log_metric(f"{self.__name__}/{name}", value)
+        if trainer is not None:
+            for listener in trainer.callback_handler.callbacks:
+                if isinstance(listener, BatchListener):
+                    listener.hear(self.__name__, self.batch, trainer.accelerator.is_main_process)
         rewards: list[float] = found["train_reward"][mine]
         return rewards
 
@@ -145,15 +158,15 @@ class TrlReward:
         golds = self._column(self._gold_column, "gold_column", columns, count)
         teachers = self._column(self._teacher_column, "teacher_column", columns, count)
         ends = _end_tokens(trainer)
-        ids = completion_ids if completion_ids is not None else [()] * count
+        ids = completion_ids if completion_ids is not None else [None] * count
         return [
             Row(
                 prompt=prompt_text(prompt),
                 completion=text,
                 gold=None if gold is None else str(gold),
                 teacher=tuple(completion_text(one) for one in teacher or ()),
-                completion_tokens=len(tokens),
-                truncated=(not len(tokens) or tokens[-1] not in ends) if ends else None,
+                completion_tokens=None if tokens is None else len(tokens),
+                truncated=None if tokens is None or not ends else not ends & {*tokens[-1:]},
                 answer=answer,
                 answer_key=key,
                 verifier_status=status,

@@ -197,7 +197,7 @@ class Judge:
             ValueError: the variant returned rewards of another shape or that are not finite, or it
                 uses gold and the prompt has no gold answer.
         """
-        group = self._group(columns, rows, vote_keys)
+        group = self.group_of(columns, rows, vote_keys)
         judgement = self.variant.judge(group, group_rng(self.seed, step, position))
         rewards = np.asarray(judgement.train_reward)
         name = type(self.variant).__name__
@@ -212,8 +212,10 @@ class Judge:
             judgement = replace(judgement, vote_share=vote(group.answer_keys).share)
         return judgement
 
-    def _group(self, columns: Columns, rows: Sequence[int], vote_keys: Sequence[Key]) -> Group:
-        """The group as its variant may see it."""
+    def group_of(
+        self, columns: Columns, rows: Sequence[int], vote_keys: Sequence[Key] = ()
+    ) -> Group:
+        """The group in ``rows`` as its variant may see it; raises as `group`."""
 
         def take(name: str) -> tuple[Any, ...]:
             values = columns[name]

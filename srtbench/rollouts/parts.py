@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from srtbench.config.eval_sets import OWN
 from srtbench.rollouts.tables import read_table
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Phase = Literal["train", "eval"]
 VERIFIER_STATUSES = ("ok", "unparsable", "timeout", "error")
@@ -27,7 +27,8 @@ _DESCRIPTIONS = {
     "run_id": "run that sampled the completion",
     "phase": "train or eval",
     "eval_set": "evaluation set: own for the run's own held-out prompts; null in train",
-    "step": "optimiser steps done before an evaluation; step (from 1) that a rollout trains",
+    "step": "optimiser steps done before an evaluation; step (from 1) that a rollout trains; "
+    "rounds, where a run trains by rounds",
     "policy_step": "optimiser steps that the policy had done when it wrote; null if unknown",
     "prompt_id": "prompt, as in prompts.parquet",
     "group_id": "group: the completions that vote together",
@@ -46,6 +47,9 @@ _DESCRIPTIONS = {
     "self_certainty": "mean KL(uniform || policy) over the completion's tokens, in nats; or null",
     "entropy_nats": "mean entropy of the policy over the completion's tokens; null if unknown",
     "verifier_status": "ok, unparsable, timeout or error",
+    "selected": "whether the round's fit has it; null but in train rollouts of rounds",
+    "role": "what it is fitted as: sft, chosen or rejected; null if not selected",
+    "weight": "factor of its loss, or of its pair's; null if not selected",
     "their_reward": "reward that another trainer logged, in train and eval; null in native runs",
     "their_correct": "whether that trainer judged the completion right; null if it does not say",
     "their_group": "what it calls the group; null: the prompt",
@@ -83,9 +87,21 @@ ROLLOUT_SCHEMA = pa.schema(
         _field("self_certainty", pa.float32(), nullable=True),
         _field("entropy_nats", pa.float32(), nullable=True),
         _field("verifier_status", pa.string()),
+        _field("selected", pa.bool_(), nullable=True),
+        _field("role", pa.string(), nullable=True),
+        _field("weight", pa.float32(), nullable=True),
     ],
     _VERSION,
 )
+
+SELECTION = ("selected", "role", "weight")
+"""Columns of what a round selects."""
+
+LACKED = {1: ("eval_set", "policy_step", *SELECTION), 2: SELECTION}
+"""Older version -> columns that its files lack."""
+
+ADDED = LACKED[1]
+"""Columns that files of some older version lack."""
 
 IMPORTED_SCHEMA = pa.schema(
     [
@@ -98,9 +114,6 @@ IMPORTED_SCHEMA = pa.schema(
     _VERSION,
 )
 """Rollouts that another trainer logged: what it said of them stands beside what the judge says."""
-
-ADDED = ("eval_set", "policy_step")
-"""Columns that files of version 1 lack."""
 
 PROMPT_SCHEMA = pa.schema(
     [
@@ -172,7 +185,7 @@ def with_columns(table: pa.Table, **columns: Any) -> pa.Table:
 
 
 def rollout_table(columns: Mapping[str, Sequence[Any]]) -> pa.Table:
-    """Columns -> a table of ROLLOUT_SCHEMA.
+    """Columns -> a table of ROLLOUT_SCHEMA; those of a selection may be left out, and are null.
 
     Raises:
         KeyError: a column is missing. ValueError: one is unknown, or lengths differ.
@@ -180,6 +193,8 @@ def rollout_table(columns: Mapping[str, Sequence[Any]]) -> pa.Table:
     unknown = sorted(set(columns) - set(ROLLOUT_SCHEMA.names))
     if unknown:
         raise ValueError(f"unknown rollout columns: {', '.join(unknown)}")
+    rows = len(next(iter(columns.values()), ()))
+    columns = dict.fromkeys(SELECTION, [None] * rows) | dict(columns)
     arrays = [pa.array(columns[field.name], field.type) for field in ROLLOUT_SCHEMA]
     return pa.Table.from_arrays(arrays, schema=ROLLOUT_SCHEMA)
 
@@ -283,7 +298,8 @@ def read_part(
         found["eval_set"] = pa.repeat(label, len(table)) if held_out else pa.nulls(len(table))
         if "group_id" in found:
             found["group_id"] = _group_ids(found["group_id"], label)
-    found.setdefault("policy_step", pa.nulls(len(table)))
+    for name in ("policy_step", *SELECTION):
+        found.setdefault(name, pa.nulls(len(table)))
     columns = [found[name] for name in names]
     schema = pa.schema([ROLLOUT_SCHEMA.field(name) for name in names], _VERSION)
     return pa.Table.from_arrays(columns, names=list(names)).cast(schema)

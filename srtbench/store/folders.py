@@ -58,6 +58,11 @@ class Folder:
         return self.path / "votes"
 
     @property
+    def further_path(self) -> Path:
+        """Folder of rollout parts of rounds that did not vote: hot and hinted completions."""
+        return self.path / "further"
+
+    @property
     def dropped_path(self) -> Path:
         """Folder of rollout parts of groups that were sampled and not trained on."""
         return self.path / "dropped"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +39,8 @@ class ImportedSpec(BaseModel):
         paths: what was given to be imported, absolute.
         eval_sets: labels of the evaluation sets in the log; ``own`` for what has no name.
         variant_type: one of `VARIANTS`, or `UNKNOWN`.
+        variant: its entry with all options; None: with those that it has by itself.
+        uses_gold: None: what the variant is known for.
         voting: the rule of a revote; None: as it was imported.
         num_generations, prompts_per_step: of its training; None where they vary or there is none.
         caveats: what the log cannot tell, in sentences.
@@ -52,6 +54,8 @@ class ImportedSpec(BaseModel):
     dataset_label: str
     variant_label: str
     variant_type: str
+    variant: dict[str, Any] | None = None
+    uses_gold: bool | None = None
     seed: int
     format: str
     paths: list[str]
@@ -76,11 +80,14 @@ class ImportedSpec(BaseModel):
         A gold answer is no pseudo-label; a teacher's votes, other voters and token statistics are
         in no log.
         """
-        return labeller(self.variant_type, voting or self.voting)
+        return labeller(self.variant or {"type": self.variant_type}, voting or self.voting)
 
     def row(self) -> dict[str, Any]:
         """What the plan says of the run."""
         known = VARIANTS.get(self.variant_type)
+        uses_gold = self.uses_gold
+        if uses_gold is None and known is not None:
+            uses_gold = bool(known.uses_gold)
         return {
             "run_id": self.run_id,
             "model": self.model_label,
@@ -88,21 +95,21 @@ class ImportedSpec(BaseModel):
             "variant": self.variant_label,
             "variant_type": self.variant_type,
             "seed": self.seed,
-            "uses_gold": None if known is None else bool(known.uses_gold),
+            "uses_gold": uses_gold,
             "eval_sets": [one for one in self.eval_sets if one != "own"],
             "imported": self.format,
             "caveats": self.caveats,
         }
 
 
-def labeller(variant_type: str, voting: VotingPolicy | None = None) -> Variant | None:
-    """See `ImportedSpec.labeller`."""
-    if variant_type not in VARIANTS:
+def labeller(given: Mapping[str, Any], voting: VotingPolicy | None = None) -> Variant | None:
+    """See `ImportedSpec.labeller`; ``given`` is the variant's entry."""
+    if given["type"] not in VARIANTS:
         return None
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        entry: Any = TypeAdapter(VariantConfig).validate_python({"type": variant_type})
+        entry: Any = TypeAdapter(VariantConfig).validate_python(dict(given))
     except ValidationError:  # it has options that must be given, which no log says
         return None
     asked = facts(entry)

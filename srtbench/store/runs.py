@@ -124,6 +124,11 @@ class LoggedRun:
         columns: Columns = read_rollouts(self.folder.rollouts_path, "train").to_pydict()
         return columns
 
+    def further_columns(self) -> Columns:
+        """Completions of its rounds that did not vote, as lists, in the order of writing."""
+        columns: Columns = read_rollouts(self.folder.further_path, "train").to_pydict()
+        return columns
+
     def dropped_columns(self) -> Columns:
         """Rollouts of groups that it sampled and did not train on; empty: it does not refill."""
         columns: Columns = read_rollouts(self.folder.dropped_path, "train").to_pydict()

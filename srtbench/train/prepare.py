@@ -74,12 +74,13 @@ def prepare_folder(
         folder.update_status(step=resumed_step, checkpoint=name, checkpoint_step=resumed_step)
         dropped = discard_after(folder.rollouts_path, resumed_step)
         dropped += discard_after(folder.votes_path, resumed_step)
+        dropped += discard_after(folder.further_path, resumed_step)
         dropped += discard_after(folder.dropped_path, resumed_step)
         logger.info("resuming after step %d; %d newer parts dropped", resumed_step, dropped)
         write_run_prompts(spec, store, folder)  # again the same, should they be damaged
         return
     kept = [folder.path / name for name in ("best", "kept")]
-    logs = (folder.rollouts_path, folder.votes_path, folder.dropped_path)
+    logs = (folder.rollouts_path, folder.votes_path, folder.further_path, folder.dropped_path)
     for place in (*logs, folder.checkpoint_path, *kept):
         shutil.rmtree(place, ignore_errors=True)
     folder.metrics_path.unlink(missing_ok=True)
@@ -127,7 +128,8 @@ def _kept(
         raise NoPromptsError(
             f"variant '{spec.variant_label}'{'' if pool is None else ', with train.pool.keep,'} "
             f"keeps {len(kept)} of {len(prompts)} prompts, "
-            f"fewer than prompts_per_step = {spec.train.prompts_per_step}"
+            f"fewer than prompts_per_{'step' if spec.train.rounds is None else 'round'} = "
+            f"{spec.train.prompts_per_step}"
         )
     logger.info("training on %d of %d prompts", len(kept), len(prompts))
     return kept

@@ -114,7 +114,7 @@ class Recorder(TrainerCallback):
         for table in evaluated.values() if self._is_main else ():
             self._writer.add("eval", step, table)
         if OWN in evaluated:
-            self._progress["eval_accuracy"] = _mean(evaluated[OWN]["gold_reward"])
+            self._progress["eval_accuracy"] = mean_of(evaluated[OWN]["gold_reward"])
         # Between two generations only: a checkpoint inside a generation buffer resumes elsewhere.
         whole = batch is not None
         self._due = self._due or step % self._checkpoint_every == 0 or last
@@ -179,8 +179,8 @@ class Recorder(TrainerCallback):
         if batch.dropped:
             dropped = self._table(batch, batch.dropped, policy_step=batch.step - 1)
             self._dropped.add(batch.phase, batch.step, dropped)
-        self._progress["train_reward"] = _mean(table["train_reward"])
-        self._progress["gold_reward"] = _mean(table["gold_reward"])
+        self._progress["train_reward"] = mean_of(table["train_reward"])
+        self._progress["gold_reward"] = mean_of(table["gold_reward"])
 
     def _table(
         self, batch: RolloutBatch, columns: dict[str, list[Any]], policy_step: int | None = None
@@ -204,6 +204,7 @@ class Recorder(TrainerCallback):
             self._folder.update_status(step=step, progress=self._progress)
 
 
-def _mean(column: Any) -> float:
+def mean_of(column: Any) -> float:
+    """Mean of a column; nan of an empty one."""
     values = column.to_numpy()
     return float(values.mean()) if len(values) else math.nan

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from srtbench.answers.grader import Grader
-from srtbench.rewards.texts import completion_text
 from srtbench.rollouts import Phase
 from srtbench.rollouts.judge import Columns, Judge, graded_rows
+from srtbench.rollouts.texts import completion_text
 from srtbench.variants import TOKEN_STATISTICS, Variant
 
 Gather = Callable[[list[Any]], list[Any]]

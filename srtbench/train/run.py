@@ -10,9 +10,10 @@ from srtbench.plan import RunSpec
 from srtbench.store import Folder, SweepStore
 from srtbench.train.methods.base import Method
 from srtbench.train.methods.online import Online
+from srtbench.train.methods.rounds import Rounds
 from srtbench.train.prepare import prepare_run
 
-METHODS: dict[str, type[Method]] = {"online": Online}
+METHODS: dict[str, type[Method]] = {"online": Online, "rounds": Rounds}
 """What a variant answers to the question of how it trains -> class."""
 
 

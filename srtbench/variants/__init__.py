@@ -16,7 +16,7 @@ from srtbench.variants.base import (
     group_rng,
 )
 from srtbench.variants.combine import AllOf, Combination, Weighted
-from srtbench.variants.published import Recipe
+from srtbench.variants.published import Recipe, RoundsRecipe
 from srtbench.variants.registry import (
     VARIANTS,
     CombinationOptions,
@@ -25,6 +25,14 @@ from srtbench.variants.registry import (
     from_outside,
     leaves,
     with_voting,
+)
+from srtbench.variants.selection import (
+    Candidates,
+    Further,
+    Pick,
+    RoundsOptions,
+    RoundsVariant,
+    TextFormat,
 )
 
 COMBINATIONS: dict[str, type[Combination]] = {"all_of": AllOf, "weighted": Weighted}
@@ -48,13 +56,20 @@ __all__ = [
     "TOKEN_STATISTICS",
     "VARIANTS",
     "AllOf",
+    "Candidates",
     "Facts",
+    "Further",
     "Group",
     "Judgement",
+    "Pick",
     "Recipe",
+    "RoundsOptions",
+    "RoundsRecipe",
+    "RoundsVariant",
     "Teacher",
     "TeacherLabel",
     "TeacherOptions",
+    "TextFormat",
     "Variant",
     "VariantContext",
     "VariantError",

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from srtbench.lazy import np
 from srtbench.sections import Section
-from srtbench.variants.published import Recipe
+from srtbench.variants.published import Recipe, RoundsRecipe
 from srtbench.votes import Vote, VotingPolicy
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FloatArray: TypeAlias = "npt.NDArray[np.float64]"
 Voter = Literal["policy", "ema_teacher", "snapshot_teacher"]
+Method = Literal["online", "rounds"]
 
 TOKEN_STATISTICS = ("mean_logprob", "entropy_nats", "self_certainty")
 """Names of the token statistics: means over a completion's tokens, in nats."""
@@ -117,6 +118,10 @@ VOTING = "how answers become one pseudo-label"
 class VariantOptions(Section):
     """Options of a variant in a sweep file. A built-in one adds ``type``, its name there."""
 
+    def under(self, voting: VotingPolicy) -> dict[str, Any]:
+        """What changes in the options of a variant that votes, under another rule."""
+        return {"voting": voting}
+
 
 class TeacherOptions(VariantOptions):
     """Options of a variant whose labels are votes of the frozen start model, computed once."""
@@ -162,15 +167,20 @@ class Variant(ABC):
     voter: Voter | None = None
     """Who samples ``Group.vote_keys``; None: nobody."""
 
-    method: ClassVar[str] = "online"
-    """How it trains."""
+    method: ClassVar[Method] = "online"
+    """How it trains; of ``rounds`` are the classes of `srtbench.variants.selection`."""
 
-    published: ClassVar[Recipe | None] = None
+    published: ClassVar[Recipe | RoundsRecipe | None] = None
     """How its source trained with it."""
 
     def __init__(self, config: Any, context: VariantContext):
         self.config = config
         self.context = context
+
+    @classmethod
+    def sees_gold(cls, config: Any) -> bool:
+        """What ``uses_gold`` will be of an instance with these options."""
+        return bool(cls.uses_gold)
 
     @classmethod
     def extra_votes(cls, config: Any, num_generations: int) -> int:

@@ -60,6 +60,60 @@ class Recipe:
         return ", ".join(part for part in parts if part)
 
 
+@dataclass(frozen=True)
+class RoundsRecipe:
+    """Published settings of a variant that trains by rounds; None: not found in the source.
+
+    Attributes:
+        source: where the numbers stand.
+        samples: completions per prompt that vote. prompts: per round.
+        init_from: what a round's fit starts from; None: there is one round.
+        trl: further options of the fitting trainer. options: of the variant.
+    """
+
+    source: str
+    rounds: int
+    samples: int
+    temperature: float
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    epochs: int | None = None
+    prompts: int | None = None
+    init_from: Literal["start", "previous"] | None = None
+    trl: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+    updates: None = None
+
+    def entry(self) -> dict[str, Any]:
+        """The recipe as keys of an entry of `variants:`."""
+        fit = {
+            "learning_rate": self.learning_rate,
+            "batch_size": self.batch_size,
+            "epochs": self.epochs,
+            "trl": dict(self.trl),
+        }
+        train = {
+            "rounds": self.rounds,
+            "prompts_per_round": self.prompts,
+            "samples_per_prompt": self.samples,
+            "temperature": self.temperature,
+            "init_from": self.init_from,
+            "fit": {key: value for key, value in fit.items() if value is not None},
+        }
+        given = {key: value for key, value in train.items() if value is not None}
+        return {**self.options, "train": given}
+
+    def __str__(self) -> str:
+        rounds = f"{self.rounds} round{'s' if self.rounds > 1 else ''} x {self.samples}"
+        parts = [f"{rounds}, T {self.temperature:g}"]
+        if self.init_from is not None:
+            parts.append(f"from the {self.init_from}")
+        if self.learning_rate is not None:
+            parts.append(f"lr {self.learning_rate:.0e}".replace("e-0", "e-"))
+        return ", ".join([*parts, *([self.note] if self.note else [])])
+
+
 SPURIOUS = Recipe(
     source="Spurious Rewards v1, appendix A.3; code/scripts/rlvr_deepscaler_grpo_*.sh",
     prompts=64,

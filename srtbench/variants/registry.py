@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from srtbench.variants.base import Teacher, Variant, VariantOptions, Voter
+from srtbench.variants.base import Method, Teacher, Variant, VariantOptions, Voter
 from srtbench.variants.ema_teacher import EmaTeacher
 from srtbench.variants.entropy import Entropy
 from srtbench.variants.external import ExternalOptions, resolve
@@ -16,13 +16,19 @@ from srtbench.variants.fixed_teacher import FixedTeacher
 from srtbench.variants.format import Format
 from srtbench.variants.gold import Gold
 from srtbench.variants.incorrect import Incorrect
+from srtbench.variants.lmsi import LMSI
 from srtbench.variants.min_entropy_cluster import MinEntropyCluster
 from srtbench.variants.no_repetition import NoRepetition
 from srtbench.variants.random import Random
+from srtbench.variants.rest_em import ReSTEM
+from srtbench.variants.rft import RFT
+from srtbench.variants.scpo import ScPO
+from srtbench.variants.selection import Further, RoundsVariant
 from srtbench.variants.self_certainty import SelfCertainty
 from srtbench.variants.snapshot_teacher import SnapshotTeacher
 from srtbench.variants.soft_majority import SoftMajority
 from srtbench.variants.srt import SRT
+from srtbench.variants.star import STaR
 from srtbench.variants.ttrl import TTRL
 from srtbench.votes import VotingPolicy
 
@@ -40,6 +46,11 @@ VARIANTS: dict[str, type[Variant]] = {
     "no_repetition": NoRepetition,
     "ttrl": TTRL,
     "ema_teacher": EmaTeacher,
+    "star": STaR,
+    "rest_em": ReSTEM,
+    "rft": RFT,
+    "lmsi": LMSI,
+    "scpo": ScPO,
     "snapshot_teacher": SnapshotTeacher,
 }
 """`type` in a sweep file -> class. `all_of`, `weighted`, `python` and `plugin` build on these."""
@@ -108,7 +119,24 @@ class Facts:
     @property
     def uses_gold(self) -> bool:
         """Whether one of them sees gold answers."""
-        return any(leaf.variant.uses_gold for leaf in self.leaves)
+        return any(leaf.variant.sees_gold(leaf.config) for leaf in self.leaves)
+
+    @property
+    def method(self) -> Method:
+        """How it trains; the parts of a combination train alike."""
+        return self.leaves[0].variant.method
+
+    @property
+    def selecting(self) -> type[RoundsVariant] | None:
+        """The class that selects what a round fits on; None: it trains online."""
+        variant = self.leaves[0].variant
+        return variant if issubclass(variant, RoundsVariant) else None
+
+    def further(self, samples: int) -> Further:
+        """What a round samples of each prompt beside the ``samples`` that vote."""
+        if (variant := self.selecting) is None:
+            return Further()
+        return variant.further(self.leaves[0].config, samples)
 
     @property
     def needs_token_statistics(self) -> bool:
@@ -202,6 +230,9 @@ def facts(entry: Any) -> Facts:
 
 def _misfits(found: list[Leaf] | tuple[Leaf, ...]) -> Iterator[str]:
     """Why these cannot be parts of one combination."""
+    by_rounds = [leaf.name for leaf in found if leaf.variant.method == "rounds"]
+    if by_rounds and len(found) > 1:
+        yield f"{by_rounds[0]} trains by rounds and selects for itself; it can be no part"
     asked = [leaf.variant.teacher(leaf.config) for leaf in found]
     teachers = [teacher for teacher in asked if teacher is not None]
     if any(teacher != teachers[0] for teacher in teachers):
@@ -232,4 +263,4 @@ def with_voting(entry: Any, voting: VotingPolicy) -> tuple[Any, bool]:
     if isinstance(entry, ExternalOptions):
         options = entry.options | {"voting": voting.model_dump(mode="json")}
         return entry.model_copy(update={"options": options}), True
-    return entry.model_copy(update={"voting": voting}), True
+    return entry.model_copy(update=entry.under(voting)), True

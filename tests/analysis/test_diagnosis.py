@@ -17,7 +17,7 @@ from srtbench.analysis.diagnosis import (
     labelled_prompts,
     stopping_table,
 )
-from srtbench.analysis.repetition import repeated_share, repetition
+from srtbench.analysis.repetition import repetition
 from srtbench.stats import diagnose_collapse, labelled_split_choice
 from srtbench.stats.change_point import noise_scale
 from tests.fake_sweep import Shape, write_fake_sweep
@@ -84,21 +84,6 @@ def test_best_and_last_are_always_among_the_stopping_rules() -> None:
         regret = {stop.rule: stop.regret for stop in report.stopping}
         assert regret["best"] == 0
         assert regret["last"] == pytest.approx(report.best_accuracy - report.last_accuracy)
-
-
-@pytest.mark.parametrize(
-    ("text", "share"),
-    [
-        ("abc", None),
-        ("gfedcba", 0.0),
-        ("aaaaaaa", 0.75),
-        ("one two three four five six seven eight nine ten", 0.0),
-        ("I think so. " * 40, 1 - 3 / 117),
-        ("The sum of 12 and 30 is 42, so the answer must be \\boxed{42}.", 0.0),
-    ],
-)
-def test_repeated_share(text: str, share: float | None) -> None:
-    assert repeated_share(text) == (share if share is None else pytest.approx(share))
 
 
 def _repetitive(sweep: Path) -> None:

@@ -146,9 +146,16 @@ FULL: dict[str, Any] = {
     "variants": [
         {"type": "fixed_teacher", "voting": {"tie": "first"}},
         {"type": "ttrl", "trains_on_eval_prompts": False},
+        {"type": "lmsi"},
     ],
     "eval_sets": [{"type": "reasoning_gym", "task": "gcd", "prompts": 4, "level": 1}],
-    "train": {"pool": {"prompts": 100}, "preset": "tiny", "steps": 20, "num_generations": 8},
+    "train": {
+        "pool": {"prompts": 100},
+        "preset": "tiny",
+        "steps": 20,
+        "num_generations": 8,
+        "prompts_per_round": 50,
+    },
     "eval": {"prompts": 32},
     "execution": {"workers": 1},
 }

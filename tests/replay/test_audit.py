@@ -12,7 +12,7 @@ import pytest
 
 from srtbench.cli.evidence_text import audit_text
 from srtbench.replay.audit import AuditReport, audit_sweep
-from srtbench.rollouts import ROLLOUT_SCHEMA
+from srtbench.rollouts import ROLLOUT_SCHEMA, SELECTION
 from srtbench.store import Folder, write_json
 from tests.micro import FinishedSweep, srtbench
 
@@ -84,8 +84,11 @@ CHANGES: dict[str, Change] = {
     "self_certainty": lambda value, row: value + 0.5,
     "entropy_nats": lambda value, row: value + 0.5,
     "verifier_status": lambda value, row: "error" if value == "ok" else "ok",
+    "selected": lambda value, row: True,
+    "role": lambda value, row: "sft",
+    "weight": lambda value, row: 1.0,
 }
-FOUND_AS = {"completion": "answer"}
+FOUND_AS = {"completion": "answer", "role": "selected", "weight": "selected"}
 
 
 @pytest.mark.slow
@@ -93,7 +96,10 @@ FOUND_AS = {"completion": "answer"}
 def test_a_change_of_any_column_is_found(copied: Path, column: str) -> None:
     folder = run_folder(copied, "srt")
     phase = "eval" if column == "eval_set" else "train"  # train rows are of no set
-    tamper(first_part(folder, phase), column, CHANGES[column], lambda value, row: value is not None)
+    empty = column in SELECTION  # of a run that trains online
+    tamper(
+        first_part(folder, phase), column, CHANGES[column], lambda v, row: empty or v is not None
+    )
     report = audit_sweep(copied)
     assert {breach.run_id for breach in report.breaches} == {folder.name}
     assert FOUND_AS.get(column, column) in columns_of(report)

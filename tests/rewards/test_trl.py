@@ -1,5 +1,6 @@
 """`trl_reward`: groups that it finds by itself, columns, gold that stays hidden; no trainer yet."""
 
+import math
 import pickle
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +24,8 @@ class FakeTrainer:
         self.num_generations, self.num_generations_eval = size, eval_size
         self.args = SimpleNamespace(seed=seed)
         self.model = SimpleNamespace(training=True)
-        self.accelerator = SimpleNamespace(num_processes=1, process_index=0)
+        self.accelerator = SimpleNamespace(num_processes=1, process_index=0, is_main_process=True)
+        self.callback_handler = SimpleNamespace(callbacks=[])
         self.eos_token_ids, self._tokenizer = [9], SimpleNamespace(pad_token_id=0)
         self.extra: dict[str, list[Any]] = {}
         self.metrics: dict[str, float] = {}
@@ -60,6 +62,11 @@ def test_it_tells_trl_what_it_saw() -> None:
     assert trainer.extra["srt_gold_reward"] == [1, 1, 0, 0, 0, 1, 1, 1]
     assert trainer.metrics == pytest.approx(
         {
+            "srt/train_reward": 5 / 8,
+            "srt/majority_ratio": (2 / 4 + 3 / 4) / 2,
+            "srt/answer_entropy_nats": (1.5 * math.log(2) + math.log(4) - 0.75 * math.log(3)) / 2,
+            "srt/completion_tokens": 2,
+            "srt/repetition": 0,
             "srt/vote_share": (2 / 3 + 0.75) / 2,
             "srt/unanimous_share": 0,
             "srt/answers_per_prompt": 2,
@@ -182,6 +189,9 @@ def test_signals_by_hand() -> None:
     }
     found = signals(columns, {"p": "2", "q": None})
     assert found == {
+        "train_reward": 0.5,
+        "majority_ratio": 0.5,
+        "answer_entropy_nats": 0,
         "vote_share": 0.5,
         "unanimous_share": 0.5,
         "answers_per_prompt": 0.5,

@@ -173,6 +173,9 @@ def test_label_free_variants_are_those_that_say_so() -> None:
     assert {name for name, variant in VARIANTS.items() if variant.uses_gold} == {
         "gold",
         "incorrect",
+        "star",
+        "rest_em",
+        "rft",
     }
 
 

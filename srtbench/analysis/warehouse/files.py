@@ -11,12 +11,12 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
-from srtbench.rollouts import IMPORTED_SCHEMA, ROLLOUT_SCHEMA, SCHEMA_VERSION
+from srtbench.rollouts import ADDED, IMPORTED_SCHEMA, ROLLOUT_SCHEMA, SCHEMA_VERSION
 from srtbench.rollouts.tables import FURTHER
 
 Check = Literal["footer", "data"]
 NOT_A_PART = "not a part of the log: its name is not train|eval-<first step>-<last step>.parquet"
-_MAY_LACK = {"eval_set", "policy_step", "mean_logprob", "self_certainty", "entropy_nats"}
+_MAY_LACK = {*ADDED, "mean_logprob", "self_certainty", "entropy_nats"}
 _MAY_LACK |= {*IMPORTED_SCHEMA.names} - {*ROLLOUT_SCHEMA.names}
 """Columns younger than the first schema, token statistics, and what another trainer said: null
 where a file lacks them."""

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from srtbench.rollouts.texts import WRITTEN_BY_POLICY, completion_text, prompt_text
+
 Phase = Literal["train", "eval"]
 
 PHASES: dict[str, Phase] = {
@@ -61,53 +63,35 @@ class Row:
 
 
 def text_of(value: Any) -> str | None:
-    """A prompt as text: a string as it is; of chat messages, a single one's content, or all with
-    their roles."""
+    """A prompt as text, see `prompt_text`; another value as it is written."""
     if value is None or isinstance(value, str):
         return value
-    messages = _messages(value)
-    if messages is None:
-        return value if isinstance(value, str) else _plain(value)
-    if len(messages) == 1:
-        return _content(messages[0].get("content"))
-    return "\n".join(f"{one.get('role', '')}: {_content(one.get('content'))}" for one in messages)
+    messages = messages_of(value)
+    return _plain(value) if messages is None else prompt_text(messages)
 
 
 def completion_of(value: Any) -> str | None:
-    """A completion as text: of chat messages, what the assistant wrote."""
+    """A completion as text: of chat messages, what the assistant wrote, else all of them."""
     if value is None or isinstance(value, str):
         return value
-    messages = _messages(value)
+    messages = messages_of(value)
     if messages is None:
         return _plain(value)
-    own = [one for one in messages if one.get("role") in ("assistant", None)] or messages
-    return "\n\n".join(text for one in own if (text := _content(one.get("content"))))
+    own = any((one.get("role") or WRITTEN_BY_POLICY) == WRITTEN_BY_POLICY for one in messages)
+    return completion_text(messages) if own else prompt_text(messages)
 
 
-def _messages(value: Any) -> list[Mapping[str, Any]] | None:
+def messages_of(value: Any) -> list[Mapping[str, Any]] | None:
     """Chat messages, however they are wrapped; None: it is none."""
     if isinstance(value, Mapping):
         for key in ("messages", "chat", "conversation"):
             if key in value:
-                return _messages(value[key])
+                return messages_of(value[key])
         return [value] if "content" in value else None
     if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not value:
         return None
     alike = all(isinstance(one, Mapping) and "content" in one for one in value)
     return list(value) if alike else None
-
-
-def _content(content: Any) -> str:
-    """Text of a message: a string, or parts of which some are text."""
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, Mapping):
-        return str(content.get("text", ""))
-    if isinstance(content, Sequence):
-        return "".join(_content(part) for part in content)
-    return str(content)
 
 
 def _plain(value: Any) -> str:

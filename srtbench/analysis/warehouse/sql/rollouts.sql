@@ -23,6 +23,9 @@
 -- self_certainty: mean KL(uniform || policy) over the completion's tokens, in nats; or null
 -- entropy_nats: mean entropy of the policy over the completion's tokens; null if unknown
 -- verifier_status: ok, unparsable, timeout or error
+-- selected: whether the round's fit has it; null but in train rollouts of rounds
+-- role: what it is fitted as: sft, chosen or rejected; null if not selected
+-- weight: factor of its loss, or of its pair's; null if not selected
 -- their_reward: reward that another trainer logged, in train and eval; null in native runs
 -- their_correct: whether that trainer judged the completion right; null if it does not say
 -- their_group: what it calls the group; null: the prompt

@@ -17,7 +17,7 @@ def completion_text(completion: Any) -> str:
     own = [
         _content(message)
         for message in _messages(completion)
-        if message.get("role", WRITTEN_BY_POLICY) == WRITTEN_BY_POLICY
+        if (message.get("role") or WRITTEN_BY_POLICY) == WRITTEN_BY_POLICY
     ]
     return "\n\n".join(text for text in own if text)
 
@@ -33,7 +33,7 @@ def prompt_text(prompt: Any) -> str:
     messages = _messages(prompt)
     if len(messages) == 1:
         return _content(messages[0])
-    return "\n".join(f"{message.get('role', '?')}: {_content(message)}" for message in messages)
+    return "\n".join(f"{message.get('role') or '?'}: {_content(message)}" for message in messages)
 
 
 def _messages(given: Any) -> Sequence[Mapping[str, Any]]:
@@ -48,4 +48,11 @@ def _content(message: Mapping[str, Any]) -> str:
     content = message.get("content")
     if content is None or isinstance(content, str):
         return content or ""
-    return "".join(str(part.get("text") or "") for part in content if isinstance(part, Mapping))
+    parts = [content] if isinstance(content, Mapping) else content
+    if not isinstance(parts, Sequence):
+        return str(content)
+    return "".join(
+        part if isinstance(part, str) else str(part.get("text") or "")
+        for part in parts
+        if isinstance(part, str | Mapping)
+    )

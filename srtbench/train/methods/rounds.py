@@ -1,0 +1,183 @@
+"""Rounds: sample with the policy, judge the groups, select, fit; then again with what was fitted.
+
+A round is a step of the log. What it sampled and selected, and its evaluation, are on disk before
+status.json names its checkpoint; a run that is interrupted goes on from the round before, whose
+policy is read from its checkpoint in any case, so that it samples and fits the same.
+"""
+
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from srtbench.config.eval_sets import OWN
+from srtbench.models.load import load_policy
+from srtbench.rollouts import RolloutWriter
+from srtbench.store import read_json, write_json
+from srtbench.store.checkpoints import checkpoint_name, list_files, steps_kept
+from srtbench.train.context import RunContext
+from srtbench.train.evaluate import Prompt
+from srtbench.train.evaluator import Evaluator
+from srtbench.train.fit import fit_examples, fit_pairs
+from srtbench.train.recorder import MetricLog, mean_of
+from srtbench.train.round_samples import Round, RoundSampler, seed_of
+from srtbench.train.start import start_model_path
+from srtbench.variants import RoundsVariant
+
+logger = logging.getLogger(__name__)
+
+_STATE = "trainer_state.json"
+_FITS, _ORDERS = 0, 1
+"""What random numbers are for: the order of a fit's rows, the order of prompts."""
+
+
+class Rounds:
+    """The method ``rounds``: each round samples groups, selects of them and fits on those."""
+
+    def run(self, context: RunContext) -> None:
+        """See `Method`."""
+        if not isinstance(context.variant, RoundsVariant):
+            raise TypeError(f"{type(context.variant).__name__} is no variant of rounds")
+        _Run(context, context.variant).train()
+
+
+class _Run:
+    """One run under way; ``policy`` is that of the last round done."""
+
+    def __init__(self, context: RunContext, variant: RoundsVariant):
+        self._context, self._variant = context, variant
+        self._spec, self._folder = context.spec, context.folder
+        self._done = context.resumed_step
+        state = read_json(self._checkpoint(self._done) / _STATE) if self._done else {}
+        self._updates = int(state.get("updates", 0))
+        self._metrics = MetricLog(self._folder.metrics_path, self._spec.run_id, self._updates)
+        status = self._folder.read_status()
+        self._seconds_before = status.wall_seconds if self._done else 0.0
+        self._progress = dict(status.progress) if self._done else {}
+        self._started = time.monotonic()
+        self.policy = self._load(self._checkpoint(self._done)) if self._done else self._start()
+
+    def train(self) -> None:
+        """All rounds that are left."""
+        evaluator = Evaluator(self._context, lambda: self.policy)
+        if not self._done:
+            evaluator.start()
+        sampler = RoundSampler(self._context, self._variant)
+        rounds = self._spec.train.steps
+        for number in range(self._done + 1, rounds + 1):
+            self._folder.update_status(step=number - 1, progress=self._progress)
+            found = sampler.sample(number, self._asked(number), self.policy)
+            writer = RolloutWriter(self._folder.rollouts_path)
+            writer.add("train", number, found.table)
+            self._log_further(number, found)
+            writer.flush()
+            selected = sum(found.table["selected"].to_pylist())
+            logger.info("round %d of %d: %d completions selected", number, rounds, selected)
+            self._fit(number, found)
+            self._save(number)
+            self.policy = self._load(self._checkpoint(number))
+            self._progress["train_reward"] = mean_of(found.table["train_reward"])
+            self._progress["gold_reward"] = mean_of(found.table["gold_reward"])
+            evaluated = evaluator.after(number)
+            for table in evaluated.values():
+                writer.add("eval", number, table)
+            writer.flush()
+            if OWN in evaluated:
+                self._progress["eval_accuracy"] = mean_of(evaluated[OWN]["gold_reward"])
+            self._finish(number)
+
+    def _asked(self, number: int) -> list[Prompt]:
+        """Prompts of a round: those that come next, or always the first ones.
+
+        They are shuffled by the run's seed; when all were asked, they are shuffled anew.
+        """
+        rounds, count = self._spec.train.rounds, self._spec.train.prompts_per_step
+        assert rounds is not None
+        prompts, asked = self._context.prompts, []
+        first = (number - 1) * count if rounds.fresh_prompts else 0
+        orders: dict[int, Any] = {}
+        for place in range(first, first + count):
+            epoch, position = divmod(place, len(prompts))
+            if epoch not in orders:
+                rng = np.random.default_rng([self._spec.seed, _ORDERS, epoch])
+                orders[epoch] = rng.permutation(len(prompts))
+            asked.append(prompts[int(orders[epoch][position])])
+        return asked
+
+    def _log_further(self, number: int, found: Round) -> None:
+        if found.further is not None:
+            writer = RolloutWriter(self._folder.further_path)
+            writer.add("train", number, found.further)
+            writer.flush()
+
+    def _fit(self, number: int, found: Round) -> None:
+        """Fit on what was selected; without any, the policy is what the fit would start from."""
+        rounds, spec = self._spec.train.rounds, self._spec
+        assert rounds is not None
+        sampler, tokenizer = self.policy, self._context.tokenizer
+        start = self._start() if rounds.init_from == "start" and number > 1 else sampler
+        place = self._folder.checkpoint_path / ".fit.tmp"
+        seed = seed_of(spec.seed, number, _FITS)
+        before, self.policy = self._updates, start
+
+        def note(step: int, logs: dict[str, Any]) -> None:
+            self._updates = before + step
+            self._metrics.add(self._updates, {"round": float(number)} | logs)
+
+        try:
+            if not len(found.examples) + len(found.pairs):
+                logger.warning("round %d selects nothing: there is no fit", number)
+            elif self._variant.objective == "sft":
+                fit_examples(start, tokenizer, found.examples, spec, seed, place, note)
+            else:
+                fit_pairs(
+                    start, self._reference(number), tokenizer, found.pairs, spec, seed, place, note
+                )
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+    def _reference(self, number: int) -> Any:
+        """What pairs are fitted against, as a model of its own."""
+        rounds = self._spec.train.rounds
+        assert rounds is not None
+        first = number == 1 or rounds.fit.reference == "start"
+        return self._start() if first else self._load(self._checkpoint(number - 1))
+
+    def _save(self, number: int) -> None:
+        path = self._checkpoint(number)
+        fresh = path.with_name(f".{path.name}.tmp")
+        shutil.rmtree(fresh, ignore_errors=True)
+        self.policy.save_pretrained(fresh)
+        self._context.tokenizer.save_pretrained(fresh)
+        write_json(fresh / _STATE, {"global_step": number, "updates": self._updates})
+        list_files(fresh)
+        shutil.rmtree(path, ignore_errors=True)
+        fresh.rename(path)
+
+    def _finish(self, number: int) -> None:
+        """From now on a resume starts after this round."""
+        self._metrics.write()
+        self._folder.update_status(
+            step=number,
+            checkpoint=checkpoint_name(number),
+            checkpoint_step=number,
+            progress=self._progress,
+            wall_seconds=self._seconds_before + time.monotonic() - self._started,
+        )
+        for old in steps_kept(self._folder)[:-2]:
+            shutil.rmtree(self._checkpoint(old))
+        self._done = number
+
+    def _checkpoint(self, number: int) -> Path:
+        return self._folder.checkpoint_path / checkpoint_name(number)
+
+    def _start(self) -> Any:
+        return self._load(start_model_path(self._spec, self._context.store))
+
+    def _load(self, place: Path | None) -> Any:
+        policy, _ = load_policy(self._spec.model, place)
+        return policy.to("cuda" if torch.cuda.is_available() else "cpu")
