@@ -26,6 +26,7 @@ from srtbench.replay.audit_report import AuditReport, Breach, health
 from srtbench.replay.audit_rollouts import check_eval, check_train
 from srtbench.replay.audit_rounds import check_updates
 from srtbench.replay.audit_stages import check_given, check_stage, check_start, stage_ids
+from srtbench.replay.audit_stop import check_stop, stop_notes
 from srtbench.replay.interrupts import Interrupts
 from srtbench.replay.source import NOT_RUN, SOURCE_CHANGED, SOURCE_UNKNOWN, source_state
 from srtbench.rollouts import part_files
@@ -176,6 +177,9 @@ def _audit_run(
             report.breaches.append(Breach(run_id, *found))
         for found in check_status(run, train, sets, status):
             report.breaches.append(Breach(run_id, *found))
+        for found in check_stop(run, train, sets[0], status):
+            report.breaches.append(Breach(run_id, *found))
+        report.notes += stop_notes(run, status)
         if status.state == "done" and not run.folder.metrics_path.is_file():
             message = "gone: lengths, truncation and token statistics have no second record"
             report.breaches.append(Breach(run_id, "structure", "metrics.parquet", message))

@@ -13,7 +13,7 @@ class Breach:
 
     Attributes:
         column: what is wrong, a column of the rollouts, or ``structure``, ``prompts``, ``labels``,
-            ``pool``, ``best``.
+            ``pool``, ``best``, ``stop``.
         where: where it stands, e.g. ``train step 3 group 3-1 sample 2``.
     """
 
