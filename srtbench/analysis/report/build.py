@@ -13,6 +13,7 @@ import polars as pl
 from srtbench.analysis.between import between_sweeps, opened_sweeps
 from srtbench.analysis.csv_files import write_csv
 from srtbench.analysis.diagnosis import alarm_table, diagnosis_table, stopping_table
+from srtbench.analysis.disagreements import disagreements
 from srtbench.analysis.estimates import majority_by_k, paired_curve, set_table
 from srtbench.analysis.figures.more_sheets import (
     collapse_panel_sheet,
@@ -255,6 +256,7 @@ def _content(
         "written": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "k": runs["k"].max(),
         "browser": browser_data(connection),
+        "disagreements": disagreements(connection),
     }
 
 
