@@ -73,7 +73,9 @@ def test_every_import_of_the_package_is_a_declared_dependency() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {distribution(one) for one in project["dependencies"]}
     extras = project["optional-dependencies"]
-    optional = {distribution(one) for name in ("vllm", "ray", "gguf") for one in extras[name]}
+    optional = {
+        distribution(one) for name in ("vllm", "ray", "gguf", "inspect") for one in extras[name]
+    }
     known = packages_distributions()
     names = {name for module in PACKAGE.rglob("*.py") for name in imported_names(module)}
     for name in sorted(names - {"srtbench"} - set(sys.stdlib_module_names)):

@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from srtbench.replay.audit import AuditReport, audit_sweep
+from srtbench.replay.audit import audit_sweep
+from srtbench.replay.audit_report import AuditReport
 from srtbench.store import read_json, write_json
 from srtbench.store.files import SEAL, write_sealed
 from tests.micro import CONTENT, FinishedSweep, srtbench, write_sweep

@@ -1,17 +1,25 @@
 """Collapse diagnosis of every run, from the views; see :func:`srtbench.stats.diagnose_collapse`."""
 
 import math
+import zlib
 from dataclasses import asdict
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from srtbench.analysis.frames import Cell, Run, query
 from srtbench.analysis.repetition import repetition
 from srtbench.config.eval_sets import OWN
 from srtbench.rollouts.signals import SIGNAL_COLUMNS
-from srtbench.stats import CollapseReport, diagnose_collapse
+from srtbench.stats import (
+    CollapseReport,
+    alarm_records,
+    cross_fitted_stopping,
+    diagnose_collapse,
+)
 from srtbench.stats.change_point import noise_scale
 
 LABELLED_SHARE = 0.01
@@ -19,11 +27,32 @@ LABELLED_SHARE = 0.01
 MIN_LABELLED = 16
 """Least size of that split: fewer prompts choose a checkpoint almost by chance."""
 
+SPLITS = 50
+"""Random halves of the samples over which stopping rules are cross-fitted."""
+
 _SIGNALS_OF = "SELECT * FROM run_signals WHERE eval_set = $eval_set"
 _TRAINED_ON = """
 SELECT sweep, run_id, count(DISTINCT prompt_id) AS prompts
 FROM groups WHERE phase = 'train' GROUP BY sweep, run_id
 """
+_GRADES = """
+SELECT step, prompt_id, count(*) AS samples, list(gold_reward ORDER BY sample_index) AS grades
+FROM rollouts
+WHERE sweep = $sweep AND run_id = $run_id AND phase = 'eval' AND eval_set = $eval_set
+    AND gold_reward IS NOT NULL
+GROUP BY step, prompt_id
+"""
+_RATES = ("rate", "rate_low", "rate_high")
+_ALARMS = {
+    **dict.fromkeys(("sweep", "signal"), pl.String),
+    "healthy_runs": pl.Int64,
+    **dict.fromkeys([f"false_alarm_{name}" for name in _RATES], pl.Float64),
+    "collapsed_runs": pl.Int64,
+    **dict.fromkeys([f"warned_{name}" for name in _RATES], pl.Float64),
+    "lead_steps_low": pl.Int64,
+    "lead_steps": pl.Float64,
+    "lead_steps_high": pl.Int64,
+}
 
 
 def diagnose_runs(
@@ -88,14 +117,85 @@ def collapse_kinds(connection: duckdb.DuckDBPyConnection) -> dict[Cell, tuple[st
 def stopping_table(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> pl.DataFrame:
     """One row per diagnosed run and stopping rule: where it stops, and what that costs.
 
-    ``regret`` is the best gold accuracy of the run minus that of the checkpoint kept.
+    ``regret`` is the accuracy of the best checkpoint minus that of the checkpoint kept. Both are
+    cross-fitted on the logged samples (:func:`srtbench.stats.cross_fitted_stopping`), so that no
+    sample chooses a checkpoint and scores it. Greedy evaluations have one sample per prompt: there
+    ``cross_fitted`` is false, and the numbers are those of the curve, which flatter the best.
     """
-    rows = [
-        labels | asdict(outcome)
-        for labels, report in diagnose_runs(connection, eval_set)
-        for outcome in report.stopping
-    ]
+    rows = []
+    for labels, report in diagnose_runs(connection, eval_set):
+        steps, cube = _samples(connection, labels, eval_set)
+        alarmed = {outcome.rule: outcome.alarmed for outcome in report.stopping}
+        found: list[dict[str, Any]] = [asdict(outcome) for outcome in report.stopping]
+        fitted = cube.ndim == 3 and cube.shape[2] > 1
+        if fitted:
+            places = {int(step): place for place, step in enumerate(steps)}
+            split, num_labelled = {"best", "last", "labelled_split"}, report.num_labelled
+            outcomes = cross_fitted_stopping(
+                steps,
+                cube,
+                np.random.default_rng(zlib.crc32(labels["run_id"].encode())),
+                num_labelled=None if num_labelled is None else min(num_labelled, cube.shape[1]),
+                kept={o.rule: places[o.step] for o in report.stopping if o.rule not in split},
+                num_splits=SPLITS,
+            )
+            found = [asdict(outcome) | {"alarmed": alarmed[outcome.rule]} for outcome in outcomes]
+        rows += [labels | row | {"cross_fitted": fitted} for row in found]
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _samples(
+    connection: duckdb.DuckDBPyConnection, labels: dict[str, Any], eval_set: str
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Grades of one run, (evaluations, prompts, samples), on the prompts that all evaluations have.
+
+    Prompts with fewer samples than most are left out; an empty array where none is left.
+    """
+    rows = query(
+        connection, _GRADES, sweep=labels["sweep"], run_id=labels["run_id"], eval_set=eval_set
+    )
+    steps = rows["step"].unique().sort()
+    size = int(rows["samples"].mode().max() or 0)  # type: ignore[arg-type]
+    rows = rows.filter(pl.col("samples") == size)
+    rows = rows.filter(pl.len().over("prompt_id") == len(steps)).sort("step", "prompt_id")
+    if not rows.height:
+        return steps.to_numpy(), np.empty(0)
+    cube = np.asarray(rows["grades"].to_list(), dtype=np.float64)
+    return steps.to_numpy(), cube.reshape(len(steps), -1, size)
+
+
+def alarm_table(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> pl.DataFrame:
+    """One row per sweep and label-free signal: how often its alarm warned, and cried wolf.
+
+    ``false_alarm_rate`` is the share of healthy runs in which it rang, ``warned_rate`` that of
+    collapsed runs in which it rang no later than the onset's lower bound, each with its exact 95%
+    interval over runs; null without such runs. ``lead_steps`` are from the alarm to that bound, the
+    smallest, the median and the largest of the collapsed runs in which it rang at all.
+    """
+    reports: dict[str, list[CollapseReport]] = {}
+    for labels, report in diagnose_runs(connection, eval_set):
+        reports.setdefault(labels["sweep"], []).append(report)
+    rows = []
+    for sweep, of_sweep in reports.items():
+        for record in alarm_records(of_sweep):
+            leads = sorted(record.leads)
+            row: dict[str, Any] = {"sweep": sweep, "signal": record.signal}
+            rates = {
+                "healthy": record.false_alarm_rate,
+                "collapsed": record.warned_rate,
+            }
+            for (kind, rate), name in zip(
+                rates.items(), ("false_alarm_rate", "warned_rate"), strict=True
+            ):
+                row[f"{kind}_runs"] = 0 if rate is None else rate.num_units[0]
+                row[name] = None if rate is None else rate.estimate
+                row[f"{name}_low"] = None if rate is None else rate.low
+                row[f"{name}_high"] = None if rate is None else rate.high
+            row["lead_steps_low"] = leads[0] if leads else None
+            row["lead_steps"] = float(np.median(leads)) if leads else None
+            row["lead_steps_high"] = leads[-1] if leads else None
+            rows.append(row)
+    return pl.DataFrame(rows, schema=_ALARMS)
 
 
 def diagnosis_table(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> pl.DataFrame:

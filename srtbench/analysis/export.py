@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 
 from srtbench.analysis.csv_files import write_csv
-from srtbench.analysis.diagnosis import diagnosis_table, stopping_table
+from srtbench.analysis.diagnosis import alarm_table, diagnosis_table, stopping_table
 from srtbench.analysis.estimates import differences, majority_by_k, set_table
 from srtbench.analysis.frames import view
 from srtbench.analysis.latex import latex_differences, latex_sets, latex_summary
@@ -98,6 +98,7 @@ def _view_of(name: str) -> Table:
 COMPUTED: dict[str, Table] = {
     "diagnosis": diagnosis_table,
     "stopping": stopping_table,
+    "alarms": alarm_table,
     "majority_by_k": majority_by_k,
     "differences": differences,
     "set_summary": set_table,

@@ -11,6 +11,7 @@ import duckdb
 from srtbench.analysis.diagnosis import diagnose_runs
 from srtbench.analysis.estimates import paired_change
 from srtbench.analysis.frames import Run, frame, view
+from srtbench.analysis.stops import ends
 from srtbench.analysis.warehouse.open import CorruptFileWarning, open_sweep
 from srtbench.stats import CollapseReport, Interval, verdict
 
@@ -29,6 +30,8 @@ class Health:
         kind: of a collapse, e.g. ``constant_answer``.
         onset_after, onset_by: evaluations between which the collapse began, in training steps.
         change: last minus first avg@k, a share.
+        stopped: why `train.stop` ended it before its last step, in a sentence; None: it did not.
+        kept_step: step of the policy that `train.stop` keeps.
         damaged_files: files of the run that were left out.
     """
 
@@ -45,6 +48,8 @@ class Health:
     best_accuracy: float | None = None
     last_accuracy: float | None = None
     change: Interval | None = None
+    stopped: str | None = None
+    kept_step: int | None = None
     damaged_files: tuple[str, ...] = ()
 
 
@@ -69,7 +74,7 @@ def run_health(path: Path) -> list[Health]:
 
 def _healths(connection: duckdb.DuckDBPyConnection) -> Iterator[Health]:
     reports = {(row["sweep"], row["run_id"]): report for row, report in diagnose_runs(connection)}
-    changes = _changes(connection)
+    changes, ended = _changes(connection), ends(connection)
     damaged: dict[Run, list[str]] = {}
     for row in view(connection, "damaged_files").iter_rows(named=True):
         damaged.setdefault((row["sweep"], row["run_id"]), []).append(row["file"])
@@ -78,6 +83,8 @@ def _healths(connection: duckdb.DuckDBPyConnection) -> Iterator[Health]:
         cell = (*(run[name] for name in ("sweep", "model", "dataset", "variant", "seed")),)
         report, change = reports.get(key), changes.get(cell)
         outcome, why = _outcome(run, report, change)
+        if key in ended:
+            why += f"; {ended[key]}"
         files = tuple(sorted(damaged.get(key, ())))
         if files:
             why += f"; left out as damaged: {', '.join(files)}"
@@ -96,6 +103,8 @@ def _healths(connection: duckdb.DuckDBPyConnection) -> Iterator[Health]:
             best_accuracy=report.best_accuracy if report is not None else None,
             last_accuracy=report.last_accuracy if report is not None else None,
             change=change,
+            stopped=run["stopped"],
+            kept_step=run["kept_step"],
             damaged_files=files,
         )
 

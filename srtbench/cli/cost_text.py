@@ -35,6 +35,7 @@ def cost_parts(plan: Plan, assumed: cost.Assumptions, every: bool) -> list[str]:
     hours = sum(found.gpu_hours for _, found in known)
     stages = sum(found.gpu_hours for spec, found in known if isinstance(spec, StageSpec))
     flop = sum(found.flop for _, found in known)
+    most = "at most " if any(run.train.stop for run in plan.runs) else ""
     parts = [
         "what GPUs would do: a rough model, not calibrated on measured runs (docs/cost.md)",
         table_text(_COST_HEADER, [_cost_row(*one) for one in shown])
@@ -42,8 +43,8 @@ def cost_parts(plan: Plan, assumed: cost.Assumptions, every: bool) -> list[str]:
     ]
     if known:
         parts.append(
-            f"in all: ~{_short(hours)} GPU-hours on {label}, of which ~{_short(stages)} in shared "
-            f"stages; ~{_short(flop)} FLOP"
+            f"in all: {most}~{_short(hours)} GPU-hours on {label}, of which ~{_short(stages)} in "
+            f"shared stages; ~{_short(flop)} FLOP"
         )
     if len(known) < len(costs):
         parts.append(

@@ -38,7 +38,8 @@ def audit(sweep_folder: Path, json_file: Path | None, run_code: bool) -> None:
     the folder names unless --run-code says so.
     """
     from srtbench.cli.evidence_text import audit_text
-    from srtbench.replay.audit import audit_sweep, report_dict
+    from srtbench.replay.audit import audit_sweep
+    from srtbench.replay.audit_report import report_dict
     from srtbench.store import write_json
 
     result = checked(lambda: audit_sweep(sweep_folder, run_code=run_code))

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from srtbench.cli.render import table_text
-from srtbench.replay.audit import AuditReport, Health
-from srtbench.replay.revote import RevoteRow
+from srtbench.replay.audit_report import AuditReport, Health
+from srtbench.replay.revote_row import RevoteRow
 
 SHOWN = 3
 """Breaches of one kind that the text shows."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from srtbench.cli.cost_text import cost_parts
 from srtbench.cli.plan_groups import PAGE, WORK, page, run_groups, sentences, stage_groups
 from srtbench.cli.render import table_text
+from srtbench.config.stop import StopConfig
 from srtbench.plan import Estimate, Plan, cost, estimate
 from srtbench.plan.estimate import estimates
 from srtbench.plan.once import Once
@@ -32,6 +33,7 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None, *, every: boo
     once = Once()
     gold = [run.run_id for run in plan.runs if once(facts, run.variant).uses_gold]
     parts += sentences("uses gold: rewards depend on the hidden answers", gold, every)
+    parts += _stops(plan, every)
     parts += _trained_before(plan, every)
     chains = [
         (run.run_id, run.starts_from.rule, run.starts_from.run_id)
@@ -45,7 +47,8 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None, *, every: boo
     parts += [
         f"{len(plan.stages):,} shared stages, each computed once",
         *_table(*_stage_rows(plan, stage_work, every), every),
-        f"in all: {total.rollouts:,} rollouts, at most {total.completion_tokens:,} completion "
+        f"in all: {'at most ' if any(run.train.stop for run in plan.runs) else ''}"
+        f"{total.rollouts:,} rollouts, at most {total.completion_tokens:,} completion "
         "tokens (a warm start's supervised steps not counted)",
     ]
     parts += [
@@ -103,6 +106,22 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], every: bool) ->
     """A table of a page at most, and a line on what is left out."""
     shown, more = page(rows, every)
     return [table_text(header, shown) + (f"\n{more}" if more else "")]
+
+
+def _stops(plan: Plan, every: bool) -> list[str]:
+    """Which runs may end before their last step, and by what."""
+    ways: dict[StopConfig, list[str]] = {}
+    for run in plan.runs:
+        if run.train.stop is not None:
+            ways.setdefault(run.train.stop, []).append(run.run_id)
+    lines = []
+    for stop, runs in ways.items():
+        gold = ", which uses gold" if stop.labelled_prompts is not None else ""
+        text = f"may stop early, by {stop.label} (patience {stop.patience}){gold}"
+        lines += sentences(text, runs, every)
+    if ways:
+        lines.append("rollouts, tokens and cost of these runs are the most there can be")
+    return lines
 
 
 def _trained_before(plan: Plan, every: bool) -> list[str]:

@@ -87,6 +87,7 @@ def _watch(sweep_folders: tuple[Path, ...], folder: Path, port: int) -> None:
 Examples:
   srtbench export runs/smoke
   srtbench export runs/smoke --out tables --format csv --format latex
+  srtbench export runs/smoke --hub-folder smoke-rollouts      to be uploaded as a data set
 """
 )
 @SWEEP_FOLDER
@@ -102,7 +103,14 @@ Examples:
     multiple=True,
     help="What to write; may be given several times [default: all].",
 )
-def export(sweep_folder: Path, out: Path | None, formats: tuple[str, ...]) -> None:
+@click.option(
+    "--hub-folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a folder that the hub takes as a data set instead: Parquet in splits, and a card.",
+)
+def export(
+    sweep_folder: Path, out: Path | None, formats: tuple[str, ...], hub_folder: Path | None
+) -> None:
     """Write a sweep's tables as tidy CSV and Parquet files, and LaTeX tables with intervals.
 
     Every planned run is in them, finished or not. Completions stay where they are.
@@ -110,6 +118,15 @@ def export(sweep_folder: Path, out: Path | None, formats: tuple[str, ...]) -> No
     from srtbench.store import read_plan
 
     checked(lambda: read_plan(sweep_folder))
+    if hub_folder is not None:
+        from srtbench.analysis.sharing import write_hub_folder
+
+        if out is not None or formats:
+            raise InputError("--hub-folder writes all of it; give no --out or --format too")
+        with writing(hub_folder):
+            for file in checked(lambda: write_hub_folder(sweep_folder, hub_folder)):
+                say(file)
+        return
     from srtbench.analysis.export import export_sweep
 
     with writing(out or sweep_folder / "export"):

@@ -104,7 +104,8 @@ def _why(status: Status) -> str:
     if status.actual_state != status.state:
         return f"its process {status.pid} is gone; the same sweep goes on with it"
     reason = (status.error or "").strip().splitlines()[-1:] if status.state == "failed" else []
-    return reason[0] if reason else status.note or ""
+    notes = [text for text in (status.stopped, status.note) if text is not None]
+    return reason[0] if reason else "; ".join(notes)
 
 
 def _with_logs(

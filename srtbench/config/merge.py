@@ -67,6 +67,7 @@ def merge_sections(
     problems += answers.problems(train.num_generations)
     problems += answers.refill_problems() if train.refill else ()
     problems += _small_pool(dataset, train, evaluation, on_eval=answers.trains_on_eval_prompts)
+    problems += _stop_problems(model, train, evaluation)
     if answers.trains_on_eval_prompts and evaluation.prompts < train.prompts_per_step:
         problems.append(
             f"it trains on the {evaluation.prompts} evaluation prompts (eval.prompts), fewer than "
@@ -152,6 +153,9 @@ def _written(section: TrainOverride) -> dict[str, Any]:
         values["refill"] = section.refill.model_dump(exclude_unset=True)
     if section.pool is not None:
         values["pool"] = section.pool.model_dump(exclude_unset=True)
+    values.pop("stop", None)
+    if "stop" in section.model_fields_set:
+        values["stop"] = section.stop  # as a whole: two ways to stop do not merge
     return values
 
 
@@ -174,6 +178,30 @@ def _small_pool(
         yield (
             f"train.pool leaves {kept} of {size} prompts, fewer than prompts_per_{counted} = "
             f"{train.prompts_per_step}: raise train.pool.prompts or train.pool.keep, or train.{of}"
+        )
+
+
+def _stop_problems(model: ModelConfig, train: TrainConfig, evaluation: EvalConfig) -> Iterator[str]:
+    """Why `train.stop` could never stop a run, or lacks what it looks at."""
+    if train.stop is None:
+        return
+    if evaluation.every * train.stop.patience >= train.steps:
+        yield (
+            f"train.stop: with eval.every = {evaluation.every} and patience = "
+            f"{train.stop.patience} nothing can stop before step {train.steps}, the last one; "
+            "evaluate more often"
+        )
+    labelled = train.stop.labelled_prompts or 0
+    if labelled > evaluation.prompts:
+        yield (
+            f"train.stop.labelled_prompts = {labelled}, but there are {evaluation.prompts} "
+            "held-out prompts (eval.prompts)"
+        )
+    probed = isinstance(model, TinyModel) and not train.trl.get("use_vllm")
+    if train.stop.signal == "kl" and train.beta == 0 and not probed:
+        yield (
+            "train.stop.signal: kl is measured with train.beta above 0; at 0 only for tiny models "
+            "sampled by transformers"
         )
 
 

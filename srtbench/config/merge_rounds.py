@@ -29,6 +29,7 @@ _INSTEAD = {
     "updates_per_rollout": "train.fit.epochs",
     "refill": "voting.min_share alone; a round drops what is below it",
     "trl": "train.fit.trl",
+    "stop": "fewer train.rounds",
 }
 """Keys that only the method online reads -> what says the same of rounds."""
 
@@ -47,7 +48,7 @@ def rounds_train(
     problems = [
         f"train.{key} is of online variants; this one trains by rounds: use {_INSTEAD[key]}"
         for key in _INSTEAD
-        if key in layers[-1] and (key != "trl" or layers[-1][key])
+        if key in layers[-1] and (key not in ("trl", "stop") or layers[-1][key])
     ]
     merged = deep_merge(
         TRAIN_PRESETS[preset], FIT_PRESETS[preset], dict(variant.train_defaults), *layers

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from srtbench.config.rounds import FitOverride, RoundsConfig
+from srtbench.config.stop import StopConfig
 from srtbench.sections import NotInId, Section
 
 MAX_STEPS = 10_000_000
@@ -73,6 +74,9 @@ class TrainConfig(Section):
         description="sample further prompts for those whose vote share is below voting.min_share, "
         "until the batch is full; null: those stay in it without a label",
     )
+    stop: StopConfig | None = Field(
+        None, description="when a run ends before its last step; null: never"
+    )
     trl: Annotated[dict[str, Any], NotInId(REPORTING)] = Field(
         default_factory=dict, description="any further option of TRL's GRPOConfig or RLOOConfig"
     )
@@ -110,6 +114,7 @@ class TrainOverride(Section):
     )
     pool: PoolConfig | None = None
     refill: RefillConfig | None = None
+    stop: StopConfig | None = None
     trl: dict[str, Any] = Field(default_factory=dict)
     rounds: int | None = Field(None, ge=1, le=MAX_STEPS, description="rounds of a rounds variant")
     prompts_per_round: int | None = Field(None, ge=1, description="prompts that a round samples")

@@ -86,8 +86,13 @@ def import_rollouts(
     asked = settle(paths, format, map, labels, answer_style, answer_kind, tokenizer)
     found = find_run(Path(out), asked)
     folder = found.folder
-    with folder.locked():
-        return _import(found, progress)
+    try:
+        with folder.locked():
+            return _import(found, progress)
+    except BaseException:
+        if not folder.config_path.exists():  # nothing came of it, so nothing is left of it
+            shutil.rmtree(folder.path, ignore_errors=True)
+        raise
 
 
 def import_many(manifest: Path, out: Path, progress: Progress | None = None) -> list[ImportResult]:
@@ -120,7 +125,7 @@ def _import(found: Found, progress: Progress | None) -> ImportResult:
         prompts = Prompts(spec.grader, read_prompt_table(folder).to_pylist() if rows else ())
         reader = _Reader(importer, files, sources, staging, prompts)
         reader.read(progress)
-        if not reader.changed:
+        if not reader.changed and found.planned:
             return _result(found, sources, 0, 0, others)
         reopened = _reopen(folder, reader)
         staging.finish()
@@ -207,8 +212,10 @@ class _Reader:
 
     def read(self, progress: Progress | None) -> None:
         """All that is new, into the staging."""
+        self.importer.prepare(self.files)
         for number, file in enumerate(self.files):
-            how = self.sources.plan(file)
+            reading = self.importer.reading_of(file)
+            how = self.sources.plan(file, reading)
             if how is None:
                 continue
             self.changed = True
@@ -226,6 +233,7 @@ class _Reader:
             stat = file.path.stat()
             rows = self._read(file, self.numbers[file.name])
             known.size, known.modified_ns = stat.st_size, stat.st_mtime_ns
+            known.reading = reading
             known.read, known.rows = file.stop, known.rows + rows
             known.skipped += file.damage.count
             known.edges = edges(file.path, file.stop) if file.kind == "jsonl" else ""

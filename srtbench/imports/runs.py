@@ -50,6 +50,7 @@ class Found:
     folder: Folder
     spec: ImportedSpec
     log_map: LogMap | None
+    planned: bool = True
 
     def log(self, known: Mapping[str, Any]) -> tuple[Importer, list[SourceFile], list[str]]:
         """Its importer, its files, and the files of no known format."""
@@ -143,7 +144,7 @@ def find_run(sweep: Path, asked: Asked) -> Found:
         if spec.paths == paths and given == dict(asked.labels):
             return Found(sweep, Folder(sweep / spec.run_id), spec, _same(spec, asked))
     spec = _new(sweep, paths, asked, taken)
-    return Found(sweep, Folder(sweep / spec.run_id), spec, asked.log_map)
+    return Found(sweep, Folder(sweep / spec.run_id), spec, asked.log_map, planned=False)
 
 
 def _label(spec: ImportedSpec, name: str) -> Any:

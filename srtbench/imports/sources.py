@@ -27,6 +27,7 @@ class Source:
     Attributes:
         read: bytes or records, see `SourceFile`.
         edges: digest of the first bytes and the last ones that were read.
+        reading: in which of several ways it was read, see `Importer.reading_of`.
         batches: phase, set, step, rows, digest of the content, whether its completions vary.
         skipped: damaged records so far. duplicate_of: a file of the same content.
     """
@@ -36,6 +37,7 @@ class Source:
     modified_ns: int = 0
     read: int = 0
     edges: str = ""
+    reading: str = ""
     batches: list[tuple[str, str, int, int, int, bool]] = field(default_factory=list)
     rows: int = 0
     skipped: int = 0
@@ -88,10 +90,10 @@ class Sources:
         content: dict[str, Any] = asdict(self)
         write_json(self.path(folder), content)
 
-    def plan(self, found: SourceFile) -> bool | None:
+    def plan(self, found: SourceFile, reading: str) -> bool | None:
         """How a file is read: True from where reading stopped, False anew, None not at all."""
         known, stat = self.files.get(found.name), found.path.stat()
-        if known is None:
+        if known is None or known.reading != reading:
             return False
         if (known.size, known.modified_ns) == (stat.st_size, stat.st_mtime_ns):
             return None

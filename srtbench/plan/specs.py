@@ -106,6 +106,10 @@ class EvalSetSpec(Spec):
         """Steps after which a run of ``last`` steps is evaluated on it; 0 is the start model."""
         return tuple(sorted({*range(0, last + 1, self.every or last), last}))
 
+    def steps_done(self, planned: int, last: int) -> tuple[int, ...]:
+        """The same of a run of ``planned`` steps that ended with step ``last``."""
+        return tuple(sorted({*(step for step in self.steps(planned) if step < last), last}))
+
 
 class RunSpec(Spec):
     """One training run: everything a worker needs to know.
@@ -168,6 +172,12 @@ class RunSpec(Spec):
     def cell(self) -> str:
         """The run without its seed."""
         return f"{self.model_label}/{self.dataset_label}/{self.variant_label}"
+
+    @property
+    def stops_by_gold(self) -> bool:
+        """Whether hidden answers decide when it ends, and which policy it keeps."""
+        stop = self.train.stop
+        return stop is not None and stop.labelled_prompts is not None
 
     @property
     def trains_on_eval_prompts(self) -> bool:

@@ -5,9 +5,7 @@ give. What no log can give again is checked against its second record in metrics
 counts, truncation, token statistics. Every check names the column it guards.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,77 +18,25 @@ from srtbench.replay.audit_identity import (
     check_plan_row,
     unplanned,
 )
+from srtbench.replay.audit_imported import audit_imported
 from srtbench.replay.audit_metrics import check_metrics, check_status
 from srtbench.replay.audit_prompts import check_labels, check_prompts
 from srtbench.replay.audit_refill import check_refill
+from srtbench.replay.audit_report import AuditReport, Breach, health
 from srtbench.replay.audit_rollouts import check_eval, check_train
 from srtbench.replay.audit_rounds import check_updates
 from srtbench.replay.audit_stages import check_given, check_stage, check_start, stage_ids
+from srtbench.replay.audit_stop import check_stop, stop_notes
 from srtbench.replay.interrupts import Interrupts
 from srtbench.replay.source import NOT_RUN, SOURCE_CHANGED, SOURCE_UNKNOWN, source_state
 from srtbench.rollouts import part_files
 from srtbench.rollouts.judge import Columns
-from srtbench.store import Folder, Status, StoreError, SweepStore, read_json
+from srtbench.store import Folder, Status, StoreError, SweepStore, read_json, read_plan
 from srtbench.store.configs import declared
 from srtbench.store.files import refused, seal_broken
 from srtbench.store.hub_file import HUB_FILE, read_commits
 from srtbench.store.runs import LoggedRun, LoggedSet, LoggedSweep, open_runs
 from srtbench.variants import from_outside
-
-
-@dataclass(frozen=True)
-class Breach:
-    """One disagreement.
-
-    Attributes:
-        column: what is wrong, a column of the rollouts, or ``structure``, ``prompts``, ``labels``,
-            ``pool``, ``best``.
-        where: where it stands, e.g. ``train step 3 group 3-1 sample 2``.
-    """
-
-    run_id: str
-    column: str
-    where: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Health:
-    """Verifier statuses of the rollouts of one dataset, phase and step, and truncations."""
-
-    dataset: str
-    phase: str
-    step: int
-    rollouts: int
-    ok: int
-    unparsable: int
-    timeout: int
-    error: int
-    truncated: int
-
-
-@dataclass
-class AuditReport:
-    """What an audit found.
-
-    Attributes:
-        notes: facts to know that are no breach: exceptions, runs not done, what was not derivable.
-        unaudited: planned runs of which there is nothing to audit.
-        checked: values that were derived again, by column.
-    """
-
-    sweep: str
-    runs: int = 0
-    unaudited: int = 0
-    breaches: list[Breach] = field(default_factory=list)
-    health: list[Health] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    checked: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.breaches
 
 
 def audit_sweep(path: str | Path, *, run_code: bool = False) -> AuditReport:
@@ -103,6 +49,9 @@ def audit_sweep(path: str | Path, *, run_code: bool = False) -> AuditReport:
     Raises:
         FileNotFoundError: the folder holds no sweep.
     """
+    imported = read_plan(Path(path))
+    if imported["runs"] and all(row.get("imported") for row in imported["runs"]):
+        return audit_imported(Path(path), imported)
     found = open_runs(Path(path))
     plan, runs = found.plan, found.runs
     report = AuditReport(plan["sweep"], len(runs), len(found.damaged))
@@ -228,16 +177,19 @@ def _audit_run(
             report.breaches.append(Breach(run_id, *found))
         for found in check_status(run, train, sets, status):
             report.breaches.append(Breach(run_id, *found))
+        for found in check_stop(run, train, sets[0], status):
+            report.breaches.append(Breach(run_id, *found))
+        report.notes += stop_notes(run, status)
         if status.state == "done" and not run.folder.metrics_path.is_file():
             message = "gone: lengths, truncation and token statistics have no second record"
             report.breaches.append(Breach(run_id, "structure", "metrics.parquet", message))
         done, judge = status.state == "done", run_code or not from_outside(run.spec.variant)
         for found in _found(run, train, sets, done=done, judge=judge, report=report):
             report.breaches.append(Breach(run_id, *found))
-        report.health += _health(run.spec.dataset_label, train)
+        report.health += health(run.spec.dataset_label, train)
         for one in sets:
             label = one.spec.label if one.is_further else run.spec.dataset_label
-            report.health += _health(label, one.columns)
+            report.health += health(label, one.columns)
     except StoreError as error:
         report.breaches.append(Breach(run_id, "structure", "run", str(error)))
     except BaseException as error:  # a variant's own code may even ask to exit
@@ -309,33 +261,3 @@ def _in_set(
 ) -> Iterator[tuple[str, str, str]]:
     for column, where, message in found:
         yield column, f"{one.where}{where}", message
-
-
-def _health(dataset: str, columns: Columns) -> list[Health]:
-    found: dict[tuple[str, int], Counter[str]] = {}
-    names = ("phase", "step", "verifier_status", "truncated")
-    alike = Counter(zip(*(columns[name] for name in names), strict=True))
-    for (phase, step, status, truncated), count in alike.items():
-        counts = found.setdefault((phase, step), Counter())
-        counts[status] += count
-        counts["rollouts"] += count
-        counts["truncated"] += bool(truncated) * count
-    numbers = ("rollouts", "ok", "unparsable", "timeout", "error", "truncated")
-    return [
-        Health(dataset, phase, step, *(counts[name] for name in numbers))
-        for (phase, step), counts in sorted(found.items())
-    ]
-
-
-def report_dict(report: AuditReport) -> dict[str, Any]:
-    """The whole report as JSON values: every breach, and verifier health of every step."""
-    return {
-        "sweep": report.sweep,
-        "ok": report.ok,
-        "runs": report.runs,
-        "unaudited": report.unaudited,
-        "checked": dict(report.checked),
-        "notes": report.notes,
-        "breaches": [asdict(breach) for breach in report.breaches],
-        "health": [asdict(row) for row in report.health],
-    }

@@ -94,7 +94,7 @@ def _check_rows(
         yield "metrics", "run_id", "is not the run everywhere"
     steps, last = (
         [table["step"][start] for start, _ in runs_of(table["step"])],
-        run.spec.train.steps,
+        run.last_step,
     )
     if steps != list(range(1, len(steps) + 1)) or len(steps) > last:
         yield "metrics", "step", f"the steps are not 1 to {last}, each once and in order"
@@ -231,9 +231,9 @@ def check_status(
     if status.state != "done":
         return
     expected: dict[str, Any] = {
-        "step": steps,
-        "checkpoint_step": steps,
-        "checkpoint": f"checkpoint-{steps}",
+        "step": run.last_step,
+        "checkpoint_step": run.last_step,
+        "checkpoint": f"checkpoint-{run.last_step}",
         "error": None,
     }
     for key, value in expected.items():

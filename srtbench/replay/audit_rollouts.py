@@ -44,7 +44,7 @@ def check_train(
     judging = run.judge(run.variant()) if judge else None
     refilled = spec.train.refill is not None
     steps = list(runs_of(columns["step"]))
-    expected = shape.steps(spec.train.steps if done else max(columns["step"], default=0))
+    expected = shape.steps(run.last_step if done else max(columns["step"], default=0))
     if [columns["step"][start] for start, _ in steps] != expected:
         yield "step", "train", f"the steps are not {expected[:3]}...{expected[-1:]}, each once"
     trained = run.learnt
@@ -84,8 +84,9 @@ def check_eval(run: LoggedRun, one: LoggedSet, checked: Counter[str], *, done: b
     yield from _check_rows(author, columns, "eval", checked)
     steps = list(runs_of(columns["step"]))
     logged = [columns["step"][start] for start, _ in steps]
-    last = run.spec.train.steps
-    due = [step for step in one.spec.steps(last) if done or step <= max(logged, default=-1)]
+    planned, newest = run.spec.train.steps, max(logged, default=-1)
+    expected = one.spec.steps_done(planned, run.last_step)
+    due = [step for step in expected if done or step <= newest]
     if logged != due:
         yield "step", "eval", f"evaluated at steps {logged}, not {due}"
     order: list[str] = []

@@ -5,11 +5,9 @@ is decided anew. Nothing is trained again, so this says what the other rule woul
 same completions, not how training on it would have gone.
 """
 
-import math
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from srtbench.replay.advantages import advantages
+from srtbench.replay.revote_imported import revote_imported
 from srtbench.replay.revote_rounds import copy_further, select_again
+from srtbench.replay.revote_row import RevoteRow
 from srtbench.replay.source import (
     NOT_RUN,
     SOURCE_CHANGED,
@@ -35,7 +35,7 @@ from srtbench.rollouts import (
     write_parquet,
 )
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, group_number, runs_of
-from srtbench.store import Folder, StoreError, read_json
+from srtbench.store import Folder, StoreError, read_json, read_plan
 from srtbench.store.files import write_sealed
 from srtbench.store.prompts import read_prompt_table
 from srtbench.store.runs import LoggedRun, LoggedSet, LoggedSweep, open_runs
@@ -44,51 +44,6 @@ from srtbench.variants import from_outside, with_voting
 from srtbench.votes import VotingPolicy
 
 _REWARD_METRICS = ("reward", "reward_std", "frac_reward_zero_std", "loss")
-
-
-@dataclass(frozen=True)
-class RevoteRow:
-    """One run before and after; shares and means over its train rollouts.
-
-    Attributes:
-        votes: whether the variant votes at all; else its rewards stay and only the evaluations'
-            majorities are voted again.
-        changed_labels: share of groups whose pseudo-label is another one.
-        no_label: share of groups without a pseudo-label, after.
-        label_accuracy: share of groups whose pseudo-label is gold; none counts as wrong.
-        reward_accuracy: share of completions whose train_reward equals their gold_reward.
-        selected: completions that voted and that the fits of its rounds have; None: it trains
-            online.
-        note: what is to be known of it besides.
-        problem: why the run is left out, and then there are no numbers; None: it is voted again.
-    """
-
-    run_id: str
-    variant: str
-    seed: int
-    votes: bool
-    groups: int
-    changed_labels: float
-    no_label: float
-    label_accuracy_before: float
-    label_accuracy_after: float
-    reward_accuracy_before: float
-    reward_accuracy_after: float
-    train_reward_before: float
-    train_reward_after: float
-    selected_before: int | None = None
-    selected_after: int | None = None
-    note: str | None = None
-    problem: str | None = None
-
-    @classmethod
-    def left_out(cls, row: dict[str, Any], problem: str) -> "RevoteRow":
-        """A run of the plan whose files are damaged."""
-        numbers: dict[str, Any] = {
-            name: math.nan for name, kind in cls.__annotations__.items() if kind is float
-        }
-        known = {"run_id": row["run_id"], "variant": row["variant"], "seed": row["seed"]}
-        return cls(**known, votes=False, groups=0, **numbers, problem=problem)
 
 
 class RevoteError(ValueError):
@@ -130,6 +85,9 @@ def revote_sweep(
             what it was, or ``out`` is something else than an earlier revote. Nothing is written.
     """
     path = Path(path)
+    rows = read_plan(path)["runs"]
+    if rows and all(row.get("imported") for row in rows):
+        return _revote_imported(path, voting, Path(out) if out else path / policy_name(voting))
     found = open_runs(path)
     runs = found.runs
     target = Path(out) if out is not None else path / policy_name(voting)
@@ -174,10 +132,44 @@ def _write(
         for row in plan["runs"]
         if row["run_id"] in problems
     ]
-    root = runs[0].store.root.resolve()
+    root = os.path.relpath(runs[0].store.root.resolve(), target.resolve())
+    _write_summary(plan | {"root": root}, voting, rows, partial)
+    return rows
+
+
+def _revote_imported(
+    path: Path, voting: VotingPolicy, target: Path
+) -> tuple[Path, list[RevoteRow]]:
+    """The same of runs that another trainer trained."""
+    _check_target(target)
+    plan = read_plan(path)
+    partial = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    rows = []
+    try:
+        for row in plan["runs"]:
+            try:
+                rows.append(revote_imported(Folder(path / row["run_id"]), voting, partial))
+            except (StoreError, FileNotFoundError) as error:
+                rows.append(RevoteRow.left_out(row, str(error)))
+                shutil.rmtree(partial / row["run_id"], ignore_errors=True)
+        if all(row.problem for row in rows):
+            problems = "; ".join(str(row.problem) for row in rows)
+            raise RevoteError(f"{path}: no run can be voted again: {problems}")
+        _write_summary(plan, voting, rows, partial)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    _swap(partial, target)
+    return target, rows
+
+
+def _write_summary(
+    plan: dict[str, Any], voting: VotingPolicy, rows: list[RevoteRow], partial: Path
+) -> None:
+    """plan.json and summary.csv of a revote."""
     content = plan | {
         "sweep": f"{plan['sweep']} ({policy_name(voting)})",
-        "root": os.path.relpath(root, target.resolve()),
         "revote": {"of": plan["sweep"], "voting": voting.model_dump()},
     }
     write_sealed(partial / "plan.json", content)
@@ -185,7 +177,6 @@ def _write(
     for name in ("run_id", "variant", "problem"):
         table[name] = [csv_cell(cell) if isinstance(cell, str) else cell for cell in table[name]]
     table.to_csv(partial / "summary.csv", index=False)
-    return rows
 
 
 def _swap(partial: Path, target: Path) -> None:

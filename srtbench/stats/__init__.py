@@ -29,6 +29,7 @@ from srtbench.stats.compare import (
     unpaired_difference,
 )
 from srtbench.stats.cross_fit import CrossFittedOutcome, cross_fitted_stopping
+from srtbench.stats.early_stop import EarlyStop, stop_at_alarm, stop_without_progress
 from srtbench.stats.flips import (
     FLIP_KINDS,
     FLIP_STATES,
@@ -70,6 +71,7 @@ __all__ = [
     "CollapseKind",
     "CollapseReport",
     "CrossFittedOutcome",
+    "EarlyStop",
     "FallPoint",
     "FlipKind",
     "Interval",
@@ -113,6 +115,8 @@ __all__ = [
     "rate_interval",
     "reward_accuracy",
     "seed_split",
+    "stop_at_alarm",
+    "stop_without_progress",
     "stopping_rules",
     "unanimous_share",
     "unpaired_difference",

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from srtbench.stats._validate import FloatArray
+
+BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,12 @@ def alarm_index(values: ArrayLike, rule: AlarmRule) -> int | None:
     Raises:
         ValueError: not one-dimensional, or "outside" with scale "level" or "shift".
     """
+    hits = np.flatnonzero(alarm_hits(values, rule))
+    return int(hits[0]) if hits.size else None
+
+
+def alarm_hits(values: ArrayLike, rule: AlarmRule) -> BoolArray:
+    """Whether each evaluation crosses the bound of ``rule``, (evaluations,); see `alarm_index`."""
     signal = np.asarray(values, dtype=np.float64)
     if signal.ndim != 1:
         raise ValueError(f"values must have one dimension, got shape {signal.shape}")
@@ -64,11 +72,11 @@ def alarm_index(values: ArrayLike, rule: AlarmRule) -> int | None:
         raise ValueError("an alarm outside a band needs scale 'ratio' or 'relative'")
     finite = signal[np.isfinite(signal)]
     if finite.size == 0:
-        return None
+        return np.zeros(len(signal), dtype=bool)
     low, high = _band(rule, float(finite[0]))
     with np.errstate(invalid="ignore"):  # comparisons with NaN are False, as wanted
-        hits = np.flatnonzero((signal < low) | (signal > high))
-    return int(hits[0]) if hits.size else None
+        hits: BoolArray = (signal < low) | (signal > high)
+    return hits
 
 
 def _band(rule: AlarmRule, start: float) -> tuple[float, float]:

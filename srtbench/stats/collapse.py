@@ -70,6 +70,8 @@ class CollapseReport:
     """Step at which each signal first rang, whether or not accuracy fell; None never rang."""
     judged: bool
     """Whether there were evaluations enough to say that accuracy did not fall."""
+    num_labelled: int | None = None
+    """Size of the labelled split among the stopping rules; None: there is none."""
 
 
 def diagnose_collapse(
@@ -166,6 +168,7 @@ def diagnose_collapse(
         stopping=stopping_rules(step_array, accuracy, arrays, num_labelled, rules),
         alarm_steps=alarm_steps,
         judged=len(accuracy) >= MIN_EVALUATIONS,
+        num_labelled=num_labelled,
     )
 
 

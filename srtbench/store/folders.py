@@ -81,6 +81,10 @@ class Folder:
         """The policy of the best evaluation by a rule, kept for runs that start from it."""
         return self.path / "best" / rule
 
+    def kept_path(self, step: int) -> Path:
+        """The policy after a step, kept by the rule of `train.stop`."""
+        return self.path / "kept" / f"step-{step}"
+
     @property
     def model_path(self) -> Path:
         """Model that a warm start made, or a finished run's last policy."""
@@ -128,6 +132,7 @@ class Folder:
             attempts=before.attempts + 1,
             error=None,
             note=None,
+            stopped=None,
             pid=os.getpid(),
             host=socket.gethostname(),
             started=time.time(),

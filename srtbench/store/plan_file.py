@@ -41,6 +41,7 @@ class _Run(_Row):
     starts_from: str | None = None
     start_rule: str | None = None
     eval_sets: list[FolderName] = []
+    stop: str | None = None
     imported: str | None = None
     caveats: list[str] = []
 
@@ -85,12 +86,16 @@ def run_row(run: RunSpec) -> dict[str, Any]:
         "starts_from": run.starts_from.run_id if run.starts_from else None,
         "start_rule": run.starts_from.rule if run.starts_from else None,
         "eval_sets": [one.label for one in run.further],
+        "stop": run.train.stop.label if run.train.stop else None,
     }
 
 
 def plan_rows(plan: Plan) -> dict[str, Any]:
     """What plan.json says of a plan."""
-    runs = [run_row(run) | {"uses_gold": facts(run.variant).uses_gold} for run in plan.runs]
+    runs = [
+        run_row(run) | {"uses_gold": facts(run.variant).uses_gold or run.stops_by_gold}
+        for run in plan.runs
+    ]
     stages = [
         {"stage_id": stage.stage_id, "kind": stage.kind, "requires": stage.requires}
         for stage in plan.stages
@@ -104,7 +109,7 @@ def write_plan(path: Path, plan: Plan) -> None:
 
 
 def uses_gold(row: Mapping[str, Any]) -> bool | None:
-    """Whether a run's rewards depend on the hidden answers, by its row of the plan.
+    """Whether a run's rewards, or its end, depend on the hidden answers, by its row of the plan.
 
     Of a plan that does not say it, what a built-in variant is known for; None: not known.
     """

@@ -87,6 +87,12 @@ class LoggedRun:
         return Grader(self.spec.dataset.answer_style, self.spec.dataset.answer_kind)
 
     @cached_property
+    def last_step(self) -> int:
+        """The step with which it ends: the last one planned, or an earlier one by `train.stop`."""
+        status, planned = self.folder.read_status(), self.spec.train.steps
+        return planned if status.stopped is None else min(status.checkpoint_step, planned)
+
+    @cached_property
     def prompt_rows(self) -> list[dict[str, Any]]:
         """Rows of prompts.parquet: prompts to train on, and those of every evaluation set."""
         rows: list[dict[str, Any]] = read_prompt_table(self.folder).to_pylist()

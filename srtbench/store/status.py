@@ -21,6 +21,8 @@ class Status:
         checkpoint: folder name of the last whole checkpoint; checkpoint_step: its step.
         error: last lines of the traceback of a failure.
         note: what one should know of the last attempt, in one line.
+        stopped: why the run ended before its last step, in one line; None: it did not.
+        kept_step: step of the policy that `train.stop` keeps; None: it keeps none.
         attempts: how often the run was started.
         progress: last known numbers, e.g. gold accuracy.
     """
@@ -32,6 +34,8 @@ class Status:
     checkpoint_step: int = 0
     error: str | None = None
     note: str | None = None
+    stopped: str | None = None
+    kept_step: int | None = None
     attempts: int = 0
     pid: int | None = None
     host: str | None = None

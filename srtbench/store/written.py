@@ -47,8 +47,7 @@ def written_runs(sweep: Path) -> list[ImportedSpec]:
         StoreError: the folder holds something else.
     """
     if not (sweep / "plan.json").is_file():
-        others = [] if not sweep.is_dir() else [p for p in sweep.iterdir() if p.name != ".lock"]
-        if others or (sweep.exists() and not sweep.is_dir()):
+        if sweep.exists() and not (sweep.is_dir() and all(map(_begun, sweep.iterdir()))):
             raise StoreError(f"{sweep}: holds something else than a sweep; choose another folder")
         return []
     found = []
@@ -60,6 +59,14 @@ def written_runs(sweep: Path) -> list[ImportedSpec]:
             raise StoreError(f"{folder.config_path}: is not that of an imported run, or damaged")
         found.append(read_imported(folder))
     return found
+
+
+def _begun(path: Path) -> bool:
+    """Whether this is what a run that was killed before it was planned leaves."""
+    if not path.is_dir():
+        return path.name == ".lock"
+    own = {"config.json", "prompts.parquet", "rollouts", "sources.json", "status.json"}
+    return all(one.name.startswith(".") or one.name in own for one in path.iterdir())
 
 
 def new_spec(

@@ -40,9 +40,9 @@ class Evaluator:
             one.label: read_prompts(context.store.stage(one.needs.prompts).prompts_path)
             for one in context.spec.eval_sets
         }
-        self._best = BestPolicies(context.folder, context.spec.keep_best, self._save)
+        self._best = BestPolicies(context.folder, context.spec.keep_best, self.save)
 
-    def start(self) -> None:
+    def start(self) -> Evaluations:
         """Log the start model's evaluations; a run that starts from another one samples them."""
         found = self.after(0)
         if self._context.process.is_main_process:
@@ -50,16 +50,21 @@ class Evaluator:
             for table in found.values():
                 writer.add("eval", 0, table)
             writer.flush()
+        return found
 
-    def after(self, step: int) -> Evaluations:
+    def after(self, step: int, ended: bool = False) -> Evaluations:
         """Evaluate on the sets that are due after a step; the best policy on own prompts is kept.
 
         The same on every process.
+
+        Args:
+            ended: the run ends early with this step, of which the sets that were due have been
+                evaluated: evaluate on those that are due at the end.
         """
         spec, is_main = self._context.spec, self._context.process.is_main_process
         found = {}
         for one in spec.eval_sets:
-            if step in one.steps(spec.train.steps):
+            if (step in one.steps(spec.train.steps)) is not ended:
                 found[one.label] = table = self._evaluated(one, step)
                 accuracy = float(table["gold_reward"].to_numpy().mean())
                 logger.info("step %d: accuracy %.3f on %s", step, accuracy, one.label)
@@ -96,6 +101,7 @@ class Evaluator:
             one.label,
         )
 
-    def _save(self, path: Path) -> None:
+    def save(self, path: Path) -> None:
+        """Write the policy, as it is now, into a new folder."""
         self._policy().save_pretrained(path)
         self._context.tokenizer.save_pretrained(path)

@@ -79,12 +79,12 @@ def prepare_folder(
         logger.info("resuming after step %d; %d newer parts dropped", resumed_step, dropped)
         write_run_prompts(spec, store, folder)  # again the same, should they be damaged
         return
-    best = folder.path / "best"
+    kept = [folder.path / name for name in ("best", "kept")]
     logs = (folder.rollouts_path, folder.votes_path, folder.further_path, folder.dropped_path)
-    for place in (*logs, folder.checkpoint_path, best):
+    for place in (*logs, folder.checkpoint_path, *kept):
         shutil.rmtree(place, ignore_errors=True)
     folder.metrics_path.unlink(missing_ok=True)
-    folder.update_status(step=0, checkpoint=None, checkpoint_step=0)
+    folder.update_status(step=0, checkpoint=None, checkpoint_step=0, kept_step=None)
     write_run_prompts(spec, store, folder)
 
 

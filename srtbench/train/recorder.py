@@ -27,6 +27,7 @@ from srtbench.store import Folder
 from srtbench.store.checkpoints import checkpoint_name, list_files
 from srtbench.train.evaluator import Evaluations
 from srtbench.train.reward import RolloutBatch
+from srtbench.train.stopper import Stopper
 from srtbench.variants import TOKEN_STATISTICS
 
 _STATUS_EVERY_SECONDS = 1.0
@@ -70,17 +71,19 @@ class Recorder(TrainerCallback):
         spec: RunSpec,
         folder: Folder,
         take_batch: Callable[[bool], RolloutBatch | None],
-        evaluate: Callable[[int], Evaluations],
+        evaluate: Callable[[int, bool], Evaluations],
         *,
         is_main: bool,
         resumed_step: int,
         checkpoint_every: int,
         flush_every: int,
+        stopper: Stopper | None = None,
     ):
         self._spec = spec
         self._folder = folder
         self._take_batch = take_batch
         self._evaluate = evaluate
+        self._stopper = stopper
         self._is_main = is_main
         self._checkpoint_every = checkpoint_every
         self._flush_every = flush_every
@@ -101,7 +104,13 @@ class Recorder(TrainerCallback):
         batch = self._take_batch(last)
         if batch is not None:
             self._keep(batch)
-        evaluated = self._evaluate(step)
+        evaluated = self._evaluate(step, False)
+        own = evaluated.get(OWN)
+        if self._stopper is not None and own is not None and self._stopper.look(step, own):
+            last = control.should_training_stop = True
+            evaluated |= self._evaluate(step, True)
+            if batch is None and (batch := self._take_batch(last)) is not None:
+                self._keep(batch)
         for table in evaluated.values() if self._is_main else ():
             self._writer.add("eval", step, table)
         if OWN in evaluated:
@@ -122,6 +131,8 @@ class Recorder(TrainerCallback):
         """Keep TRL's metrics of the step."""
         if self._is_main and logs and "train_runtime" not in logs:
             self._metrics.add(state.global_step, logs)
+            if self._stopper is not None:
+                self._stopper.logged(logs)
             self._write_status(state.global_step)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -130,13 +141,17 @@ class Recorder(TrainerCallback):
             self._metrics.write()
             name = checkpoint_name(state.global_step)
             list_files(self._folder.checkpoint_path / name)
+            stopping = {} if self._stopper is None else self._stopper.status()
             self._folder.update_status(
                 step=state.global_step,
                 checkpoint=name,
                 checkpoint_step=state.global_step,
                 progress=self._progress,
                 wall_seconds=self._wall_seconds,
+                **stopping,
             )
+            if self._stopper is not None:
+                self._stopper.named()
 
     @property
     def _wall_seconds(self) -> float:
@@ -156,6 +171,8 @@ class Recorder(TrainerCallback):
             return
         table = self._table(batch, batch.columns, policy_step=batch.step - 1)
         self._writer.add(batch.phase, batch.step, table)
+        if self._stopper is not None:
+            self._stopper.trained(table)
         if batch.votes:
             votes = self._table(batch, batch.votes, policy_step=batch.voted_at)
             self._votes.add(batch.phase, batch.step, votes)

@@ -27,7 +27,7 @@ def execute_run(
     process.wait_for_everyone()
     if process.is_main_process:
         _keep_last_checkpoint(folder)
-        folder.update_status(state="done", step=spec.train.steps)
+        folder.update_status(state="done", step=folder.read_status().checkpoint_step)
 
 
 def _keep_last_checkpoint(folder: Folder) -> None:

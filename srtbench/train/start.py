@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from srtbench.plan import RunSpec
 from srtbench.store import Folder, StoreError, SweepStore, write_json
-from srtbench.store.checkpoints import Checkpoint, last_whole
+from srtbench.store.checkpoints import Checkpoint, checkpoint_name, last_whole
 from srtbench.store.choices import BEST_NOTE, best_note, evaluation_score
+from srtbench.store.stopping import Seen, outcome
 
 
 class StartError(RuntimeError):
@@ -19,14 +20,18 @@ class StartError(RuntimeError):
 def start_model_path(spec: RunSpec, store: SweepStore) -> Path | None:
     """Folder of the policy to start from; None if it is loaded from elsewhere.
 
-    That is a policy of the run before it in a curriculum, else the model that a shared stage made.
+    That is a policy of the run before it in a curriculum (for the rule last of a run with
+    `train.stop` the one it keeps), else the model that a shared stage made.
 
     Raises:
         StartError: the run before it does not have that policy.
     """
     if spec.starts_from is not None:
         before, rule = store.run(spec.starts_from.run_id), spec.starts_from.rule
-        last = before.checkpoint_path / (before.read_status().checkpoint or "missing")
+        status = before.read_status()
+        last = before.checkpoint_path / (status.checkpoint or "missing")
+        if status.kept_step is not None:
+            last = before.kept_path(status.kept_step)
         place = last if rule == "last" else before.best_path(rule) / "policy"
         if not place.is_dir():
             raise StartError(
@@ -42,7 +47,8 @@ def resume_from(spec: RunSpec, folder: Folder) -> Checkpoint:
     """The checkpoint to go on from: the newest whole one.
 
     A run that was interrupted before a later run asked for its best policy begins anew: the
-    policies of the evaluations that it has done are gone.
+    policies of the evaluations that it has done are gone. So does one whose policy to be kept by
+    `train.stop` is gone.
     """
     for rule in spec.keep_best:
         try:
@@ -50,7 +56,17 @@ def resume_from(spec: RunSpec, folder: Folder) -> Checkpoint:
                 return Checkpoint(0)
         except StoreError as error:
             return Checkpoint(0, (str(error),))
-    return last_whole(folder)
+    checkpoint = last_whole(folder)
+    if spec.train.stop is None or not checkpoint.step:
+        return checkpoint
+    try:
+        seen = Seen.read(folder.checkpoint_path / checkpoint_name(checkpoint.step))
+    except (FileNotFoundError, StoreError) as error:
+        return Checkpoint(0, (*checkpoint.passed_over, str(error)))
+    kept = folder.kept_path(outcome(spec.train.stop, seen, spec.train.steps)[1])
+    if not kept.is_dir():
+        return Checkpoint(0, (*checkpoint.passed_over, f"{kept}: is missing"))
+    return checkpoint
 
 
 class BestPolicies:

@@ -20,6 +20,7 @@ from srtbench.train.policy_checks import PolicyChecks
 from srtbench.train.refill import Drawn, PromptStream, Sampled
 from srtbench.train.reward import RewardAdapter, RolloutBatch
 from srtbench.train.sampler import ResumableSampler
+from srtbench.train.stopper import Stopper
 from srtbench.train.token_statistics import CompletionStatistics, head_of, padded, self_certainty
 from srtbench.train.voters import Voter
 
@@ -34,6 +35,7 @@ class RolloutMixin(TrlTrainer):
 
     reward_adapter: RewardAdapter
     _voter: Voter | None = None
+    _stopper: Stopper | None = None
     _checks: PolicyChecks
     _batch: RolloutBatch | None = None
     _statistics: CompletionStatistics
@@ -67,6 +69,10 @@ class RolloutMixin(TrlTrainer):
         model = self.unwrapped_policy()
         self._checks = PolicyChecks(model, self.temperature, needs_start_model=self.beta == 0.0)
         model.base_model.register_forward_hook(self._keep_hidden)
+
+    def keep_in_checkpoints(self, stopper: Stopper | None) -> None:
+        """Have checkpoints hold what ends the run early, if anything does."""
+        self._stopper = stopper
 
     def unwrapped_policy(self) -> Any:
         """The policy as it is now, without what accelerate puts around it."""
@@ -311,9 +317,9 @@ class RolloutMixin(TrlTrainer):
             part.load(Path(resume_from_checkpoint))
 
     @property
-    def _kept_parts(self) -> list[Voter | PromptStream]:
+    def _kept_parts(self) -> list[Voter | PromptStream | Stopper]:
         """What a checkpoint holds beside what TRL knows."""
-        parts = (self._voter, self._refill[1] if self._refill else None)
+        parts = (self._voter, self._refill[1] if self._refill else None, self._stopper)
         return [part for part in parts if part is not None]
 
 

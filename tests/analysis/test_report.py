@@ -301,7 +301,7 @@ def test_filters_and_sorting_in_a_browser(report: Path, tmp_path: Path) -> None:
         for (const [name, value] of [["majority", "0"], ["right", "1"], ["vote", "0"]])
             form[name].value = value;
         form.majority.dispatchEvent(new Event("change", {bubbles: true}));
-        const table = document.querySelector("table.sortable");
+        const table = document.querySelector("#runs table.sortable");
         const head = [...table.tHead.rows[0].cells].find(c => c.textContent === "last avg");
         head.click(); head.click();
         document.title = document.getElementById("browser-count").textContent + "|" +

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from srtbench.cli.evidence_text import audit_text
-from srtbench.replay.audit import AuditReport, audit_sweep
+from srtbench.replay.audit import audit_sweep
+from srtbench.replay.audit_report import AuditReport
 from srtbench.rollouts import ROLLOUT_SCHEMA, SELECTION
 from srtbench.store import Folder, write_json
 from tests.micro import FinishedSweep, srtbench

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from srtbench.replay.audit import AuditReport, audit_sweep
+from srtbench.replay.audit import audit_sweep
+from srtbench.replay.audit_report import AuditReport
 from srtbench.store import Folder, read_json, write_json
 from srtbench.variants.srt import SRT
 from tests.micro import FinishedSweep

@@ -46,14 +46,14 @@ def curves(
     ``top``: where the y axis ends, as a share.
     """
     data = as_polars(frame).filter(pl.col("measure") == measure)
-    ends = _lines(data, ax)
+    ends = variant_lines(data, ax)
     _axes(ax, data, y_label, top)
     if labels and ends:
         direct_labels(ax, ends, gap=0.072 * top)
     return ax
 
 
-def _lines(data: pl.DataFrame, ax: Any) -> list[tuple[float, str, str]]:
+def variant_lines(data: pl.DataFrame, ax: Any) -> list[tuple[float, str, str]]:
     """A line per variant; returns the labels of their ends."""
     ends = []
     is_train = "raw" in data.columns
@@ -69,7 +69,7 @@ def _lines(data: pl.DataFrame, ax: Any) -> list[tuple[float, str, str]]:
 def length_curves(frame: Any, ax: Any, *, labels: bool = True) -> Any:
     """Mean completion length in tokens over steps, from ``eval_curve``."""
     data = as_polars(frame).filter(pl.col("measure") == "completion_tokens")
-    ends = _lines(data, ax)
+    ends = variant_lines(data, ax)
     top = max((float(v) for v in data["value"]), default=1.0) * 1.15
     ax.set_ylim(0, top)
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5))

@@ -12,7 +12,8 @@ import polars as pl
 
 from srtbench.analysis.between import between_sweeps, opened_sweeps
 from srtbench.analysis.csv_files import write_csv
-from srtbench.analysis.diagnosis import diagnosis_table, stopping_table
+from srtbench.analysis.diagnosis import alarm_table, diagnosis_table, stopping_table
+from srtbench.analysis.disagreements import disagreements
 from srtbench.analysis.estimates import majority_by_k, paired_curve, set_table
 from srtbench.analysis.figures.more_sheets import (
     collapse_panel_sheet,
@@ -31,6 +32,7 @@ from srtbench.analysis.figures.sheets import (
     label_accuracy_sheet,
     modal_share_sheet,
 )
+from srtbench.analysis.figures.signals import signals_sheet, youden_sheet
 from srtbench.analysis.figures.style import save
 from srtbench.analysis.frames import cell_caveats, eval_sets, frame, query, view
 from srtbench.analysis.latex import latex_summary
@@ -108,6 +110,8 @@ def _sheets(connection: duckdb.DuckDBPyConnection, found: list[Fact]) -> Iterabl
     yield collapse_sheet(training, onset)
     yield label_accuracy_sheet(training)
     yield modal_share_sheet(held_out)
+    watched = signals_sheet(training), youden_sheet(training)
+    yield from (sheet for sheet in watched if sheet is not None)
     summary = query(connection, _SUMMARY_WITH_LEVEL)
     further = (
         *_of_votes(connection),
@@ -196,6 +200,7 @@ def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         write_csv(between_sweeps(connection), folder / "between_sweeps.csv")
     write_csv(diagnosis_table(connection), folder / "diagnosis.csv")
     write_csv(stopping_table(connection), folder / "stopping.csv")
+    write_csv(alarm_table(connection), folder / "alarms.csv")
 
 
 def _content(
@@ -244,12 +249,14 @@ def _content(
         "caveats": [(*cell, text) for cell, text in cell_caveats(connection).items()],
         "styles": {(fact.cell[0], fact.variant): fact.style for fact in found},
         "between": _between_rows(connection) if len(sweeps) > 1 else [],
+        "alarms": alarm_table(connection).rows(named=True),
         "damaged_files": view(connection, "damaged_files").rows(named=True),
         "forgotten": _forgotten(connection, several=len(sweeps) > 1),
         "stages": view(connection, "stages").rows(named=True),
         "written": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "k": runs["k"].max(),
         "browser": browser_data(connection),
+        "disagreements": disagreements(connection),
     }
 
 

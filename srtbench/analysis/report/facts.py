@@ -12,6 +12,7 @@ from srtbench.analysis.effects import over
 from srtbench.analysis.estimates import paired_change
 from srtbench.analysis.figures.style import Style, variant_style
 from srtbench.analysis.frames import Cell, cell_caveats, frame, view
+from srtbench.analysis.stops import cell_ends
 from srtbench.config.eval_sets import OWN
 from srtbench.stats import Interval, verdict
 
@@ -41,7 +42,7 @@ def facts(connection: duckdb.DuckDBPyConnection) -> list[Fact]:
     changes = dict(_changes(frame(connection, "change")))
     kinds = collapse_kinds(connection)
     varying = [name for name in ("sweep", "model", "dataset") if summary[name].n_unique() > 1]
-    caveats = cell_caveats(connection)
+    caveats, ended = cell_caveats(connection), cell_ends(connection)
     cut_off = _cut_off(view(connection, "eval_curves").filter(pl.col("eval_set") == OWN))
     found = []
     for row in summary.iter_rows(named=True):
@@ -53,6 +54,8 @@ def facts(connection: duckdb.DuckDBPyConnection) -> list[Fact]:
                 f" At the end {percent(share_cut)} of the completions are cut off at the "
                 "length limit."
             )
+        if cell in ended:
+            sentence += f" {ended[cell]}"
         if cell in caveats:
             sentence += f" {caveats[cell]}"
         style = variant_style(row["variant_type"], row["variant_rank"])

@@ -29,6 +29,11 @@ def caveat(run_id: str, runs: Mapping[str, Mapping[str, Any]]) -> str | None:
         found.append(ON_EVAL_PROMPTS)
     elif any(one.get("trains_on_eval_prompts") and _same_prompts(one, run) for one in chain):
         found.append(TRAINED_BEFORE)
+    if (labelled := _labelled(run)) is not None:
+        found.append(
+            f"Gold answers decided when it ended and which policy it keeps ({labelled} of its "
+            "evaluation prompts), so it is not label-free."
+        )
     measure = _MEASURES.get(run.get("start_rule") or "")
     if measure is not None:
         found.append(
@@ -37,9 +42,15 @@ def caveat(run_id: str, runs: Mapping[str, Mapping[str, Any]]) -> str | None:
         )
         if chain and _same_prompts(chain[0], run):
             found.append(SAME_PROMPTS)
-    elif any(one.get("start_rule") in _MEASURES for one in chain):
+    elif any(one.get("start_rule") in _MEASURES or _labelled(one) for one in chain):
         found.append(CHOSEN_BEFORE)
     return " ".join(found) or None
+
+
+def _labelled(run: Mapping[str, Any]) -> str | None:
+    """``16 labelled prompts``, where `train.stop` looks at those."""
+    stop = run.get("stop")
+    return stop if isinstance(stop, str) and stop.endswith("labelled prompts") else None
 
 
 def _before(

@@ -37,6 +37,9 @@ RUN_SCHEMA = pa.schema(
         ("start_rule", pa.string()),
         ("imported", pa.string()),
         ("caveat", pa.string()),
+        ("stop", pa.string()),
+        ("stopped", pa.string()),
+        ("kept_step", pa.int32()),
         ("attempts", pa.int32()),
         ("error", pa.string()),
         ("wall_seconds", pa.float64()),
@@ -129,6 +132,8 @@ def planned_runs(
             "variant_rank": same_type.index(run["variant"]),
             "state": status.get("state", "waiting"),
             "step": status.get("step", 0),
+            "stopped": status.get("stopped"),
+            "kept_step": status.get("kept_step"),
             "attempts": status.get("attempts", 0),
             "error": status.get("error"),
             "wall_seconds": status.get("wall_seconds", 0.0),
@@ -150,6 +155,7 @@ def planned_runs(
             "seed",
             "level",
             "total_steps",
+            "stop",
         ):
             row[key] = run.get(key)
         rows.append(row | {key: train.get(key) for key in _TRAIN_KEYS})

@@ -25,6 +25,10 @@ Tokenizer = Callable[[Sequence[int]], str]
 """Token ids -> text."""
 
 
+NO_ROLLOUT = (TypeError, KeyError, IndexError, AttributeError, ValueError)
+"""What reading a record raises that is none (RowError is a ValueError)."""
+
+
 class ImporterError(ValueError):
     """A log cannot be read as asked; the message says why."""
 
@@ -45,6 +49,9 @@ class Importer(ABC):
 
     needs_tokenizer: ClassVar[bool] = False
 
+    refuses: ClassVar[str] = ""
+    """Why a format that is recognised cannot be read."""
+
     def __init__(self, tokenizer: Tokenizer | None = None):
         self.tokenizer = tokenizer
 
@@ -57,6 +64,14 @@ class Importer(ABC):
     def recognises_file(cls, file: SourceFile, records: Sequence[Record]) -> bool:
         """Whether a file is of the format, by its first records."""
         return bool(records) and cls.recognises(records[0])
+
+    def prepare(self, files: Sequence[SourceFile]) -> None:
+        """Look at all files of the log, those too that were read before, before any is read."""
+        return
+
+    def reading_of(self, file: SourceFile) -> str:
+        """In which of several ways a file is read; a file of another way than before, anew."""
+        return ""
 
     @abstractmethod
     def of_record(self, record: Record, file: SourceFile) -> Iterator[Row]:
@@ -71,15 +86,16 @@ class Importer(ABC):
         for where, record in file.records():
             try:
                 found = list(self.of_record(record, file))
-            except RowError as error:
-                file.skip(where, str(error))
-                continue
-            except (TypeError, KeyError, IndexError, AttributeError, ValueError) as error:
-                file.skip(
-                    where, f"not as {self.writer} writes it ({type(error).__name__}: {error})"
-                )
+            except NO_ROLLOUT as error:
+                file.skip(where, self.why(error))
                 continue
             yield from found
+
+    def why(self, error: Exception) -> str:
+        """What is wrong with a record that is no rollout."""
+        if isinstance(error, RowError):
+            return str(error)
+        return f"not as {self.writer} writes it ({type(error).__name__}: {error})"
 
     def notes(self) -> list[str]:
         """Sentences on what was seen in the files that were read."""
@@ -116,6 +132,7 @@ def short_hash(*parts: Any) -> str:
 
 
 __all__ = [
+    "NO_ROLLOUT",
     "Importer",
     "ImporterError",
     "Tokenizer",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srtbench.config.errors import StoreError
+from srtbench.rollouts.importers.row import RowError
 
 Kind = Literal["jsonl", "json", "parquet", "csv", "eval"]
 Record = dict[str, Any]
@@ -36,6 +38,7 @@ MAX_LINE = 256 * 2**20
 """Bytes of the longest line that is read."""
 MAX_JSON = 2**30
 _BATCH = 4096
+_STEP = re.compile(r"(?:step|checkpoint|iteration|iter)[_-]?(\d+)", re.IGNORECASE)
 _NAMED = 20
 
 
@@ -74,6 +77,8 @@ class SourceFile:
     def records(self) -> Iterator[tuple[str, Record]]:
         """(where, record) of each whole record; a damaged one is noted and skipped."""
         self.stop = self.start
+        if self.kind == "eval":  # Inspect's own, which its own reader reads
+            return
         if self.kind == "jsonl":
             yield from self._lines()
             return
@@ -86,6 +91,17 @@ class SourceFile:
     def skip(self, where: str, reason: str) -> None:
         """Note a record that is no rollout."""
         self.damage.add(where, reason)
+
+    def step(self, default: int | None = None) -> int:
+        """The step that the path names, as ``global_step_10`` or ``checkpoint-10`` do.
+
+        Raises:
+            RowError: it names none, and there is no default.
+        """
+        found = _STEP.findall(self.name) or _STEP.findall(str(self.path.parent))
+        if not found and default is None:
+            raise RowError("step: neither the record nor the path says it")
+        return int(found[-1]) if found else int(default or 0)
 
     def _open(self) -> Any:
         packed = _PACKED.get(self.path.suffix.lower())
@@ -174,7 +190,11 @@ class SourceFile:
 
 
 def kind_of(path: Path) -> Kind | None:
-    """How a file is read, by its suffix; a packed one by the suffix before."""
+    """How a file is read, by its suffix; a packed one by the suffix before; without one by its
+    first byte, which in JSON lines is a brace."""
+    if not path.suffix and path.is_file():
+        with path.open("rb") as source:
+            return "jsonl" if source.read(1) == b"{" else None
     suffixes = [one.lower() for one in path.suffixes[-2:]]
     if suffixes and suffixes[-1] in _PACKED:
         found = SUFFIXES.get(suffixes[-2]) if len(suffixes) > 1 else None
@@ -212,6 +232,12 @@ def log_files(path: Path, pattern: str | None = None, kind: Kind | None = None) 
             continue
         files.append(SourceFile(one, name, how))
     return files
+
+
+def pickles(path: Path) -> list[str]:
+    """Names of the pickles below a folder, which nothing here loads."""
+    found = sorted(one for one in path.rglob("*") if one.suffix.lower() in _PICKLES)
+    return [str(one.relative_to(path)) for one in found]
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:

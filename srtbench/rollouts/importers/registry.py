@@ -9,15 +9,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srtbench.config.errors import allowed
+from srtbench.rollouts.importers.areal import AReaL
 from srtbench.rollouts.importers.base import Importer, ImporterError, Tokenizer
-from srtbench.rollouts.importers.files import SourceFile, first_records, log_files
+from srtbench.rollouts.importers.episodes import PrimeRl
+from srtbench.rollouts.importers.files import SourceFile, first_records, log_files, pickles
+from srtbench.rollouts.importers.inspect_logs import Inspect
+from srtbench.rollouts.importers.lm_eval import LmEval
 from srtbench.rollouts.importers.mapping import LogMap, MappedImporter
+from srtbench.rollouts.importers.ms_swift import MsSwift
+from srtbench.rollouts.importers.nemo import NemoRl
+from srtbench.rollouts.importers.nemo_gym import NemoGym
+from srtbench.rollouts.importers.open_instruct import OpenInstruct
+from srtbench.rollouts.importers.skyrl import SkyRl
+from srtbench.rollouts.importers.tinker import Tinker
+from srtbench.rollouts.importers.trl import Trl
+from srtbench.rollouts.importers.verifiers import Verifiers
 from srtbench.rollouts.importers.verl import Verl
 
 ENTRY_POINTS = "srtbench.importers"
 """Group of entry points that packages put importer classes into."""
 
-IMPORTERS: dict[str, type[Importer]] = {one.name: one for one in (Verl,)}
+IMPORTERS: dict[str, type[Importer]] = {one.name: one for one in (
+    Verl, Trl, PrimeRl, Verifiers, Inspect, NemoRl, NemoGym, OpenInstruct, SkyRl, AReaL, MsSwift,
+    LmEval, Tinker,
+)}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,9 +100,15 @@ def find_log(
         raise ImporterError(f"format '{name}' is not known; {allowed(name, known)}")
     files = log_files(path)
     if not files:
-        raise ImporterError(f"{path}: holds no log: no .jsonl, .json, .parquet, .csv or .eval file")
+        refused = pickles(path)
+        raise ImporterError(
+            f"{path}: holds no log: no .jsonl, .json, .parquet, .csv or .eval file"
+            + (f"; a pickle is a program, so it is not read ({refused[0]})" if refused else "")
+        )
     kinds, others = _settle(path, files, known, name, known_files)
     kind = known[kinds]
+    if kind.refuses:
+        raise ImporterError(f"{path}: {kind.refuses}")
     if kind.needs_tokenizer and tokenizer is None:
         raise ImporterError(
             f"{path}: {kind.writer} logs token ids and no text; give --tokenizer with the name or "

@@ -6,6 +6,7 @@ import datasets
 from accelerate.utils import gather_object
 from transformers import PrinterCallback, ProgressCallback
 
+from srtbench.config.eval_sets import OWN
 from srtbench.plan.refill import RefillRule
 from srtbench.store.checkpoints import checkpoint_name
 from srtbench.train.arguments import trainer_arguments
@@ -15,6 +16,7 @@ from srtbench.train.prompts import grader_of
 from srtbench.train.recorder import Recorder
 from srtbench.train.reports import prepare_reports, take_tools
 from srtbench.train.reward import RewardAdapter
+from srtbench.train.stopper import Stopper
 from srtbench.train.trainer import TRAINERS, RolloutMixin
 from srtbench.train.voters import make_voter
 
@@ -29,6 +31,8 @@ class Online:
             prepare_reports(spec, folder, context.resumed_step)
         trainer = _trainer(context)
         evaluator = Evaluator(context, trainer.unwrapped_policy)
+        stopper = _stopper(context, evaluator)
+        trainer.keep_in_checkpoints(stopper)
         recorder = Recorder(
             spec,
             folder,
@@ -38,13 +42,29 @@ class Online:
             resumed_step=context.resumed_step,
             checkpoint_every=context.execution.checkpoint_every,
             flush_every=context.execution.flush_every,
+            stopper=stopper,
         )
         _only_our_callbacks(trainer, recorder)
+        checkpoint = folder.checkpoint_path / checkpoint_name(context.resumed_step)
         if not context.resumed_step:
-            evaluator.start()
-        if context.resumed_step < spec.train.steps:
-            checkpoint = folder.checkpoint_path / checkpoint_name(context.resumed_step)
+            found = evaluator.start()
+            if stopper is not None:
+                stopper.look(0, found[OWN])
+        elif stopper is not None:
+            stopper.load(checkpoint)
+        if stopper is not None and stopper.stopped:
+            if process.is_main_process:
+                folder.update_status(**stopper.status())
+        elif context.resumed_step < spec.train.steps:
             trainer.train(str(checkpoint) if context.resumed_step else None)
+
+
+def _stopper(context: RunContext, evaluator: Evaluator) -> Stopper | None:
+    """Who ends the run early, if its `train:` section wants that."""
+    stop, is_main = context.spec.train.stop, context.process.is_main_process
+    if stop is None:
+        return None
+    return Stopper(stop, context.spec, context.folder, evaluator.save, is_main=is_main)
 
 
 def _trainer(context: RunContext) -> RolloutMixin:

@@ -15,11 +15,14 @@
 -- step: optimiser steps done
 -- total_steps: optimiser steps planned
 -- trains_on_eval_prompts: whether the run trains, label-free, on the prompts it is evaluated on
--- uses_gold: whether its rewards depend on the hidden answers; null: not known
+-- uses_gold: whether its rewards, or when it ends (train.stop), depend on the hidden answers; null: not known
 -- starts_from: the run before it in a curriculum; null where it starts from the start model
 -- start_rule: which policy of that run it starts from: last, best_avg_at_k or best_maj_at_k
 -- imported: format of the log of another trainer that the run was read from; null: a run of srtbench
 -- caveat: what must be said with its numbers, in plain sentences: prompts that it is evaluated on were trained on, or gold answers chose the policy that it starts from; and what an imported log cannot tell; null where there is nothing to say
+-- stop: what train.stop looks at, a signal or labelled prompts; null: nothing ends the run early
+-- stopped: why it ended before its last step, in a sentence; null: it did not
+-- kept_step: step of the policy that train.stop keeps; null: it keeps none
 -- attempts: how often the run was started
 -- error: last lines of the traceback of a failure
 -- wall_seconds: time the run took so far
@@ -31,7 +34,8 @@
 SELECT
     sweep, run_order, run_id, part, model, dataset, variant, variant_type, variant_order, variant_rank,
     seed, level, state, step, total_steps,
-    trains_on_eval_prompts, uses_gold, starts_from, start_rule, imported, caveat, attempts, error, wall_seconds,
+    trains_on_eval_prompts, uses_gold, starts_from, start_rule, imported, caveat, stop, stopped,
+    kept_step, attempts, error, wall_seconds,
     algorithm, learning_rate, beta, prompts_per_step, num_generations
 FROM planned_runs
 ORDER BY sweep, run_order

@@ -17,6 +17,7 @@
 -- gold_reward: mean agreement with the hidden gold answer (ground_truth_ratio)
 -- label_accuracy: share of groups whose pseudo-label is right, a missing label counting as wrong; null for a variant without labels
 -- reward_accuracy: share of completions whose train_reward equals their gold_reward
+-- youden_j: Youden's J of the reward: mean train_reward of right completions minus that of wrong ones, 1 the gold reward, 0 one that knows nothing, below 0 one that prefers wrong answers; null where all are right or all wrong, or a train_reward leaves 0..1
 -- majority_ratio: mean share of a group's completions that give its most frequent answer
 -- majority_accuracy: share of groups whose majority is right, ties shared evenly
 -- modal_answer: the answer most common across all prompts of the step
@@ -27,6 +28,7 @@
 -- unparsable_share: share of completions without an answer
 -- failed_checks: completions whose verifier timed out or failed
 -- completion_tokens: mean length in tokens
+-- answer_characters: mean length of the answers that were found, in characters of their keys
 -- answer_entropy_nats: mean entropy of a group's answers
 -- entropy_nats: mean token entropy of the policy, from the rollouts or else the trainer; null if unknown
 -- kl: mean KL to the start model, as the loss has it, or else (beta 0) the exact one of a few completions, on_policy/kl_to_start; null if neither was logged
@@ -54,6 +56,18 @@ WITH steps AS (
     FROM groups
     WHERE phase = 'train'
     GROUP BY sweep, run_id, step
+), told AS (
+    SELECT
+        sweep, run_id, step,
+        CASE WHEN min(train_low) >= 0 AND max(train_high) <= 1 THEN
+            sum(train_total) FILTER (is_gold) / sum(votes) FILTER (is_gold)
+            - sum(train_total) FILTER (NOT is_gold) / sum(votes) FILTER (NOT is_gold)
+        END AS youden_j,
+        sum(votes * length(answer_key)) / sum(votes) FILTER (answer_key IS NOT NULL)
+            AS answer_characters
+    FROM answers
+    WHERE phase = 'train'
+    GROUP BY sweep, run_id, step
 ), labelled AS (
     SELECT sweep, run_id, sum(labels) > 0 AS has_labels FROM steps GROUP BY sweep, run_id
 ), logged AS (
@@ -74,13 +88,14 @@ SELECT
     run.variant_rank, run.variant_order, run.seed, run.state, run.total_steps,
     steps.step, prompts, rollouts, train_reward, gold_reward,
     CASE WHEN has_labels THEN label_accuracy END AS label_accuracy,
-    reward_accuracy, majority_ratio, majority_accuracy, modal_answer, modal_share,
+    reward_accuracy, youden_j, majority_ratio, majority_accuracy, modal_answer, modal_share,
     unanimous_share, same_reward_share, truncated_share, unparsable_share, failed_checks,
-    completion_tokens, answer_entropy_nats,
+    completion_tokens, answer_characters, answer_entropy_nats,
     coalesce(steps.entropy_nats, logged.entropy_nats) AS entropy_nats, kl, grad_norm
 FROM runs AS run
 LEFT JOIN steps USING (sweep, run_id)
 LEFT JOIN labelled USING (sweep, run_id)
+LEFT JOIN told ON told.sweep = steps.sweep AND told.run_id = steps.run_id AND told.step = steps.step
 LEFT JOIN step_answers AS pooled
     ON pooled.sweep = steps.sweep AND pooled.run_id = steps.run_id
     AND pooled.phase = 'train' AND pooled.step = steps.step

@@ -20,7 +20,7 @@ WITH long AS (
     UNPIVOT (
         SELECT sweep, run_id, model, dataset, variant, variant_type, variant_rank, variant_order,
             total_steps, step, train_reward, gold_reward, label_accuracy, reward_accuracy,
-            majority_ratio, majority_accuracy, modal_share, unanimous_share, unparsable_share,
+            youden_j, answer_characters, majority_ratio, majority_accuracy, modal_share, unanimous_share, unparsable_share,
             truncated_share, completion_tokens::DOUBLE AS completion_tokens, answer_entropy_nats,
             entropy_nats::DOUBLE AS entropy_nats, kl
         FROM step_metrics
@@ -28,8 +28,8 @@ WITH long AS (
             AND ($runs::VARCHAR[] IS NULL
                 OR list_contains($runs::VARCHAR[], sweep || '/' || run_id))
     )
-    ON train_reward, gold_reward, label_accuracy, reward_accuracy, majority_ratio,
-        majority_accuracy, modal_share, unanimous_share, unparsable_share, truncated_share,
+    ON train_reward, gold_reward, label_accuracy, reward_accuracy, youden_j, answer_characters,
+        majority_ratio, majority_accuracy, modal_share, unanimous_share, unparsable_share, truncated_share,
         completion_tokens, answer_entropy_nats, entropy_nats, kl
     INTO NAME measure VALUE value
 ), smooth AS (
