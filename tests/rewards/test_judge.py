@@ -21,7 +21,11 @@ FURTHER: dict[str, Any] = {
     }
     | {"self_certainty": [1.0, 2.0, 3.0, 4.0, 5.0]},
 }
-LABEL_FREE = sorted(name for name, variant in VARIANTS.items() if not variant.uses_gold)
+LABEL_FREE = sorted(
+    name
+    for name, variant in VARIANTS.items()
+    if variant.method == "online" and not variant.uses_gold
+)
 
 
 def test_equal_answers_vote_together() -> None:
