@@ -11,7 +11,7 @@ TEST_WORKERS ?= 2
 SMOLLM := build/smollm2
 WEIGHTS := $(SMOLLM)/model/SmolLM2-135M-Instruct.Q4_1.gguf
 
-.PHONY: demo test paper paper-full smollm lint clean
+.PHONY: demo test paper paper-full refresh smollm lint clean
 
 demo: $(STAMP)  ## train five tiny runs and draw the figures
 	$(BIN)/srtbench sweep sweeps/smoke.yaml
@@ -26,7 +26,7 @@ test: $(STAMP)  ## lint, types and all tests
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 
 # The page has a section for each sweep that is there, whichever was made last.
-STUDIES := paper_cpu paper_cpu_full smollm_cpu
+STUDIES := paper_cpu paper_cpu_full refresh_cpu smollm_cpu
 STUDY = $(BIN)/python -m analysis.claims --out analysis/RESULTS.md \
 	$$(for sweep in $(STUDIES); do test ! -f runs/$$sweep/plan.json || echo runs/$$sweep; done)
 
@@ -37,6 +37,10 @@ paper: $(STAMP)  ## the core claims, five seeds each: 55 minutes on two cores
 paper-full: $(STAMP)  ## all claims: 106 minutes on two cores
 	$(BIN)/srtbench sweep sweeps/paper_cpu.yaml
 	$(BIN)/srtbench sweep sweeps/paper_cpu_full.yaml
+	$(STUDY)
+
+refresh: $(STAMP)  ## how old labels may become: 140 runs, hours on two cores, resumable; not run whole yet
+	$(BIN)/srtbench sweep sweeps/refresh_cpu.yaml
 	$(STUDY)
 
 smollm: $(STAMP) $(WEIGHTS)  ## a pretrained model of 135 M parameters: see docs/pretrained.md

@@ -13,6 +13,7 @@ from analysis.claims.hypotheses import CLAIMS
 from analysis.claims.improve import improves, labels_improve, rivals_gold
 from analysis.claims.page import FIGURES, markdown, numbers
 from analysis.claims.pretrained import pretrained
+from analysis.claims.refresh import periods, rivals
 from analysis.claims.regimes import regimes
 from analysis.claims.remedies import remedies, spurious
 from analysis.claims.sections import Section, run_table
@@ -29,6 +30,8 @@ MEASURES: dict[str, Measure] = {
     "C6": regimes,
     "C7": spurious,
     "C8": remedies,
+    "C9": periods,
+    "C9R": rivals,
 }
 
 

@@ -180,8 +180,11 @@ def _of_rewards(spec: RunSpec, rows: Columns, size: int) -> Numbers:
     std = rewards.std(ddof=1)
     found = {"reward": rewards.mean(), "reward_std": std}
     found |= {"rewards/train_reward/mean": rewards.mean(), "rewards/train_reward/std": std}
-    plain = spec.train.algorithm == "grpo" and spec.train.trl.get("scale_rewards") != "batch"
-    if plain or spec.train.algorithm == "rloo":
+    if spec.train.algorithm == "grpo":
+        alone = spec.train.trl.get("scale_rewards") != "batch"
+    else:  # RLOO takes the KL of each completion from its reward before it looks at groups
+        alone = spec.train.beta == 0
+    if alone:
         flat = rewards.reshape(-1, size).std(axis=1, ddof=1) <= 1e-8
         found["frac_reward_zero_std"] = flat.mean()
     return found

@@ -16,7 +16,7 @@ def read_prompt_table(folder: Folder) -> pa.Table:
     """
     table = read_table(folder.prompts_path, PROMPT_SCHEMA, added=("eval_set",))
     if "eval_set" in table.column_names:
-        return table.select(PROMPT_SCHEMA.names)
+        return table.select(PROMPT_SCHEMA.names).cast(PROMPT_SCHEMA)
     own = pc.if_else(pc.equal(table["split"], "eval"), OWN, pa.scalar(None, pa.string()))
     found = [_with_sets(table, own)]
     for path in sorted(folder.path.glob("eval_sets/*/prompts.parquet")):

@@ -113,7 +113,7 @@ def write_run_prompts(spec: RunSpec, store: SweepStore, folder: Folder) -> None:
         found = with_columns(
             found, dataset=[one.label] * len(found), eval_set=[one.label] * len(found)
         )
-        sets.append(found.select(PROMPT_SCHEMA.names))
+        sets.append(found.select(PROMPT_SCHEMA.names).cast(PROMPT_SCHEMA))
     table = with_columns(table, dataset=[spec.dataset_label] * len(table))
     write_parquet(pa.concat_tables([table, *sets]), folder.prompts_path)
 

@@ -196,6 +196,9 @@ def test_rloo_with_kl_and_small_batches_logs_the_same(tmp_path: Path) -> None:
             assert isinstance(frame, pl.DataFrame)
             rewarded = frame.filter(pl.col("train_reward") == 1)
             assert rewarded["gold_reward"].sum() == 0, "a rewarded answer is a wrong one"
+    # The KL is part of what RLOO compares, so its count of groups without a contrast is not ours.
+    audit = srtbench("audit", tmp_path / "runs" / "micro")
+    assert audit.returncode == 0, audit.stdout
 
 
 def test_every_generation_is_logged_when_it_serves_several_steps(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class Inspect(Importer):
                     file.skip(where, self.why(error))
                     continue
                 yield row
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, RuntimeError) as error:
             file.skip(file.name, f"no whole log ({type(error).__name__}: {error})")
 
     def _row(self, sample: Any, header: Any, file: SourceFile) -> Row:
