@@ -4,13 +4,14 @@ import math
 import zlib
 from dataclasses import asdict
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import duckdb
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from srtbench.analysis.frames import Cell, Run, query
+from srtbench.analysis.frames import Cell, Run, by_run, query
 from srtbench.analysis.repetition import repetition
 from srtbench.config.eval_sets import OWN
 from srtbench.rollouts.signals import SIGNAL_COLUMNS
@@ -36,11 +37,11 @@ SELECT sweep, run_id, count(DISTINCT prompt_id) AS prompts
 FROM groups WHERE phase = 'train' GROUP BY sweep, run_id
 """
 _GRADES = """
-SELECT step, prompt_id, count(*) AS samples, list(gold_reward ORDER BY sample_index) AS grades
+SELECT sweep, run_id, step, prompt_id, count(*) AS samples,
+    list(gold_reward ORDER BY sample_index) AS grades
 FROM rollouts
-WHERE sweep = $sweep AND run_id = $run_id AND phase = 'eval' AND eval_set = $eval_set
-    AND gold_reward IS NOT NULL
-GROUP BY step, prompt_id
+WHERE phase = 'eval' AND eval_set = $eval_set AND gold_reward IS NOT NULL
+GROUP BY sweep, run_id, step, prompt_id
 """
 _RATES = ("rate", "rate_low", "rate_high")
 _ALARMS = {
@@ -54,15 +55,28 @@ _ALARMS = {
     "lead_steps_high": pl.Int64,
 }
 
+Diagnosis = tuple[dict[str, Any], CollapseReport]
+"""Labels of a run, and what was found."""
 
-def diagnose_runs(
-    connection: duckdb.DuckDBPyConnection, eval_set: str = OWN
-) -> list[tuple[dict[str, Any], CollapseReport]]:
+_KNOWN: WeakKeyDictionary[duckdb.DuckDBPyConnection, dict[str, list[Diagnosis]]]
+_KNOWN = WeakKeyDictionary()
+"""Diagnoses by evaluation set, for as long as the connection lives."""
+
+
+def diagnose_runs(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> list[Diagnosis]:
     """Labels and diagnosis of each run with two evaluations on a set or more, and train rollouts.
 
-    Reads the texts of a few held-out completions, once per connection; see :func:`repetition`.
-    The noise of an evaluation is the larger of its sampling noise and what the curve shows.
+    Made once per connection, whose list of files is fixed; reads the texts of a few held-out
+    completions, see :func:`repetition`. The noise of an evaluation is the larger of its sampling
+    noise and what the curve shows.
     """
+    known = _KNOWN.setdefault(connection, {})
+    if eval_set not in known:
+        known[eval_set] = _diagnoses(connection, eval_set)
+    return list(known[eval_set])
+
+
+def _diagnoses(connection: duckdb.DuckDBPyConnection, eval_set: str) -> list[Diagnosis]:
     found = []
     signals = query(connection, _SIGNALS_OF, eval_set=eval_set).join(
         repetition(connection, eval_set),
@@ -123,8 +137,9 @@ def stopping_table(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -
     ``cross_fitted`` is false, and the numbers are those of the curve, which flatter the best.
     """
     rows = []
+    grades = by_run(query(connection, _GRADES, eval_set=eval_set))
     for labels, report in diagnose_runs(connection, eval_set):
-        steps, cube = _samples(connection, labels, eval_set)
+        steps, cube = _samples(grades[labels["sweep"], labels["run_id"]])
         alarmed = {outcome.rule: outcome.alarmed for outcome in report.stopping}
         found: list[dict[str, Any]] = [asdict(outcome) for outcome in report.stopping]
         fitted = cube.ndim == 3 and cube.shape[2] > 1
@@ -144,23 +159,18 @@ def stopping_table(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _samples(
-    connection: duckdb.DuckDBPyConnection, labels: dict[str, Any], eval_set: str
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _samples(rows: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Grades of one run, (evaluations, prompts, samples), on the prompts that all evaluations have.
 
     Prompts with fewer samples than most are left out; an empty array where none is left.
     """
-    rows = query(
-        connection, _GRADES, sweep=labels["sweep"], run_id=labels["run_id"], eval_set=eval_set
-    )
     steps = rows["step"].unique().sort()
     size = int(rows["samples"].mode().max() or 0)  # type: ignore[arg-type]
     rows = rows.filter(pl.col("samples") == size)
     rows = rows.filter(pl.len().over("prompt_id") == len(steps)).sort("step", "prompt_id")
     if not rows.height:
         return steps.to_numpy(), np.empty(0)
-    cube = np.asarray(rows["grades"].to_list(), dtype=np.float64)
+    cube = rows["grades"].explode().cast(pl.Float64).to_numpy()
     return steps.to_numpy(), cube.reshape(len(steps), -1, size)
 
 
