@@ -220,9 +220,9 @@ def test_a_hub_set_is_all_of_the_named_split(
 PAGE = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
 
 
-def test_the_example_of_the_page_plans(tmp_path: Path) -> None:
-    (block,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    (tmp_path / "words.yaml").write_text(block)
+def test_the_examples_of_the_page_plan(tmp_path: Path) -> None:
+    sweep, stop = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (tmp_path / "words.yaml").write_text(sweep + stop)
     for name in ("gsm8k_test.jsonl", "math500.jsonl"):
         (tmp_path / name).write_text('{"question": "1 + 1?", "answer": "2"}\n' * 3)
     run = run_of(plan_sweep(load_sweep(tmp_path / "words.yaml")))
