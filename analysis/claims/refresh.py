@@ -1,6 +1,9 @@
 """C9: the period at which labels are refreshed, from every step to never."""
 
+import math
+
 import numpy as np
+import polars as pl
 
 from analysis.claims import drawing
 from analysis.claims.data import Cell, Study, settings
@@ -76,8 +79,6 @@ def rivals(study: Study) -> Section:
 
 def finals(study: Study, cell: Cell | None) -> dict[int, float]:
     """Seed -> last avg@k."""
-    if cell is None:
-        return {}
     blocks = study.blocks(cell)
     if not blocks:
         return {}
@@ -103,12 +104,9 @@ def rank_correlation(study: Study, cells: dict[int, Cell | None]) -> Effect | No
 
 def spearman(values: list[float]) -> float:
     """Correlation of the places 0, 1, ... with the ranks of the values; 0 where all are equal."""
-    array = np.asarray(values)
-    below = (array[:, None] > array).sum(axis=1)
-    ranks = below + ((array[:, None] == array).sum(axis=1) - 1) / 2
-    if np.ptp(ranks) == 0:
-        return 0.0
-    return float(np.corrcoef(np.arange(len(ranks)), ranks)[0, 1])
+    table = pl.DataFrame({"place": range(len(values)), "value": values})
+    found = table.select(pl.corr("place", "value", method="spearman")).item()
+    return 0.0 if found is None or math.isnan(found) else float(found)
 
 
 def _table(study: Study, task: str, cells: list[Cell]) -> Table:

