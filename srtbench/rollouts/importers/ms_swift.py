@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from srtbench.rollouts.importers.base import NO_ROLLOUT, completion_in, prompt_in
+from srtbench.rollouts.importers.base import Importer, completion_in, prompt_in
 from srtbench.rollouts.importers.columns import named_gold
 from srtbench.rollouts.importers.files import Record, SourceFile
 from srtbench.rollouts.importers.row import Row, RowError, number_of, whole_of
@@ -53,12 +53,5 @@ class MsSwift(Trl):
         others = {name: values for name, values in lists.items() if name not in _NO_REWARDS}
         yield from self.judged(found, numeric(others))
 
-    def rows(self, file: SourceFile) -> Iterator[Row]:
-        """Line by line, unlike TRL's files, which are one batch each."""
-        for where, record in file.records():
-            try:
-                found = list(self.of_record(record, file))
-            except NO_ROLLOUT as error:
-                file.skip(where, self.why(error))
-                continue
-            yield from found
+    rows = Importer.rows
+    """Line by line, unlike TRL's files, which are one batch each."""
