@@ -84,11 +84,14 @@ def checked(call: Callable[[], _T]) -> _T:
 
 @contextlib.contextmanager
 def writing(place: Path) -> Iterator[None]:
-    """Name ``place`` in an error of the system that names no file, as that of a full disk does."""
+    """Name ``place`` in an error of the system that names no file, as that of a full disk does.
+
+    One of our own, as of a folder in use, has no number and says itself what it is about.
+    """
     try:
         yield
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno is not None:
             error.filename = str(place)
         raise
 

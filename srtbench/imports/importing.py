@@ -86,13 +86,13 @@ def import_rollouts(
     asked = settle(paths, format, map, labels, answer_style, answer_kind, tokenizer)
     found = find_run(Path(out), asked)
     folder = found.folder
-    try:
-        with folder.locked():
+    with folder.locked():
+        try:
             return _import(found, progress)
-    except BaseException:
-        if not folder.config_path.exists():  # nothing came of it, so nothing is left of it
-            shutil.rmtree(folder.path, ignore_errors=True)
-        raise
+        except BaseException:
+            if not folder.config_path.exists():  # nothing came of it, so nothing is left of it
+                shutil.rmtree(folder.path, ignore_errors=True)
+            raise
 
 
 def import_many(manifest: Path, out: Path, progress: Progress | None = None) -> list[ImportResult]:

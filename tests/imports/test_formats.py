@@ -12,7 +12,9 @@ import pytest
 import srtbench
 from srtbench.rollouts.importers import Importer, ImporterError, Row, find_log
 from srtbench.rollouts.importers.columns import pick_rewards
+from srtbench.store import Folder
 from tests.imports.logs import Record, write_lines
+from tests.micro import srtbench as command
 
 SHARED = Path(os.environ.get("SRTBENCH_DATA") or Path(__file__).resolve().parents[3] / "shared")
 if SHARED.name == "data":
@@ -334,6 +336,20 @@ class Odd(Importer):
 
     def of_record(self, record: Record, file: Any) -> Iterator[Row]:
         yield Row(prompt="?", completion=record["odd"], step=1)
+
+
+def test_an_import_that_is_still_at_work_is_left_alone(tmp_path: Path) -> None:
+    verl(tmp_path / "log")
+    first = srtbench.import_rollouts(tmp_path / "log", out=tmp_path / "first")
+    busy = Folder(tmp_path / "second" / first.run_id)
+    busy.path.mkdir(parents=True)
+    (busy.path / "prompts.parquet").touch()
+    with busy.locked():
+        second = command("import", tmp_path / "log", "--out", tmp_path / "second")
+    assert second.returncode == 2, second.stderr
+    assert "in use by another process" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert (busy.path / "prompts.parquet").exists()
 
 
 def test_an_import_that_was_killed_before_it_was_planned_goes_on(tmp_path: Path) -> None:
