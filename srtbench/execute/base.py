@@ -63,7 +63,12 @@ def processes_of(work: Work) -> int:
 
 
 def worker_environment(threads: int) -> dict[str, str]:
-    """Variables of every worker: a fixed number of threads, no tokenizer pools, no surprises."""
+    """Variables of every worker: a fixed number of threads, no tokenizer pools, no surprises.
+
+    TRL reports each trainer that is made to the hub, from a thread that looks the host's name up.
+    That reads the environment in C while the main thread may be writing it, which now and then
+    ends the process by signal 11; and a run tells nobody that it is run.
+    """
     count = str(threads)
     return {
         "OMP_NUM_THREADS": count,
@@ -71,5 +76,6 @@ def worker_environment(threads: int) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": count,
         "TOKENIZERS_PARALLELISM": "false",
         "TRL_EXPERIMENTAL_SILENCE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
         "PYTHONHASHSEED": "0",
     }

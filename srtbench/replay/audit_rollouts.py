@@ -13,7 +13,7 @@ from srtbench.plan.generation import GenerationShape
 from srtbench.replay.advantages import advantage_tolerance, advantages
 from srtbench.replay.audit_rounds import check_selection
 from srtbench.replay.audit_values import Found, compare
-from srtbench.rollouts import eval_group_id, read_rollouts
+from srtbench.rollouts import SELECTION, eval_group_id, read_rollouts
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, group_number, runs_of
 from srtbench.store.configs import declared
 from srtbench.store.runs import LoggedRun, LoggedSet
@@ -178,7 +178,11 @@ class Author:
 
 
 def check_text(author: Author, columns: Columns, name: str) -> Found:
-    """What each row says of its own text."""
+    """What each row says of its own text; and that only what a round may fit on is selected."""
+    if name not in ("train", "further"):
+        for column in SELECTION:
+            if any(value is not None for value in columns[column]):
+                yield column, name, "nothing is selected of such rows"
     graded, limit = author.grader.grade(columns["completion"]), author.limit
     phase = "train" if author.behind else "eval"
     golds = [author.prompts.get(one, {}).get("gold_key") for one in columns["prompt_id"]]

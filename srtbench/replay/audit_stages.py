@@ -60,6 +60,9 @@ def check_stage(store: SweepStore, stage_id: str, row: dict[str, Any], notes: li
         return
     if status.error is not None:
         yield "status", "status.json", "done, but it names an error"
+    for name in ("stopped", "kept_step"):
+        if getattr(status, name) is not None:
+            yield "status", f"status.json {name}", "but no stage has a train.stop"
     if (text := read_left_out(folder)) is not None:
         notes.append(f"{stage_id}: left out of the prompts by on_bad_gold: {text}")
     if isinstance(spec, TrainPrompts | EvalPrompts):

@@ -172,6 +172,12 @@ def test_the_commit_is_part_of_the_ids_and_audited(swept: Swept) -> None:
 
 
 @pytest.mark.slow
+def test_nobody_is_told_that_a_run_is_run(swept: Swept) -> None:
+    assert swept.hub.asked, "the hub heard what it was asked for"
+    assert not [path for path in swept.hub.asked if "telemetry" in path]
+
+
+@pytest.mark.slow
 def test_a_pinned_model_is_its_own_reference(swept: Swept) -> None:
     """TRL loads the reference by the policy's name: with the id, it was another commit's."""
     (run,) = (path.parent for path in swept.store.path.glob("*anchored*/config.json"))
