@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from srtbench.analysis.frames import Cell, Run, by_run, query
+from srtbench.analysis.frames import Cell, Run, by_run, query, view
 from srtbench.analysis.repetition import repetition
 from srtbench.config.eval_sets import OWN
 from srtbench.rollouts.signals import SIGNAL_COLUMNS
@@ -32,10 +32,6 @@ SPLITS = 50
 """Random halves of the samples over which stopping rules are cross-fitted."""
 
 _SIGNALS_OF = "SELECT * FROM run_signals WHERE eval_set = $eval_set"
-_TRAINED_ON = """
-SELECT sweep, run_id, count(DISTINCT prompt_id) AS prompts
-FROM groups WHERE phase = 'train' GROUP BY sweep, run_id
-"""
 _GRADES = """
 SELECT sweep, run_id, step, prompt_id, count(*) AS samples,
     list(gold_reward ORDER BY sample_index) AS grades
@@ -110,7 +106,7 @@ def _diagnoses(connection: duckdb.DuckDBPyConnection, eval_set: str) -> list[Dia
 
 def trained_prompts(connection: duckdb.DuckDBPyConnection) -> dict[Run, int]:
     """How many different prompts each run trained on."""
-    return {row[:2]: row[2] for row in query(connection, _TRAINED_ON).iter_rows()}
+    return {row[:2]: row[2] for row in view(connection, "trained_prompts").iter_rows()}
 
 
 def labelled_prompts(train_prompts: int) -> int:

@@ -125,6 +125,8 @@ class Folder:
             before = self.read_status()
         except StoreError:
             before = Status()
+        now = time.time()
+        first = now if before.attempts == 0 else before.first_started
         status = replace(
             before,
             state="running",
@@ -135,7 +137,8 @@ class Folder:
             stopped=None,
             pid=os.getpid(),
             host=socket.gethostname(),
-            started=time.time(),
+            started=now,
+            first_started=first,
         )
         self.write_status(status)
         return status

@@ -24,6 +24,7 @@ class Status:
         stopped: why the run ended before its last step, in one line; None: it did not.
         kept_step: step of the policy that `train.stop` keeps; None: it keeps none.
         attempts: how often the run was started.
+        started, first_started: when the last and the first attempt began, in seconds since 1970.
         progress: last known numbers, e.g. gold accuracy.
     """
 
@@ -40,6 +41,7 @@ class Status:
     pid: int | None = None
     host: str | None = None
     started: float | None = None
+    first_started: float | None = None
     updated: float | None = None
     wall_seconds: float = 0.0
     progress: dict[str, float] = field(default_factory=dict)

@@ -48,6 +48,10 @@ RUN_SCHEMA = pa.schema(
         ("beta", pa.float64()),
         ("prompts_per_step", pa.int32()),
         ("num_generations", pa.int32()),
+        ("first_started", pa.float64()),
+        ("srtbench_version", pa.string()),
+        ("git_commit", pa.string()),
+        ("git_dirty", pa.bool_()),
         ("base_eval", pa.string()),
         ("has_own_start", pa.bool_()),
     ]
@@ -79,10 +83,21 @@ class _Spec(BaseModel):
     starts_from: _Start | None = None
 
 
+class _Versions(BaseModel):
+    srtbench: str | None = None
+
+
+class _Git(BaseModel):
+    commit: str
+    dirty: bool
+
+
 class _Config(BaseModel):
     """What the views take from a config.json."""
 
     version: int = Field(1, ge=1, le=CONFIG_VERSION)
+    versions: _Versions = _Versions()
+    git: _Git | None = None
 
 
 def check_config(content: dict[str, Any], path: Path) -> None:
@@ -137,6 +152,8 @@ def planned_runs(
             "attempts": status.get("attempts", 0),
             "error": status.get("error"),
             "wall_seconds": status.get("wall_seconds", 0.0),
+            "first_started": status.get("first_started"),
+            **_written_by(config),
             "trains_on_eval_prompts": run.get("trains_on_eval_prompts", False),
             "uses_gold": uses_gold(run),
             "caveat": caveat(run["run_id"], planned),
@@ -198,6 +215,16 @@ def stage_rows(
             ]
         )
     return rows
+
+
+def _written_by(config: dict[str, Any]) -> dict[str, Any]:
+    """Version and commit of the srtbench that began a run; nulls where config.json has none."""
+    git = config.get("git") or {}
+    return {
+        "srtbench_version": config.get("versions", {}).get("srtbench"),
+        "git_commit": git.get("commit"),
+        "git_dirty": git.get("dirty"),
+    }
 
 
 def _start_rule(run: dict[str, Any], config: dict[str, Any]) -> str | None:

@@ -16,6 +16,7 @@ VIEWS = (
     "metrics",
     "answers",
     "groups",
+    "trained_prompts",
     "step_answers",
     "step_metrics",
     "eval_curves",
@@ -122,9 +123,9 @@ def create_views(connection: duckdb.DuckDBPyConnection) -> None:
     for name in VIEWS:
         view = relation(name)
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {view.query}")
-        _comment(connection, view, "VIEW")
+        comment(connection, view, "VIEW")
     for table in TABLES:
-        _comment(connection, table, "TABLE")
+        comment(connection, table, "TABLE")
 
 
 def materialize(connection: duckdb.DuckDBPyConnection) -> None:
@@ -133,10 +134,11 @@ def materialize(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"CREATE TABLE snapshot AS SELECT * FROM {name}")
         connection.execute(f"DROP VIEW {name}")
         connection.execute(f"ALTER TABLE snapshot RENAME TO {name}")
-        _comment(connection, relation(name), "TABLE")
+        comment(connection, relation(name), "TABLE")
 
 
-def _comment(connection: duckdb.DuckDBPyConnection, view: Relation, kind: str) -> None:
+def comment(connection: duckdb.DuckDBPyConnection, view: Relation, kind: str) -> None:
+    """Say inside DuckDB what a view or table and its columns mean."""
     connection.execute(f"COMMENT ON {kind} {view.name} IS {literal(view.description)}")
     for column, meaning in view.columns.items():
         connection.execute(f'COMMENT ON COLUMN {view.name}."{column}" IS {literal(meaning)}')

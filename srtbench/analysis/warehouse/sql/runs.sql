@@ -31,11 +31,16 @@
 -- beta: weight of the KL to the start model; null before the run has begun
 -- prompts_per_step: groups per train step; null before the run has begun
 -- num_generations: completions per group; null before the run has begun
+-- first_started: when its first attempt began, in seconds since 1970; null before that, and in older logs
+-- srtbench_version: version that began it; null before that
+-- git_commit: commit of the checkout that began it; null where it was none
+-- git_dirty: whether that checkout had changes that were not committed
 SELECT
     sweep, run_order, run_id, part, model, dataset, variant, variant_type, variant_order, variant_rank,
     seed, level, state, step, total_steps,
     trains_on_eval_prompts, uses_gold, starts_from, start_rule, imported, caveat, stop, stopped,
     kept_step, attempts, error, wall_seconds,
-    algorithm, learning_rate, beta, prompts_per_step, num_generations
+    algorithm, learning_rate, beta, prompts_per_step, num_generations,
+    first_started, srtbench_version, git_commit, git_dirty
 FROM planned_runs
 ORDER BY sweep, run_order
