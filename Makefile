@@ -11,7 +11,7 @@ TEST_WORKERS ?= 2
 SMOLLM := build/smollm2
 WEIGHTS := $(SMOLLM)/model/SmolLM2-135M-Instruct.Q4_1.gguf
 
-.PHONY: demo test paper paper-full refresh smollm lint clean
+.PHONY: demo test paper paper-full refresh results smollm lint clean
 
 demo: $(STAMP)  ## train five tiny runs and draw the figures
 	$(BIN)/srtbench sweep sweeps/smoke.yaml
@@ -42,6 +42,9 @@ paper-full: $(STAMP)  ## all claims: 106 minutes on two cores
 refresh: $(STAMP)  ## how old labels may become: 140 runs, hours on two cores, resumable; not run whole yet
 	$(BIN)/srtbench sweep sweeps/refresh_cpu.yaml
 	$(STUDY)
+
+results: $(STAMP)  ## the page of the second study, from its published data: no training
+	$(BIN)/python -m analysis.claims --family "second study" --out analysis/SECOND.md
 
 smollm: $(STAMP) $(WEIGHTS)  ## a pretrained model of 135 M parameters: see docs/pretrained.md
 	$(BIN)/python -m pip install $(PIP_ARGS) --quiet --disable-pip-version-check -c constraints/cpu.txt 'gguf>=0.19'

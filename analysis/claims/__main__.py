@@ -5,18 +5,19 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import srtbench
 from analysis.claims.climb import climbs
 from analysis.claims.data import Study
 from analysis.claims.fall import collapses
-from analysis.claims.hypotheses import CLAIMS
+from analysis.claims.hypotheses import CLAIMS, FAMILIES
 from analysis.claims.improve import improves, labels_improve, rivals_gold
 from analysis.claims.page import FIGURES, markdown, numbers
 from analysis.claims.pretrained import pretrained
 from analysis.claims.refresh import periods, rivals
 from analysis.claims.regimes import regimes
+from analysis.claims.registration import status
 from analysis.claims.remedies import remedies, spurious
-from analysis.claims.sections import Section, run_table
+from analysis.claims.sections import Section, any_run, corrected, run_table
+from analysis.claims.sources import open_study, published
 from analysis.common import MissingError
 from srtbench.analysis.figures import save
 
@@ -35,9 +36,11 @@ MEASURES: dict[str, Measure] = {
 }
 
 
-def measure(study: Study, claim: str | None = None) -> list[Section]:
-    """Every section of the page, or those of one claim."""
+def measure(study: Study, claim: str | None = None, family: str | None = None) -> list[Section]:
+    """Every section of the page, or those of one claim, or of one family of claims."""
     wanted: list[Measure] = [MEASURES[claim]] if claim else [*MEASURES.values(), pretrained]
+    if family:
+        wanted = [MEASURES[one.key] for one in FAMILIES[family]]
     sections: list[Section] = []
     for build in wanted:
         found = build(study)
@@ -45,7 +48,19 @@ def measure(study: Study, claim: str | None = None) -> list[Section]:
     for section in sections:
         if section.cells:
             section.tables.insert(0, run_table(study, section.cells))
+        if section.claim.hypotheses and any_run(section):
+            section.standing = standing(study, section)
+    corrected(sections)
     return sections
+
+
+def standing(study: Study, section: Section) -> str:
+    """Whether the runs of a section are younger than its hypotheses."""
+    key = section.claim.key
+    runs = [run for cell in section.cells for run in cell.runs.values()]
+    began = [study.begun[run[0]][run] for run in runs]
+    found = [registered[key] for registered in study.registered if key in registered]
+    return status(section.claim, found, began)[1]
 
 
 def write(sections: Sequence[Section], page: Path) -> list[Path]:
@@ -72,8 +87,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         epilog="example: python -m analysis.claims runs/paper_cpu runs/paper_cpu_full",
     )
-    parser.add_argument("sweep", type=Path, nargs="+", help="folder that `srtbench sweep` wrote")
+    parser.add_argument(
+        "sweep",
+        type=Path,
+        nargs="*",
+        help="folders that `srtbench sweep` wrote, or that `python -m analysis.publish` did; "
+        "default: those of analysis/data",
+    )
     parser.add_argument("--claim", choices=[claim.key for claim in CLAIMS], help="one claim only")
+    parser.add_argument("--family", choices=[*FAMILIES], help="the claims of one study only")
     parser.add_argument(
         "--out", type=Path, help="default: analysis/RESULTS.md, or build/<claim>.md with --claim"
     )
@@ -82,9 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"build/{options.claim}.md" if options.claim else "analysis/RESULTS.md"
     )
     try:
-        # One thread: sums of floats come in one order, so the page is the same every time.
-        connection = srtbench.open_sweep(*options.sweep, snapshot=True, threads=1)
-        sections = measure(Study(connection), options.claim)
+        sections = measure(open_study(options.sweep or published()), options.claim, options.family)
     except (FileNotFoundError, ValueError, MissingError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2

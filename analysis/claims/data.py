@@ -4,12 +4,13 @@ Nothing is dropped in silence: a planned run that cannot be used is named in its
 """
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
 import polars as pl
 
+from analysis.claims.registration import Begun, Registration
 from analysis.common import MissingError
 from srtbench.analysis.diagnosis import diagnose_runs, trained_prompts
 from srtbench.analysis.frames import Run, by_run, frame, of_cells, view
@@ -56,8 +57,19 @@ class Cell:
 class Study:
     """Sweeps, read once; the tables are per run."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection):
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        registered: Sequence[Mapping[str, Registration | None]] = (),
+    ):
+        """Take the views of opened or condensed sweeps.
+
+        Args:
+            registered: of each folder that was opened, claim -> its registration; None: the folder
+                has runs of the claim and no registration.
+        """
         self.connection = connection
+        self.registered = registered
         self._runs = view(connection, "runs")
         if not {"part", "starts_from"} <= set(self._runs.columns):
             raise MissingError("the view runs has no columns part and starts_from")
@@ -92,6 +104,15 @@ class Study:
     def train_prompts(self) -> dict[Run, int]:
         """How many different prompts each run trained on."""
         return trained_prompts(self.connection)
+
+    @functools.cached_property
+    def begun(self) -> dict[str, dict[Run, Begun]]:
+        """Sweep -> who began each of its runs, and when."""
+        found: dict[str, dict[Run, Begun]] = {}
+        for run in self._runs.filter(pl.col("state") != "waiting").iter_rows(named=True):
+            began = Begun(run["first_started"], run["git_commit"], run["git_dirty"])
+            found.setdefault(run["sweep"], {})[run["sweep"], run["run_id"]] = began
+        return found
 
     @functools.cached_property
     def all_cells(self) -> tuple[Cell, ...]:

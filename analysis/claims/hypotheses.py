@@ -181,8 +181,9 @@ C9 = Claim(
         ),
     ),
     published.C9,
-    TINY + " The learning rate is ten times the usual one, so that self-reward falls within 40 "
-    "steps. A snapshot draws as many votes again as there are completions to train on.",
+    TINY + " The learning rate is ten times the usual one on letters, three times on digits, so that "
+    "self-reward falls within 40 and 160 steps. A snapshot draws as many votes again as there are "
+    "completions to train on.",
 )  # fmt: skip
 C9R = Claim(
     "C9R", "A snapshot renewed every 100 steps beats a fixed teacher and rivals gold",
@@ -201,6 +202,8 @@ C9R = Claim(
     TINY,
 )  # fmt: skip
 CLAIMS = (C1, C2, C3, C4, C5, C6, C7, C8, C9, C9R)
+FAMILIES = {"first study": (C1, C2, C3, C4, C5, C6, C7, C8), "second study": (C9, C9R)}
+"""Claims whose hypotheses are corrected together for being many (Holm)."""
 
 PRETRAINED_SWEEP = "smollm_cpu"
 
@@ -222,6 +225,25 @@ def judge(hypothesis: Hypothesis, effect: Effect | None) -> Verdict:
     if hypothesis.rule == "below":
         return HOLDS if high < bound else FAILS if low > bound else UNDECIDED
     return HOLDS if low > bound else FAILS if high < bound else UNDECIDED
+
+
+def p_value(hypothesis: Hypothesis, effect: Effect | None) -> float | None:
+    """Twice the chance, were the effect at the threshold, of one so far on the claimed side.
+
+    Below 0.05 exactly where `judge` says that it holds. ``within`` is two claims, of which the
+    weaker counts (two one-sided tests). None where the rule gives no verdict.
+    """
+    if judge(hypothesis, effect) in (NOT_RUN,) or effect is None or effect.seeds < 2:
+        return None
+    bound = hypothesis.threshold
+    sides = {"above": [(bound, 1)], "below": [(bound, -1)], "within": [(bound, -1), (-bound, 1)]}
+    found = []
+    for threshold, side in sides[hypothesis.rule]:
+        if side * (effect.value - threshold) <= 0:
+            return 1.0
+        found.append(effect.p_value(threshold))
+    known = [p for p in found if p is not None]
+    return max(known) if len(known) == len(found) else None
 
 
 def all_of(verdicts: Sequence[Verdict]) -> Verdict:

@@ -16,7 +16,7 @@ _INTRODUCTION = """\
 This page is written by a command: `python -m analysis.claims`. Do not edit it.
 
 Self-Rewarded Training (SRT, arXiv 2505.21444) rewards a policy for agreeing with its own majority.
-Eight claims about it are tested here.
+Claims about it are tested here.
 Hypotheses and effect sizes are fixed in `analysis/claims/hypotheses.py`.
 
 How to read a verdict:
@@ -32,8 +32,14 @@ Intervals are t intervals over seeds and prompts as crossed random effects
 score of seeds and prompts is at an end of the range they are exact binomial intervals. No
 resampling is random, so the page is the same every time. An interval of width zero means that all
 seeds gave the same number. Steps of a collapse are known
-to one evaluation only. Shares are in 0..1, and k is the number of samples per prompt. Intervals are
-not corrected for the number of hypotheses.
+to one evaluation only. Shares are in 0..1, and k is the number of samples per prompt.
+
+Intervals and verdicts are not corrected for the number of hypotheses. The column p is twice the
+chance of an effect so far on the claimed side, were it at the threshold: below .05 where the
+hypothesis holds. Beside it stands that number after Holm's correction for all hypotheses and tasks
+of the study that were run.
+A claim is called confirmatory only if the commit that fixed its hypotheses is older than its runs,
+which say when they began and by which commit; else it is exploratory.
 """
 
 
@@ -57,6 +63,7 @@ def numbers(sections: Sequence[Section]) -> pl.DataFrame:
                     "quantity": finding.hypothesis.text, **_effect(finding.effect),
                     "rule": finding.hypothesis.rule,
                     "threshold": finding.hypothesis.threshold, "verdict": finding.verdict,
+                    "p": finding.p_value, "p_holm": finding.holm,
                 }
             )  # fmt: skip
         for table in section.tables:
@@ -67,13 +74,14 @@ def numbers(sections: Sequence[Section]) -> pl.DataFrame:
                             "claim": section.claim.key, "table": table.name,
                             "row": _joined(labels), "quantity": quantity,
                             **_effect(number.effect), "rule": None, "threshold": None,
-                            "verdict": None,
+                            "verdict": None, "p": None, "p_holm": None,
                         }
                     )  # fmt: skip
     schema = {
         "claim": pl.String, "table": pl.String, "row": pl.String, "quantity": pl.String,
         "value": pl.Float64, "low": pl.Float64, "high": pl.Float64, "over": pl.String,
         "rule": pl.String, "threshold": pl.Float64, "verdict": pl.String,
+        "p": pl.Float64, "p_holm": pl.Float64,
     }  # fmt: skip
     return pl.DataFrame(rows, schema=schema)
 
@@ -146,6 +154,7 @@ def _section(section: Section) -> list[str]:
     if claim.hypotheses:
         lines += [
             f"Verdict: **{section.verdict}**.", "",
+            *([section.standing, ""] if section.standing else []),
             f"Repeat it alone, training included: `{experiment(section)}`", "",
         ]  # fmt: skip
     if section.missing:
@@ -172,15 +181,16 @@ def _section(section: Section) -> list[str]:
 
 def _findings(findings: Sequence[Finding]) -> list[str]:
     lines = [
-        "| hypothesis | task | measured, 95% interval | over | verdict |",
-        "|---|---|---|---|---|",
+        "| hypothesis | task | measured, 95% interval | over | p | p after Holm | verdict |",
+        "|---|---|---|---|---:|---:|---|",
     ]
     for finding in findings:
         effect = finding.effect
         label = f"{finding.hypothesis.key}. {finding.hypothesis.text}"
         over = "\u2013" if effect is None else effect.over
         value = shown(effect, finding.digits)
-        lines.append(_row([label, finding.task, value, over, finding.verdict]))
+        chances = (_chance(finding.p_value), _chance(finding.holm))
+        lines.append(_row([label, finding.task, value, over, *chances, finding.verdict]))
     return [*lines, ""]
 
 
@@ -195,6 +205,12 @@ def _negative(section: Section) -> list[str]:
     if lines:
         return ["Negative results:", "", *lines, ""]
     return ["Negative results: none.", ""] if section.findings and _any_run(section) else []
+
+
+def _chance(p: float | None) -> str:
+    if p is None:
+        return "\u2013"
+    return "<0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
 def _any_run(section: Section) -> bool:

@@ -90,8 +90,13 @@ def dead_share(study: Study, cell: Cell | None) -> Effect | None:
     ends = finals(study, cell)
     if not ends:
         return None
-    found = rate_interval(sum(end < DEAD for end in ends.values()), len(ends), unit="seeds")
-    return Effect(found.estimate, found.low, found.high, len(ends))
+    dead = sum(end < DEAD for end in ends.values())
+
+    def limits(level: float) -> tuple[float, float]:
+        found = rate_interval(dead, len(ends), level, unit="seeds")
+        return found.low, found.high
+
+    return Effect(dead / len(ends), *limits(0.95), len(ends), at_level=limits)
 
 
 def rank_correlation(study: Study, cells: dict[int, Cell | None]) -> Effect | None:

@@ -1,20 +1,23 @@
 """What a claim's section is made of: findings, tables of numbers, a figure, what is missing."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from analysis.claims.data import Cell, Study
 from analysis.claims.hypotheses import (
+    FAMILIES,
     NOT_RUN,
     Claim,
     Hypothesis,
     Verdict,
     all_of,
     judge,
+    p_value,
     spelled_out,
 )
 from srtbench.analysis.effects import SHARE, SHARE_DIFFERENCE, Effect, effect
 from srtbench.analysis.figures.panels import Sheet
+from srtbench.stats import holm
 
 Roles = Mapping[str, Cell | None]
 """What a cell is to a claim -> the cell, None where the plan has none."""
@@ -48,10 +51,18 @@ class Finding:
     effect: Effect | None
     digits: int = 3
 
+    holm: float | None = None
+    """`p_value`, corrected for all hypotheses of the family that have one."""
+
     @property
     def verdict(self) -> Verdict:
         """By the rule that was fixed in advance."""
         return judge(self.hypothesis, self.effect)
+
+    @property
+    def p_value(self) -> float | None:
+        """See :func:`analysis.claims.hypotheses.p_value`."""
+        return p_value(self.hypothesis, self.effect)
 
 
 @dataclass
@@ -66,6 +77,8 @@ class Section:
     """Sentences on how the effects are measured."""
     missing: list[str] = field(default_factory=list)
     sheet: Sheet | None = None
+    standing: str = ""
+    """Whether its hypotheses are older than its runs, and how that is known."""
     samples: list[str] = field(default_factory=list)
     """Markdown lines."""
 
@@ -190,6 +203,22 @@ def final_of(study: Study, cell: Cell | None) -> Effect | None:
     """avg@k of the last evaluation, over seeds and prompts."""
     blocks = study.blocks(cell)
     return effect(blocks[0].final, SHARE) if blocks else None
+
+
+def corrected(sections: Sequence[Section]) -> None:
+    """Give every finding the p-value of Holm 1979 within its family."""
+    for family in FAMILIES.values():
+        keys = {claim.key for claim in family}
+        places = [
+            (section, number)
+            for section in sections
+            if section.claim.key in keys
+            for number, finding in enumerate(section.findings)
+            if finding.p_value is not None
+        ]
+        values = holm([section.findings[number].p_value for section, number in places])
+        for (section, number), value in zip(places, values, strict=True):
+            section.findings[number] = replace(section.findings[number], holm=float(value))
 
 
 def any_run(section: Section) -> bool:

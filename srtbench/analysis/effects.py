@@ -5,7 +5,8 @@ It lies inside the range of its quantity: on the logit scale for shares and thei
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,10 @@ POSITIVE: Bounds = (0.0, math.inf)
 """Range of lengths, entropies and times."""
 
 
+Limits = Callable[[float], tuple[float, float]]
+"""Level, above 0 and below 1 -> lower and upper limit."""
+
+
 @dataclass(frozen=True)
 class Effect:
     """A measured number with its 95% interval; low and high are None where nothing varies."""
@@ -32,6 +37,8 @@ class Effect:
     seeds: int = 0
     prompts: int | None = None
     """Prompts that the interval is over; None: it is over seeds alone."""
+    at_level: Limits | None = field(default=None, compare=False, repr=False)
+    """The interval at another level, where it can be made."""
 
     @property
     def over(self) -> str:
@@ -40,6 +47,22 @@ class Effect:
             return "no interval"
         parts = [(self.seeds, "seed"), (self.prompts or 0, "prompt")]
         return " and ".join(f"{number} {name}s" for number, name in parts if number > 1)
+
+    def p_value(self, threshold: float) -> float | None:
+        """Two-sided p-value of the effect being ``threshold``: 1 less the highest level whose
+        interval excludes it, to 1e-9. None where nothing varies or no other level can be made.
+        """
+        if self.low is None or self.at_level is None:
+            return None
+        excluded, included = 0.0, 1.0
+        while included - excluded > 1e-9:
+            level = 0.5 * (excluded + included)
+            low, high = self.at_level(level) if 0.0 < level < 1.0 else (-math.inf, math.inf)
+            if low <= threshold <= high:
+                included = level
+            else:
+                excluded = level
+        return 1.0 - excluded
 
     @property
     def band(self) -> str | None:
@@ -67,11 +90,15 @@ def effect(scores: Any, bounds: Bounds | None) -> Effect | None:
     if array.size == 1:
         return Effect(float(array.ravel()[0]), None, None, 1, None)
     if array.ndim == 1 and np.ptp(array) == 0:
-        return Effect(float(array[0]), float(array[0]), float(array[0]), seeds)
+        value = float(array[0])
+        return Effect(value, value, value, seeds, at_level=lambda _: (value, value))
     open_ended = bounds is not None and math.isinf(bounds[1])
-    found = mean_interval(array, bounds=None if open_ended else bounds)
-    low = max(found.low, bounds[0]) if bounds is not None else found.low
-    return Effect(found.estimate, low, found.high, seeds, prompts)
+
+    def limits(level: float) -> tuple[float, float]:
+        found = mean_interval(array, level=level, bounds=None if open_ended else bounds)
+        return (max(found.low, bounds[0]) if bounds is not None else found.low), found.high
+
+    return Effect(float(array.mean()), *limits(0.95), seeds, prompts, limits)
 
 
 def table_of(rows: pl.DataFrame, column: str) -> Table:
