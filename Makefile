@@ -23,7 +23,7 @@ test: $(STAMP)  ## lint, types and all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --durations=40
 
 # The page has a section for each sweep that is there, whichever was made last.
 STUDIES := paper_cpu paper_cpu_full refresh_cpu smollm_cpu

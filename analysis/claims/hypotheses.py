@@ -181,9 +181,9 @@ C9 = Claim(
         ),
     ),
     published.C9,
-    TINY + " The learning rate is ten times the usual one on letters, three times on digits, so that "
-    "self-reward falls within 40 and 160 steps. A snapshot draws as many votes again as there are "
-    "completions to train on.",
+    TINY + " The learning rate is ten times the usual one on letters and three times on digits, "
+    "so that self-reward falls within 40 and 160 steps. A snapshot draws as many votes again as "
+    "there are completions to train on.",
 )  # fmt: skip
 C9R = Claim(
     "C9R", "A snapshot renewed every 100 steps beats a fixed teacher and rivals gold",
