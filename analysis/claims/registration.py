@@ -161,7 +161,11 @@ def _last_touched(first: int, last: int) -> tuple[str, float] | None:
             times[commit] = float(words[1])
     if not times or any(set(name) == {"0"} for name in times):
         return None
-    return max(times.items(), key=lambda pair: pair[1])
+    newest = max(times, key=lambda name: times[name])
+    for name in times:  # of one second there may be several
+        if name != newest and times[name] == times[newest] and _has(name, newest):
+            newest = name
+    return newest, times[newest]
 
 
 def _has(commit: str, ancestor: str) -> bool:

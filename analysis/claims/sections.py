@@ -216,6 +216,8 @@ def corrected(sections: Sequence[Section]) -> None:
             for number, finding in enumerate(section.findings)
             if finding.p_value is not None
         ]
+        if not places:
+            continue
         values = holm([section.findings[number].p_value for section, number in places])
         for (section, number), value in zip(places, values, strict=True):
             section.findings[number] = replace(section.findings[number], holm=float(value))
