@@ -54,7 +54,7 @@ def between_sweeps(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -
 
 def opened_sweeps(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Names of the sweeps that a connection reads, in the order in which they were given."""
-    rows = query(connection, "SELECT sweep FROM planned_runs GROUP BY sweep ORDER BY min(rowid)")
+    rows = query(connection, "SELECT sweep FROM sweeps ORDER BY rowid")
     return rows["sweep"].to_list()
 
 
