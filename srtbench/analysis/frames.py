@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from srtbench.analysis.bands import banded
+from srtbench.analysis.bands import banded, one_kind
 from srtbench.analysis.warehouse.views import relation
 from srtbench.config.eval_sets import OWN
 
@@ -52,7 +52,7 @@ def frame(
     found = query(connection, sql, **{key: given[key] for key in given if f"${key}" in sql})
     if name == "eval_curve":
         scores = frame(connection, "held_out_scores", eval_set=eval_set, runs=runs)
-        return banded(found, scores)
+        return one_kind(banded(found, scores))
     return found
 
 

@@ -5,14 +5,16 @@ than it claims (docs/estimators.md). So a table has k of n with its exact interv
 each of the two kinds of seeds.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 import polars as pl
 
+from srtbench.analysis.bands import one_kind
 from srtbench.analysis.effects import over, table_of
-from srtbench.analysis.frames import Cell, by_cell, frame, view
+from srtbench.analysis.frames import CELL, Cell, by_cell, cell_of, frame, view
 from srtbench.config.eval_sets import OWN
 from srtbench.stats import Interval, SeedSplit, seed_split
 from srtbench.stats.change_point import MIN_EVALUATIONS
@@ -91,6 +93,49 @@ def last_scores(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     scores = frame(connection, "held_out_scores", eval_set=OWN)
     last = pl.col("step") == pl.col("step").max().over("sweep", "run_id")
     return scores.filter(last & (pl.col("step") > 0))
+
+
+def apart(
+    connection: duckdb.DuckDBPyConnection, name: str, splits: Mapping[Cell, CellSplit]
+) -> pl.DataFrame:
+    """``eval_curve`` or ``train_curve`` with the seeds of cells that split in lines of their own.
+
+    Their variants are called ``srt, 2 collapsed`` and ``srt, 1 did not``; they keep their order and
+    their rank.
+    """
+    curve = frame(connection, name)
+    cells = [cell for cell, split in splits.items() if split.splits]
+    if not cells:
+        return curve
+    wanted = pl.DataFrame(cells, schema=CELL, orient="row")
+    runs = view(connection, "run_summary").filter(pl.col("last_step") > 0)
+    runs = runs.join(wanted, on=CELL, how="semi")
+    parts = [curve.join(wanted, on=CELL, how="anti")]
+    for fallen in (True, False):
+        chosen = runs.filter(pl.col("collapse_step").is_not_null() == fallen)
+        ids = chosen.select("sweep", "run_id").rows()
+        names = {cell: _side_name(cell, splits[cell], collapsed=fallen) for cell in cells}
+        rows = frame(connection, name, runs=[(row[0], row[1]) for row in ids])
+        calls = [names[cell_of(row)] for row in rows.select(CELL).iter_rows(named=True)]
+        parts.append(rows.with_columns(variant=pl.Series(calls, dtype=pl.String)))
+    together = pl.concat(parts, how="vertical_relaxed")
+    together = together.sort(
+        "sweep", "model", "dataset", "variant_order", "variant", "measure", "step"
+    )
+    return one_kind(together)
+
+
+def side_cell(cell: Cell, split: CellSplit | None) -> Cell:
+    """The name under which :func:`apart` has the seeds of a cell that collapsed."""
+    if split is None or not split.splits:
+        return cell
+    return (*cell[:3], _side_name(cell, split, collapsed=True))
+
+
+def _side_name(cell: Cell, split: CellSplit, *, collapsed: bool) -> str:
+    side = split.collapsed if collapsed else split.survivors
+    number = 0 if side is None else side["seeds"]
+    return f"{cell[3]}, {number} {'collapsed' if collapsed else 'did not'}"
 
 
 def interval_text(found: Interval) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from srtbench.analysis import open_sweep
@@ -185,3 +186,17 @@ def test_a_run_that_failed_by_itself_has_its_own_entry(tmp_path: Path) -> None:
     assert "It left no log" in html
     assert html.count("Traceback") == 1
     assert "MemoryError" in markdown
+
+
+def test_seeds_that_split_have_lines_of_their_own(split: Path) -> None:
+    """The mean of 0 and 90 per cent is a line that no seed took."""
+    folder = write_report(split)
+    shown = pl.read_csv(folder / "tables" / "accuracy.csv").filter(measure="avg_at_k")
+    ends = shown.filter(pl.col("step") == 40)
+    last = dict(ends.select("variant", "value").iter_rows())
+    assert set(last) == {"srt", "srt-high-lr, 2 collapsed", "srt-high-lr, 1 did not"}
+    assert last["srt-high-lr, 2 collapsed"] < 0.1 < 0.6 < last["srt-high-lr, 1 did not"]
+    seeds = dict(ends.select("variant", "seeds").iter_rows())
+    assert seeds["srt-high-lr, 2 collapsed"] == 2
+    assert (folder / "figures" / "collapse_panel.png").is_file()
+    assert "No band where there is one seed." in (folder / "report.md").read_text(encoding="utf-8")

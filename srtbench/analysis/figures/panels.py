@@ -101,7 +101,9 @@ def bands(data: pl.DataFrame, raw: bool = False) -> str:
         OVER_BOTH: f"{OVER_BOTH} (up to {number} seeds)",
         OVER_PROMPTS: f"{OVER_PROMPTS} where there is one seed",
     }
-    return f"Band: {'; '.join(words.get(kind, kind) for kind in kinds)}."
+    said = f"Band: {'; '.join(words.get(kind, kind) for kind in kinds)}."
+    alone = (data["seeds"] == 1).any() and (data["seeds"] > 1).any() and OVER_PROMPTS not in kinds
+    return f"{said} No band where there is one seed." if alone else said
 
 
 def join(*parts: str) -> str:

@@ -36,6 +36,7 @@ from srtbench.analysis.latex import latex_summary
 from srtbench.analysis.report.content import page_content
 from srtbench.analysis.report.facts import Fact, facts, onsets
 from srtbench.analysis.report.render import render
+from srtbench.analysis.splits import apart
 from srtbench.analysis.warehouse.open import open_sweep
 from srtbench.config.eval_sets import OWN
 
@@ -99,10 +100,9 @@ def _write(paths: Sequence[Path], folder: Path) -> None:
 
 
 def _sheets(connection: duckdb.DuckDBPyConnection, found: list[Fact]) -> Iterable[Sheet]:
-    held_out, training = (
-        under_way(frame(connection, "eval_curve")),
-        frame(connection, "train_curve"),
-    )
+    splits = {fact.cell: fact.split for fact in found if fact.split is not None}
+    held_out = under_way(apart(connection, "eval_curve", splits))
+    training = apart(connection, "train_curve", splits)
     onset = onsets(found)
     summary = query(connection, _SUMMARY_WITH_LEVEL)
     drawn = (

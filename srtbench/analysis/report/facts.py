@@ -13,7 +13,7 @@ from srtbench.analysis.endings import Ending, ending_sentence, endings
 from srtbench.analysis.estimates import paired_change
 from srtbench.analysis.figures.style import Style, variant_style
 from srtbench.analysis.frames import Cell, by_cell, cell_caveats, cell_of, frame, varying, view
-from srtbench.analysis.splits import CellSplit, cell_splits, interval_text
+from srtbench.analysis.splits import CellSplit, cell_splits, interval_text, side_cell
 from srtbench.analysis.stops import cell_ends
 from srtbench.stats import Interval, verdict
 
@@ -69,9 +69,9 @@ def facts(connection: duckdb.DuckDBPyConnection) -> list[Fact]:
 
 
 def onsets(found: list[Fact]) -> dict[Cell, tuple[int, int]]:
-    """The evaluations between which each collapsed cell collapsed."""
+    """The evaluations between which each collapsed cell collapsed; by its name in figures."""
     return {
-        fact.cell: (fact.row["collapse_after"], fact.row["collapse_step"])
+        side_cell(fact.cell, fact.split): (fact.row["collapse_after"], fact.row["collapse_step"])
         for fact in found
         if fact.row["collapse_step"] is not None
     }
@@ -201,7 +201,7 @@ def _runs(row: dict[str, Any]) -> str:
 
 def _unfinished(row: dict[str, Any]) -> tuple[str, str]:
     if row["failed"] == row["runs"]:
-        return "failed", "failed before its first evaluation; the table of runs has the error."
+        return "failed", "failed before its first evaluation; its error stands above."
     if row["failed"]:
         return "failed", f"nothing to show: {row['failed']} of {row['runs']} runs failed."
     return "waiting", "has not reached its first evaluation yet."
