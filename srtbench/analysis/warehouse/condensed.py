@@ -25,7 +25,15 @@ SHOWN_PROMPTS = 3
 TEXTS = 64
 """Other texts that are kept per run and evaluation: those of the frame ``text_sample``."""
 
-_BASE = ("planned_runs", "planned_eval_sets", "damaged_files", "unplanned_runs", "stages")
+_BASE = (
+    "planned_runs",
+    "planned_eval_sets",
+    "sweeps",
+    "tasks",
+    "damaged_files",
+    "unplanned_runs",
+    "stages",
+)
 """Tables that opening a sweep fills."""
 _GRAINS = ("answers", "step_metrics", "trained_prompts")
 """Views that are kept as tables; all others are computed from them anew."""

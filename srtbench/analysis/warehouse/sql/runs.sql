@@ -31,8 +31,9 @@
 -- beta: weight of the KL to the start model; null before the run has begun
 -- prompts_per_step: groups per train step; null before the run has begun
 -- num_generations: completions per group; null before the run has begun
+-- updates_per_rollout: optimiser steps on each batch of rollouts; null before the run has begun, and of rounds and imports
 -- first_started: when its first attempt began, in seconds since 1970; null before that, and in older logs
--- srtbench_version: version that began it; null before that
+-- srtbench_version: version that began the run; null before that, and of imports
 -- git_commit: commit of the checkout that began it; null where it was none
 -- git_dirty: whether that checkout had changes that were not committed
 SELECT
@@ -40,7 +41,7 @@ SELECT
     seed, level, state, step, total_steps,
     trains_on_eval_prompts, uses_gold, starts_from, start_rule, imported, caveat, stop, stopped,
     kept_step, attempts, error, wall_seconds,
-    algorithm, learning_rate, beta, prompts_per_step, num_generations,
+    algorithm, learning_rate, beta, prompts_per_step, num_generations, updates_per_rollout,
     first_started, srtbench_version, git_commit, git_dirty
 FROM planned_runs
 ORDER BY sweep, run_order
