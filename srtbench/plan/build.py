@@ -8,7 +8,7 @@ is named by the hash of what it is computed from, so it is computed once and fou
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
 from srtbench.config.errors import ConfigError, Problem
@@ -27,12 +27,25 @@ from srtbench.sections import with_absolute_paths
 from srtbench.variants import Facts, VariantError, facts
 
 
+class Origin(NamedTuple):
+    """Places in the lists of a sweep file; ``part``: name of the part of the sweep, if it has any.
+
+    Where several entries make the same run, those of the first.
+    """
+
+    part: str | None
+    model: int
+    dataset: int
+    variant: int
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a sweep will do. A run comes after the run that it starts from.
 
     Attributes:
         curricula: name of each curriculum -> ids of the runs of all its stages, shared ones too.
+        origins: id of each run -> the entries of the sweep file that it is made of.
     """
 
     name: str
@@ -40,6 +53,7 @@ class Plan:
     stages: tuple[StageSpec, ...]
     execution: ExecutionConfig
     curricula: dict[str, frozenset[str]] = field(default_factory=dict)
+    origins: dict[str, Origin] = field(default_factory=dict)
 
     def stage(self, stage_id: str) -> StageSpec:
         """The stage of that id."""
@@ -71,21 +85,29 @@ def plan_sweep(config: SweepConfig | SweepOfParts) -> Plan:
     Raises:
         ConfigError: merged sections that do not fit together, each named by its cell.
     """
+    plan, problems = plan_what_fits(config)
+    if problems:
+        raise ConfigError(config.source, problems)
+    return plan
+
+
+def plan_what_fits(config: SweepConfig | SweepOfParts) -> tuple[Plan, list[Problem]]:
+    """The plan of the cells whose sections fit together, and what is wrong with the others."""
     draft = _Draft(config.name)
     if isinstance(config, SweepOfParts):
         for part in config.grids:
             _add_grid(draft, part, part.name)
     else:
         _add_grid(draft, config, None)
-    if draft.problems:
-        raise ConfigError(config.source, [*draft.problems])
-    if not draft.runs:
-        raise ConfigError(config.source, [Problem("every run is excluded")])
+    problems = [*draft.problems]
+    if not draft.runs and not problems:
+        problems = [Problem("every run is excluded")]
     runs = tuple(draft.runs.values())
     used = {stage_id for run in runs for stage_id in run.stages}
     kept = tuple(stage for stage in draft.stages.values() if stage.stage_id in used)
     curricula = {name: frozenset(chain) for name, chain in draft.curricula.items()}
-    return Plan(config.name, runs, kept, config.execution, curricula)
+    plan = Plan(config.name, runs, kept, config.execution, curricula, draft.origins)
+    return plan, problems
 
 
 @dataclass
@@ -102,6 +124,7 @@ class _Draft:
     cells: dict[tuple[str, int], str] = field(default_factory=dict)
     in_curricula: dict[tuple[str, ...], RunSpec] = field(default_factory=dict)
     curricula: dict[str, list[str]] = field(default_factory=dict)
+    origins: dict[str, Origin] = field(default_factory=dict)
     problems: dict[Problem, None] = field(default_factory=dict)
     once: Once = field(default_factory=Once)
     texts: Texts = field(default_factory=dict)
@@ -120,8 +143,9 @@ class _Draft:
         key = (run.model_label, run.dataset_label, run.run_id.rpartition("-")[2])
         return self.in_curricula.setdefault(key, run)
 
-    def run(self, run: RunSpec) -> None:
+    def run(self, run: RunSpec, origin: Origin) -> None:
         """Keep a run; one that is planned already stays as it is."""
+        self.origins.setdefault(run.run_id, origin)
         planned = self.cells.setdefault((run.cell, run.seed), run.run_id)
         if planned == run.run_id:
             self.runs.setdefault(run.run_id, run)
@@ -145,6 +169,7 @@ class _Cell:
     model: ModelConfig
     dataset: DatasetConfig
     seed: int
+    origin: Origin
 
     def named(self, label: str) -> str:
         """The cell in a message, with its part."""
@@ -153,22 +178,28 @@ class _Cell:
 
 
 def _add_grid(draft: _Draft, config: SweepConfig, part: str | None) -> None:
-    for given in config.models:
-        for dataset in config.datasets:
-            for variant in config.variants:
-                planned: dict[int, RunSpec | None] = {}
-                for seed in config.seeds:
-                    if config.exclude and _excluded(config, given, dataset, variant, seed):
-                        continue
-                    model = draft.once(_with_seed, given, seed)
-                    cell = _Cell(config, part, model, dataset, seed)
-                    if isinstance(variant, CurriculumConfig):
-                        _add_curriculum(draft, cell, variant)
-                        continue
-                    if id(model) not in planned:
-                        planned[id(model)] = _plan_run(draft, cell, variant, variant.label)
-                    if (run := planned[id(model)]) is not None:
-                        draft.run(_of_seed(draft, run, seed))
+    for given, dataset, variant, origin in _points(config, part):
+        planned: dict[int, RunSpec | None] = {}
+        for seed in config.seeds:
+            if config.exclude and _excluded(config, given, dataset, variant, seed):
+                continue
+            model = draft.once(_with_seed, given, seed)
+            cell = _Cell(config, part, model, dataset, seed, origin)
+            if isinstance(variant, CurriculumConfig):
+                _add_curriculum(draft, cell, variant)
+                continue
+            if id(model) not in planned:
+                planned[id(model)] = _plan_run(draft, cell, variant, variant.label)
+            if (run := planned[id(model)]) is not None:
+                draft.run(_of_seed(draft, run, seed), origin)
+
+
+def _points(config: SweepConfig, part: str | None) -> Iterator[tuple[Any, Any, Any, Origin]]:
+    """Model, dataset and variant of each point of a grid, and where they stand."""
+    for first, model in config.used("models"):
+        for second, dataset in config.used("datasets"):
+            for third, variant in config.used("variants"):
+                yield model, dataset, variant, Origin(part, first, second, third)
 
 
 def _of_seed(draft: _Draft, run: RunSpec, seed: int) -> RunSpec:
@@ -225,7 +256,7 @@ def _plan_run(
     )
     sets = [own] + [
         once(further_set, entry, own, dataset.split, folder, draft)
-        for entry in cell.config.eval_sets
+        for _, entry in cell.config.used("eval_sets")
     ]
     if starts_from is None:
         sets = [once(with_start, one, model, needs.start_model, draft) for one in sets]
@@ -294,7 +325,7 @@ def _add_curriculum(draft: _Draft, cell: _Cell, curriculum: CurriculumConfig) ->
         shared = draft.shared(run)
         # The last one is its own run, so that each curriculum has a row in every table.
         before = run if stage is curriculum.stages[-1] else shared
-        draft.run(before)
+        draft.run(before, cell.origin)
         draft.curricula.setdefault(curriculum.label, []).append(before.run_id)
 
 
