@@ -6,11 +6,11 @@ from pathlib import Path
 
 from srtbench.checks.data import DataChecks
 from srtbench.checks.findings import Findings
+from srtbench.checks.variants import look_at_variants
 from srtbench.config.errors import ConfigError, Problem
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.plan import Plan, RunSpec, plan_what_fits
 from srtbench.plan.select import Selection, select
-from srtbench.variants import from_outside
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,7 @@ def check_plan(
     runs = plan.runs if runs is None else [*runs]
     data = DataChecks(plan, findings)
     data.look(runs)
-    if any(from_outside(run.variant) for run in runs):
-        from srtbench.checks.variants import look_at_variants  # numpy, and all of the judge
-
-        look_at_variants(findings, plan, runs)
+    look_at_variants(findings, plan, runs)
     return Checked(config.source, findings.problems, findings.warnings, data.unread)
 
 

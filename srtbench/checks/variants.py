@@ -1,59 +1,30 @@
-"""Variants from outside: each judges groups that are made up, before anything is trained."""
+"""Variants from outside: each judges groups that are made up, in a process of its own.
 
-import inspect
-import traceback
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+What a user's class does is the user's: it may need a server, take minutes or end its process. None
+of that is to end a plan.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
-
-from srtbench.answers.grader import Grader
 from srtbench.checks.findings import Findings, Place
 from srtbench.config.variants import CurriculumConfig
 from srtbench.plan import Plan, RunSpec
-from srtbench.rollouts.judge import Columns, Judge, graded_rows
-from srtbench.variants import (
-    TOKEN_STATISTICS,
-    Candidates,
-    Judgement,
-    Pick,
-    RoundsVariant,
-    TeacherLabel,
-    Variant,
-    VariantContext,
-    VariantError,
-    from_outside,
-    group_rng,
-)
-from srtbench.variants.external import ExternalOptions, PythonOptions, resolve
-from srtbench.variants.interface import expected
+from srtbench.variants import from_outside
+from srtbench.variants.external import ExternalOptions, PluginOptions, PythonOptions
 from srtbench.variants.registry import CombinationOptions
-from srtbench.variants.selection import ROLES
 
-_PROMPT = "made-up-prompt"
-_WRITTEN = {
-    "boxed": "so it is \\boxed{{{}}}",
-    "hash": "so it is\n#### {}",
-    "the_answer_is": "The answer is {}.",
-    "tag": "<answer>{}</answer>",
-    "answer": "Answer: {}",
-}
-_ANSWERS = {"choice": ("B", "C", "D"), "text": ("ab", "cd", "ef"), "word": ("ab", "cd", "ef")}
-_NUMBERS = ("12", "7", "3")
-
-
-@dataclass(frozen=True)
-class _Case:
-    """Completions of a made-up group, and in words what is special about them."""
-
-    words: str
-    answers: Sequence[str | None]
+TIMEOUT_SECONDS = 60.0
+"""Of the classes of a sweep, up to the one that takes the longest."""
 
 
 def look_at_variants(findings: Findings, plan: Plan, runs: Iterable[RunSpec]) -> None:
     """Note what is wrong with the classes from outside that these runs train with."""
+    jobs: dict[Place, dict[str, Any]] = {}
     seen: set[int] = set()
     for run in runs:
         if id(run.variant) in seen or not from_outside(run.variant):
@@ -61,7 +32,55 @@ def look_at_variants(findings: Findings, plan: Plan, runs: Iterable[RunSpec]) ->
         seen.add(id(run.variant))
         for entry, place in _entries(run.variant, _place(findings, plan, run)):
             key = "path" if isinstance(entry, PythonOptions) else "plugin"
-            _look(findings, place.below(key), entry, run)
+            fields = PythonOptions if isinstance(entry, PythonOptions) else PluginOptions
+            job = {
+                "entry": entry.model_dump(mode="json", include={*fields.model_fields}),
+                "answer_style": run.dataset.answer_style,
+                "answer_kind": run.dataset.answer_kind,
+                "size": run.train.num_generations,
+            }
+            jobs.setdefault(place.below(key), job)
+    for place, verdict in zip(jobs, _verdicts([*jobs.values()]), strict=True):
+        for message in verdict["problems"]:
+            findings.problem(place, message)
+        for message in verdict["warnings"]:
+            findings.warning(place, message)
+
+
+def _verdicts(jobs: list[dict[str, Any]]) -> list[dict[str, list[str]]]:
+    """What was found of each class; another process goes on where a class has ended one."""
+    found: list[dict[str, list[str]]] = []
+    while len(found) < len(jobs):
+        verdicts, end = _tried_elsewhere(jobs[len(found) :])
+        found += verdicts
+        if len(found) < len(jobs):
+            found.append({"problems": [], "warnings": [f"could not be tried: {end}"]})
+    return found
+
+
+def _tried_elsewhere(jobs: list[dict[str, Any]]) -> tuple[list[dict[str, list[str]]], str]:
+    """The verdicts up to the class that ended the process, and how it ended."""
+    command = [sys.executable, "-m", "srtbench.checks.judging"]
+    end = "its process ended"
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
+        try:
+            done = subprocess.run(
+                command,
+                input=json.dumps(jobs),
+                stdout=said,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                encoding="utf-8",
+                timeout=TIMEOUT_SECONDS,
+                check=False,
+            )
+            code = done.returncode
+            end = f"it ended its process ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
+        except subprocess.TimeoutExpired:
+            end = f"it takes over {TIMEOUT_SECONDS:g} seconds"
+        said.seek(0)
+        lines = [line for line in said if line.endswith("\n")]
+    return [json.loads(line) for line in lines], end
 
 
 def _place(findings: Findings, plan: Plan, run: RunSpec) -> Place:
@@ -84,185 +103,3 @@ def _entries(entry: Any, place: Place) -> Iterator[tuple[ExternalOptions, Place]
             yield from _entries(part, place.below("parts", number))
     elif isinstance(entry, ExternalOptions):
         yield entry, place
-
-
-def _look(findings: Findings, place: Place, entry: ExternalOptions, run: RunSpec) -> None:
-    try:
-        variant, options = resolve(entry)
-    except VariantError as error:
-        findings.problem(place, str(error))
-        return
-    grader = Grader(run.dataset.answer_style, run.dataset.answer_kind)
-    answers = _ANSWERS.get(run.dataset.answer_kind, _NUMBERS)
-    keys = grader.gold_keys(answers)
-    try:
-        context = VariantContext({_PROMPT: TeacherLabel(keys[0], 0.5)})
-        instance = _made(variant, options, context)
-        _try(instance, grader, run, answers, keys, findings, place)
-    except OSError as error:
-        # A judge may ask a server or a file that only the machines that train can reach.
-        findings.warning(place, f"{variant.__name__} could not be tried: {error}")
-    except _MistakeError as error:
-        findings.problem(place, str(error))
-
-
-class _MistakeError(Exception):
-    """What is wrong with a class."""
-
-
-def _made(variant: type[Variant], options: Any, context: VariantContext) -> Variant:
-    missing = sorted(getattr(variant, "__abstractmethods__", ()))
-    if missing:
-        base = RoundsVariant if issubclass(variant, RoundsVariant) else Variant
-        wanted = "; ".join(expected(base, name) for name in missing)
-        raise _MistakeError(f"{variant.__name__} has no {', '.join(missing)}; write: {wanted}")
-    try:
-        return variant(options, context)
-    except OSError:
-        raise
-    except Exception as error:
-        raise _MistakeError(_failure(variant, "__init__", error, "its options")) from error
-
-
-def _try(
-    variant: Variant,
-    grader: Grader,
-    run: RunSpec,
-    answers: Sequence[str],
-    keys: Sequence[str | None],
-    findings: Findings,
-    place: Place,
-) -> None:
-    """Judge groups as training does.
-
-    Raises:
-        _MistakeError: the first thing that is wrong.
-    """
-    name, size = type(variant), run.train.num_generations
-    gold = keys[0] if variant.uses_gold else None
-    kept = _called(name, "keeps_prompt", "a prompt", variant.keeps_prompt, _PROMPT, gold)
-    if not isinstance(kept, bool | np.bool_):
-        raise _MistakeError(
-            f"{name.__name__}.keeps_prompt returns {_kind(kept)}, not True or False; write: "
-            f"{expected(Variant, 'keeps_prompt')}"
-        )
-    mixed = [answers[0], answers[1], None, answers[0], answers[2]]
-    votes = (keys[0], keys[1], None)
-    for case in (
-        _Case("with right, wrong and no answers", [mixed[n % len(mixed)] for n in range(size)]),
-        _Case("that all agree", [answers[0]] * size),
-        _Case("without an answer", [None] * size),
-    ):
-        columns = _columns(grader, case.answers)
-        judge = Judge(variant, 0, {_PROMPT: keys[0]})
-        cast = (votes * size)[:size] if variant.voter else ()
-        group = judge.group_of(columns, range(size), cast)
-        on = f"a made-up group of {size} completions {case.words}"
-        said = [
-            _called(name, "judge", on, variant.judge, group, group_rng(0, 1, 0)) for _ in range(2)
-        ]
-        if (reason := _not_a_judgement(said[0], size)) is not None:
-            raise _MistakeError(
-                f"{name.__name__}.judge of {on}: {reason}; write: {expected(Variant, 'judge')}, "
-                "with Judgement(train_reward=np.array of shape (len(group.completions),))"
-            )
-        if not np.array_equal(said[0].train_reward, said[1].train_reward):
-            findings.warning(
-                place,
-                f"{name.__name__}.judge gives the same group other rewards each time: take random "
-                "numbers from rng alone, and keep nothing between groups, or no audit can follow",
-            )
-        if isinstance(variant, RoundsVariant):
-            candidates = Candidates(group, said[0], 1)
-            picks = _called(name, "select", on, variant.select, candidates, group_rng(0, 1, 0))
-            _check_picks(variant, picks, size, on)
-
-
-def _columns(grader: Grader, answers: Sequence[str | None]) -> Columns:
-    form = _WRITTEN.get(grader.answer_style, "{}")
-    texts = ["" if answer is None else form.format(answer) for answer in answers]
-    rows = len(texts)
-    return graded_rows(
-        texts,
-        ["made-up-group"] * rows,
-        grader=grader,
-        prompt_ids=[_PROMPT] * rows,
-        completion_ids=[(1, 2, 3)] * rows,
-        token_statistics={name: [-0.5] * rows for name in TOKEN_STATISTICS},
-    )
-
-
-def _called(variant: type[Variant], method: str, on: str, call: Any, *given: Any) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a run has them in its log
-            found = call(*given)
-    except (OSError, KeyboardInterrupt):
-        raise
-    except (Exception, SystemExit) as error:
-        raise _MistakeError(_failure(variant, method, error, on)) from error
-    if inspect.iscoroutine(found):
-        found.close()
-    return found
-
-
-def _failure(variant: type[Variant], method: str, error: BaseException, on: str) -> str:
-    """What went wrong, with the line of the class's own file."""
-    frames = traceback.extract_tb(error.__traceback__)
-    try:
-        own = inspect.getsourcefile(variant)
-    except TypeError:
-        own = None
-    lines = [frame.lineno for frame in frames if frame.filename == own]
-    where = f" (line {lines[-1]} of its file)" if lines else ""
-    return (
-        f"{variant.__name__}.{method} fails on {on}: {type(error).__name__}: "
-        f"{' '.join(str(error).split())}{where}"
-    )
-
-
-def _not_a_judgement(found: Any, size: int) -> str | None:
-    """Why what `judge` returned is none for so many completions."""
-    if not isinstance(found, Judgement):
-        return f"it returns {_kind(found)}, not a Judgement"
-    rewards = found.train_reward
-    if not isinstance(rewards, np.ndarray):
-        return f"train_reward is {_kind(rewards)}, not an array"
-    if rewards.shape != (size,):
-        return f"train_reward has the shape {rewards.shape}, not ({size},)"
-    if rewards.dtype.kind not in "biuf":
-        return f"train_reward holds {rewards.dtype}, not numbers"
-    if not np.isfinite(rewards).all():
-        return "train_reward holds a value that is not finite"
-    label, share = found.pseudo_label, found.vote_share
-    if label is not None and not isinstance(label, str):
-        return f"pseudo_label is {_kind(label)}, not an answer key or None"
-    if share is not None and not (
-        isinstance(share, int | float | np.floating) and -1e-9 <= share <= 1 + 1e-9
-    ):
-        return f"vote_share is {share!r}, not a share between 0 and 1, or None"
-    return None
-
-
-def _check_picks(variant: RoundsVariant, picks: Any, size: int, on: str) -> None:
-    """Each pick names a completion, and a role that the objective fits on."""
-    roles = ROLES[variant.objective]
-    wanted = f"write: {expected(RoundsVariant, 'select')}"
-    name = f"{type(variant).__name__}.select of {on}"
-    if not isinstance(picks, Sequence):
-        raise _MistakeError(f"{name}: it returns {_kind(picks)}, not a list of picks; {wanted}")
-    for pick in picks:
-        if not isinstance(pick, Pick):
-            raise _MistakeError(f"{name}: the list holds {_kind(pick)}, not a Pick; {wanted}")
-        if not 0 <= pick.index < size:
-            raise _MistakeError(f"{name}: there is no completion {pick.index} of {size}")
-        if pick.role not in roles:
-            raise _MistakeError(f"{name}: {pick.role!r} is no role of {variant.objective}: {roles}")
-
-
-def _kind(value: Any) -> str:
-    """What a value is, in words."""
-    if value is None:
-        return "None"
-    kind = type(value).__name__
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

@@ -180,6 +180,29 @@ def test_gold_that_is_read_without_a_word(study: Path) -> None:
     assert "write `uses_gold = True` in its class" in found
 
 
+def test_what_another_machine_may_have_is_a_warning(study: Path) -> None:
+    """A server that is not there, no GPU, a process that ends: nothing of it ends the plan."""
+    for returned, why in (
+        ("open('/nowhere/at/all')", "FileNotFoundError: [Errno 2] No such file"),
+        ("exec('raise RuntimeError(1)')", "RuntimeError: 1 (line 8 of its file)"),
+        ("__import__('os')._exit(3)", "it ended its process (exit code 3)"),
+    ):
+        (study / "mine.py").write_text(GOOD)
+        change(study, "Judgement(-lengths)", returned, "mine.py")
+        result = plan(study)
+        assert result.exit_code == 0, result.output
+        assert result.stderr.startswith("warning: line 18, variants[1].path: could not be tried: ")
+        assert why in result.stderr
+        assert "sweep mine: 2 runs" in result.stdout
+
+
+def test_a_judge_that_remembers_is_warned_about(study: Path) -> None:
+    change(study, "-lengths", "lengths * np.random.random()", "mine.py")
+    result = plan(study)
+    assert result.exit_code == 0
+    assert "gives the same group other rewards each time" in result.stderr
+
+
 def test_a_class_without_a_judge(study: Path) -> None:
     change(study, "def judge", "def judges", "mine.py")
     (found,) = mistakes(study)
