@@ -172,7 +172,11 @@ class DataChecks:
         with _kept(errors):
             targets.check_lengths(lengths, limit, accuracy)
         for one in errors:
-            self._found.problem(target_place(self._found, origin, one.key), str(one))
+            if one.key == "max_completion_length":
+                self._found.of_training(origin, one.key, str(one))
+            else:
+                entry = self._found.model(origin) if one.key == "alphabet" else place
+                self._found.problem(entry.below(one.key), str(one))
 
     def _keep(self, place: Place, run: RunSpec, table: Table, drawn: Drawn) -> None:
         """Golds are looked at in the end; a tiny model must have a token for each character."""
@@ -195,15 +199,6 @@ class DataChecks:
 
     def _refused(self, place: Place, error: DatasetError | targets.TargetError) -> None:
         self._found.problem(place.below(error.key) if error.key else place, str(error))
-
-
-def target_place(findings: Findings, origin: Origin, key: str) -> Place:
-    """Where a sweep file says what a `TargetError` names."""
-    if key == "alphabet":
-        return findings.model(origin).below(key)
-    if key == "max_completion_length":
-        return findings.written(origin, "train", key) or findings.model(origin)
-    return findings.dataset(origin).below(key)
 
 
 @contextlib.contextmanager

@@ -88,6 +88,12 @@ class Findings:
                 return place.below(section, key)
         return None
 
+    def of_training(self, origin: Origin, key: str, message: str) -> None:
+        """Note a mistake in a value of `train` that may be its preset's."""
+        place = self.written(origin, "train", key)
+        hint = "" if place is not None else f" (the preset's: write train.{key})"
+        self.problem(place or self.model(origin), message + hint)
+
     def _located(self, found: Iterable[tuple[Place, str]]) -> list[Problem]:
         listed = []
         for place, message in found:

@@ -51,9 +51,9 @@ def look_at_task(findings: Findings, origin: Origin, run: RunSpec) -> None:
         findings.problem(findings.model(origin).below("alphabet"), message)
     limit = run.train.max_completion_length
     if (shortest := tokens.count(target)) > limit:
-        here = findings.written(origin, "train", "max_completion_length")
-        findings.problem(
-            here or findings.model(origin),
+        findings.of_training(
+            origin,
+            "max_completion_length",
             f"no target fits into max_completion_length = {limit}: target_template alone needs "
             f"{shortest} tokens",
         )

@@ -8,16 +8,17 @@ is named by the hash of what it is computed from, so it is computed once and fou
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
 from srtbench.config.errors import ConfigError, Problem
 from srtbench.config.merge import merge_sections, stage_variant
-from srtbench.config.models import ModelConfig, TinyModel
+from srtbench.config.models import ModelConfig
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.config.train import ExecutionConfig
 from srtbench.config.variants import CurriculumConfig, VariantConfig
 from srtbench.plan.eval_sets import further_set, own_set, with_start
+from srtbench.plan.grid import Origin, excluded, points, with_seed
 from srtbench.plan.identity import Texts, run_id_of
 from srtbench.plan.once import Once
 from srtbench.plan.shared import run_needs
@@ -25,18 +26,6 @@ from srtbench.plan.specs import RunSpec, StartsFrom
 from srtbench.plan.stages import StageSpec
 from srtbench.sections import with_absolute_paths
 from srtbench.variants import Facts, VariantError, facts
-
-
-class Origin(NamedTuple):
-    """Places in the lists of a sweep file; ``part``: name of the part of the sweep, if it has any.
-
-    Where several entries make the same run, those of the first.
-    """
-
-    part: str | None
-    model: int
-    dataset: int
-    variant: int
 
 
 @dataclass(frozen=True)
@@ -178,12 +167,12 @@ class _Cell:
 
 
 def _add_grid(draft: _Draft, config: SweepConfig, part: str | None) -> None:
-    for given, dataset, variant, origin in _points(config, part):
+    for given, dataset, variant, origin in points(config, part):
         planned: dict[int, RunSpec | None] = {}
         for seed in config.seeds:
-            if config.exclude and _excluded(config, given, dataset, variant, seed):
+            if config.exclude and excluded(config, given, dataset, variant, seed):
                 continue
-            model = draft.once(_with_seed, given, seed)
+            model = draft.once(with_seed, given, seed)
             cell = _Cell(config, part, model, dataset, seed, origin)
             if isinstance(variant, CurriculumConfig):
                 _add_curriculum(draft, cell, variant)
@@ -192,14 +181,6 @@ def _add_grid(draft: _Draft, config: SweepConfig, part: str | None) -> None:
                 planned[id(model)] = _plan_run(draft, cell, variant, variant.label)
             if (run := planned[id(model)]) is not None:
                 draft.run(_of_seed(draft, run, seed), origin)
-
-
-def _points(config: SweepConfig, part: str | None) -> Iterator[tuple[Any, Any, Any, Origin]]:
-    """Model, dataset and variant of each point of a grid, and where they stand."""
-    for first, model in config.used("models"):
-        for second, dataset in config.used("datasets"):
-            for third, variant in config.used("variants"):
-                yield model, dataset, variant, Origin(part, first, second, third)
 
 
 def _of_seed(draft: _Draft, run: RunSpec, seed: int) -> RunSpec:
@@ -231,7 +212,7 @@ def _plan_run(
         draft.note(cell.named(label), str(error))
         return None
     train, evaluation, found = merge_sections(
-        cell.config, cell.model, cell.dataset, variant, answers
+        cell.config, cell.model, cell.dataset, variant, answers, once
     )
     if starts_from is not None:
         chooses = train.pool is not None and train.pool.keep < 1
@@ -356,27 +337,3 @@ def _later_stage_problems(
             "train.pool.keep below 1 asks the start model which prompts are easy, which a later "
             "stage of a curriculum does not have; use it in the first stage, or on its own"
         )
-
-
-def _with_seed(model: ModelConfig, seed: int) -> ModelConfig:
-    """A tiny model whose start model is the run's own gets the run's seed."""
-    if isinstance(model, TinyModel) and model.warm_start.seed == "run":
-        warm_start = model.warm_start.model_copy(update={"seed": seed})
-        return model.model_copy(update={"warm_start": warm_start})
-    return model
-
-
-def _excluded(config: SweepConfig, model: Any, dataset: Any, variant: Any, seed: int) -> bool:
-    values = {
-        "model": model.label,
-        "dataset": dataset.label,
-        "variant": variant.label,
-        "seed": seed,
-    }
-    return any(
-        all(
-            getattr(rule, axis) is None or value in getattr(rule, axis)
-            for axis, value in values.items()
-        )
-        for rule in config.exclude
-    )
