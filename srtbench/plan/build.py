@@ -34,6 +34,7 @@ class Plan:
 
     Attributes:
         curricula: name of each curriculum -> ids of the runs of all its stages, shared ones too.
+        description: what the sweep file says of itself.
         origins: id of each run -> the entries of the sweep file that it is made of.
     """
 
@@ -42,6 +43,7 @@ class Plan:
     stages: tuple[StageSpec, ...]
     execution: ExecutionConfig
     curricula: dict[str, frozenset[str]] = field(default_factory=dict)
+    description: str = ""
     origins: dict[str, Origin] = field(default_factory=dict)
 
     def stage(self, stage_id: str) -> StageSpec:
@@ -95,7 +97,10 @@ def plan_what_fits(config: SweepConfig | SweepOfParts) -> tuple[Plan, list[Probl
     used = {stage_id for run in runs for stage_id in run.stages}
     kept = tuple(stage for stage in draft.stages.values() if stage.stage_id in used)
     curricula = {name: frozenset(chain) for name, chain in draft.curricula.items()}
-    plan = Plan(config.name, runs, kept, config.execution, curricula, draft.origins)
+    description = " ".join(config.description.split())
+    plan = Plan(
+        config.name, runs, kept, config.execution, curricula, description, origins=draft.origins
+    )
     return plan, problems
 
 
