@@ -133,7 +133,7 @@ def test_a_class_that_does_not_exist(study: Path) -> None:
     line = change(study, "mine.py:Mine", "mine.py:Yours")
     assert mistakes(study) == [
         f"line {line}, variants[1].path: 'mine.py:Yours' is no subclass of "
-        "srtbench.variants.Variant"
+        "srtbench.variants.Variant: there is no 'Yours' in the file. Variants in it: Mine"
     ]
 
 
