@@ -49,6 +49,8 @@ RUN_SCHEMA = pa.schema(
         ("prompts_per_step", pa.int32()),
         ("num_generations", pa.int32()),
         ("base_eval", pa.string()),
+        ("teacher_labels", pa.string()),
+        ("pool_votes", pa.string()),
         ("has_own_start", pa.bool_()),
     ]
 )
@@ -140,8 +142,9 @@ def planned_runs(
             "trains_on_eval_prompts": run.get("trains_on_eval_prompts", False),
             "uses_gold": uses_gold(run),
             "caveat": caveat(run["run_id"], planned),
-            "base_eval": run.get("stages", {}).get("base_eval"),
         }
+        stages = run.get("stages", {})
+        row |= {kind: stages.get(kind) for kind in ("base_eval", "teacher_labels", "pool_votes")}
         for key in (
             "run_id",
             "part",
