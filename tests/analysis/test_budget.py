@@ -6,16 +6,30 @@ from typing import Any
 
 import polars as pl
 import pytest
+from matplotlib.figure import Figure
 
 import srtbench
+from srtbench.analysis import figures
+from srtbench.analysis.consistency import self_consistency, start_voting
+from srtbench.analysis.figures.sheets import accuracy_sheet
 from srtbench.analysis.frames import frame, view
+from srtbench.analysis.report import write_report
 from srtbench.analysis.warehouse.open import CorruptFileWarning
-from srtbench.rollouts import METRIC_SCHEMA, read_rollouts, read_table
+from srtbench.rollouts import (
+    METRIC_SCHEMA,
+    read_part,
+    read_rollouts,
+    read_table,
+    with_columns,
+    write_parquet,
+)
 from srtbench.store import Folder
+from tests.fake_sweep import Shape, write_fake_sweep
 from tests.imports.logs import write_lines
 from tests.micro import FinishedSweep, trained_once
 from tests.rounds import write
 
+SMOKE = Path(__file__).parents[1] / "fixtures" / "smoke"
 BUDGET = ("samples_drawn", "tokens_drawn", "updates")
 
 
@@ -103,6 +117,78 @@ def test_a_damaged_file_of_further_completions_is_named(
         files = view(srtbench.open_sweep(copy), "damaged_files")["file"].to_list()
     assert [Path(file).name for file in files] == ["notes.txt", parts[0].name]
     assert {Path(file).parent.name for file in files} == {"further"}
+
+
+def test_voting_with_the_start_model_is_exact_and_ends_with_its_samples() -> None:
+    sweep = srtbench.open_sweep(SMOKE, snapshot=True)
+    voting = start_voting(sweep)
+    start = sweep.sql("SELECT DISTINCT avg_at_k, maj_at_k, k FROM eval_curves WHERE step = 0")
+    ((avg, maj, k),) = start.fetchall()
+    assert voting["k"].to_list() == list(range(1, k + 1))
+    assert voting["samples_drawn"].to_list() == [32 * votes for votes in voting["k"]]
+    assert (voting["value"][0], voting["value"][-1]) == pytest.approx((avg, maj))
+    assert (voting["low"] < voting["value"]).all()
+    assert set(voting["seeds"]) == {1}, "one start model, whatever the number of runs"
+
+
+def test_start_models_of_several_seeds_are_told_apart(tmp_path: Path) -> None:
+    """Seeds that share a start model are one; runs that evaluated their own are several."""
+    sweep = write_fake_sweep(
+        tmp_path,
+        Shape(steps=20, every=10, prompts_per_step=2, generations=4, eval_prompts=6),
+        variants=["srt", "gold"],
+        seeds=[0, 1],
+    )
+    assert set(start_voting(srtbench.open_sweep(sweep))["seeds"]) == {1}
+    (base,) = tmp_path.glob("_stages/base_eval-*/rollouts/eval-*.parquet")
+    for run in sweep.glob("*-s?-*"):
+        rows = read_part(base)
+        write_parquet(
+            with_columns(rows, run_id=[run.name] * len(rows)), run / "rollouts" / base.name
+        )
+    voting = start_voting(srtbench.open_sweep(sweep))
+    assert set(voting["seeds"]) == {2}
+    assert start_voting(srtbench.open_sweep(sweep), "none").is_empty()
+
+
+def test_self_consistency_is_beside_what_runs_became() -> None:
+    sweep = srtbench.open_sweep(SMOKE, snapshot=True)
+    start, *cells = self_consistency(sweep).to_dicts()
+    assert start["variant"] is None
+    known = {row["variant"]: row for row in view(sweep, "variant_summary").to_dicts()}
+    assert [cell["variant"] for cell in cells] == list(known)
+    for cell in cells:
+        row = known[cell["variant"]]
+        assert cell["avg_at_k"] == pytest.approx(row["last_avg"])
+        assert cell["maj_at_k"] == pytest.approx(row["last_maj"])
+        assert cell["gain"] == pytest.approx(row["last_avg"] - start["maj_at_k"])
+        assert cell["low"] < cell["gain"] < cell["high"]
+
+
+def test_curves_over_what_was_spent(mixed: FinishedSweep) -> None:
+    sweep = srtbench.open_sweep(mixed.store.path, snapshot=True)
+    curve, voting = frame(sweep, "eval_curve"), start_voting(sweep)
+    for x in ("samples_drawn", "tokens_drawn", "updates", "step"):
+        ax = figures.accuracy_curves(curve, Figure().subplots(), x=x, voting=voting)
+        drawn = {str(line.get_label()): line for line in ax.get_lines()}
+        for variant in ("srt", "lmsi", "scpo"):
+            rows = curve.filter(measure="avg_at_k", variant=variant).sort("step")
+            assert list(drawn[variant].get_xdata()) == rows[x].to_list()
+        named = [text.get_text() for text in ax.texts]
+        assert ("start model, maj@4" in named) == (x in ("samples_drawn", "tokens_drawn"))
+    sheet = accuracy_sheet(curve, "samples_drawn", voting)
+    assert "ends at k = 4, the most that these allow" in sheet.caption
+    assert "start model" not in accuracy_sheet(curve, "updates", voting).caption
+
+
+def test_a_report_of_both_methods_is_over_samples(mixed: FinishedSweep, tmp_path: Path) -> None:
+    page = (write_report(mixed.store.path, tmp_path) / "report.md").read_text(encoding="utf-8")
+    assert "x: all completions that training drew until then" in page
+    assert "| start model | 4 |" in page
+    table = page.partition("## Self-consistency at inference")[2].partition("##")[0]
+    assert all(f"| {run.variant_label} | 4 |" in table for run in mixed.plan.runs)
+    with pytest.raises(ValueError, match="axis 'time': there is step, samples, tokens, updates"):
+        write_report(mixed.store.path, tmp_path, "time")  # type: ignore[arg-type]
 
 
 def logged(folder: Path, train: list[int], held: list[int], **extra: Any) -> list[Any]:

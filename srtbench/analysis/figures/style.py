@@ -32,6 +32,11 @@ COLOURS = {
     "no_repetition": "#44AA99",
     "all_of": "#882255",
     "weighted": "#8C564B",
+    "lmsi": "#6A51A3",
+    "scpo": "#CC3311",
+    "star": "#A6A000",
+    "rest_em": "#17807E",
+    "rft": "#4477AA",
 }
 _OTHER_COLOURS = ("#8C564B", "#6A51A3", "#A6A000", "#17807E")
 _MARKERS = {
