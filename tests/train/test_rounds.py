@@ -1,6 +1,8 @@
 """The method rounds: what it logs and fits, interrupted anywhere, and the loss of pairs."""
 
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -183,6 +185,19 @@ def test_interrupted_anywhere_a_run_ends_as_if_it_was_not(
         assert read_rollouts(one).equals(read_rollouts(other))
     assert same(weights(folder), weights(expected))
     assert folder.read_status().step == run.train.steps
+
+
+@pytest.mark.slow
+def test_runs_that_are_killed_end_as_if_they_were_not(
+    finished: FinishedSweep, tmp_path: Path
+) -> None:
+    """Two of the kills of scripts/kill_rounds.py, in sampling and in selection."""
+    script = Path(__file__).parents[2] / "scripts" / "kill_rounds.py"
+    command = [sys.executable, script, finished.store.path, "--kills", "2", "--out", tmp_path / "k"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("exit code -9") == done.stdout.count("the same") == 2
+    assert done.stdout.endswith("2 kills of 2, 2 runs\n")
 
 
 PAIRS = [

@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from srtbench.analysis.warehouse.files import (
     FURTHER_LOGS,
-    LOGS,
     NOT_A_PART,
     Check,
     Source,
@@ -207,9 +206,9 @@ class _Loader:
             self.connection.execute(f"INSERT INTO stages VALUES ({', '.join('?' * len(row))})", row)
 
     def _add(self, kind: list[Source], source: Source) -> None:
-        """Note a file; one among the rollouts that is no part of the log is named and left out."""
-        folder, name = source.path.rsplit("/", 2)[-2:]
-        if folder not in LOGS or is_part(name):
+        """Note a file; one in a folder of a log that is no part of it is named and left out."""
+        of_log = kind is not self.prompts and kind is not self.metrics
+        if not of_log or is_part(source.path.rsplit("/", 1)[-1]):
             kind.append(source)
         else:
             self._damaged(source.sweep, source.owner, source.name, NOT_A_PART)
