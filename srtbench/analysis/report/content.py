@@ -131,10 +131,10 @@ def _points(row: dict[str, Any], name: str) -> str:
 def _voting_rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Rows of the table of self-consistency, in words."""
     table = self_consistency(connection)
-    varying = [name for name in ("sweep", "model", "dataset") if table[name].n_unique() > 1]
+    named = varying(table)
     rows = table.rows(named=True)
     for row in rows:
-        row["setting"] = " · ".join(str(row[name]) for name in varying)
+        row["setting"] = " · ".join(str(row[name]) for name in named)
         row["difference"] = _points(row, "gain")
     return rows
 
