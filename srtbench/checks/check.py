@@ -76,5 +76,6 @@ def check_what_fits(error: ConfigError) -> ConfigError:
     found = [*error.problems, *(one for one in more if one.key_path not in told)]
     # Options of TRL that a cell does not know were named with their lines.
     found = sorted(found, key=lambda one: one.line or 0)
-    found += [one for one in problems if "train.trl." not in one.message]
+    if plan.runs or rest.exclude:  # else nothing is left to plan
+        found += [one for one in problems if "train.trl." not in one.message]
     return ConfigError(error.path, found)

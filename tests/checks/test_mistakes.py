@@ -285,6 +285,12 @@ def test_every_mistake_is_told_at_once(study: Path) -> None:
     ]
 
 
+def test_what_follows_from_a_mistake_is_not_told(study: Path) -> None:
+    """Without its only dataset a sweep has no runs; nobody excluded them."""
+    line = change(study, "path: additions.jsonl", "path: addition.jsonl")
+    assert mistakes(study) == [f"line {line}, datasets[0].path: file 'addition.jsonl' not found"]
+
+
 def test_a_sweep_does_not_begin_with_a_mistake(study: Path, tmp_path: Path) -> None:
     change(study, "answer_column: sum", "answer_column: answers")
     arguments = ["sweep", str(study / "mine.yaml"), "--root", str(tmp_path / "runs")]
