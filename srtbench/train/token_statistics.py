@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from srtbench.models.lora import base_of
 from srtbench.variants import TOKEN_STATISTICS
 
 
@@ -92,7 +93,11 @@ def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def head_of(model: Any) -> tuple[torch.Tensor, torch.Tensor | None] | None:
-    """Weight (vocabulary, width) and bias of the head; None if it is no plain linear layer."""
+    """Weight (vocabulary, width) and bias of the head; None if it is no plain linear layer.
+
+    The head has no adapters: `srtbench.models.lora` gives it none.
+    """
+    model = base_of(model)
     head, config = model.get_output_embeddings(), model.config.get_text_config()
     shaped = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
     weight = getattr(head, "weight", None)

@@ -15,6 +15,7 @@ from accelerate.utils import gather_object
 from transformers import TrainerCallback
 from trl import GRPOTrainer, RLOOTrainer
 
+from srtbench.models.lora import decoder_of
 from srtbench.plan.refill import RefillRule
 from srtbench.train.policy_checks import PolicyChecks
 from srtbench.train.refill import Drawn, PromptStream, Sampled
@@ -68,7 +69,7 @@ class RolloutMixin(TrlTrainer):
             self._refill = refill, PromptStream(count, seed, shuffle=self.shuffle_dataset)
         model = self.unwrapped_policy()
         self._checks = PolicyChecks(model, self.temperature, needs_start_model=self.beta == 0.0)
-        model.base_model.register_forward_hook(self._keep_hidden)
+        decoder_of(model).register_forward_hook(self._keep_hidden)
 
     def keep_in_checkpoints(self, stopper: Stopper | None) -> None:
         """Have checkpoints hold what ends the run early, if anything does."""
