@@ -83,7 +83,8 @@ def merged(policy: Any, place: Path) -> Any:
     Raises:
         ModelError: as `with_adapters_of`.
     """
-    return with_adapters_of(policy, place).merge_and_unload(safe_merge=True)
+    plain = with_adapters_of(policy, place).merge_and_unload(safe_merge=True)
+    return plain.requires_grad_(True)  # as any model that was loaded: peft had frozen it
 
 
 def _linear_layers(policy: Any) -> tuple[str, ...]:

@@ -136,7 +136,7 @@ def test_a_model_that_lacks_a_target_is_named_by_its_modules() -> None:
 def test_adapters_cost_less_memory_and_work(tmp_path: Path) -> None:
     def run(lora: Any, **train: Any) -> RunSpec:
         models = [{"type": "hub", "id": "a/Toy-7B"}]
-        changed = TRAIN | {"lora": lora, "trl": {}} | train
+        changed = TRAIN | {"lora": lora, "trl": {}, "beta": 0.0} | train
         file = write_sweep(tmp_path, models=models, variants=["srt"], train=changed)
         return plan_sweep(load_sweep(file)).runs[0]
 

@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ from tests.micro import FinishedSweep, srtbench, trained_once
 
 PLAIN_STEPS = 16
 
+# peft still asks transformers by a name that it has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
+
 CLIMB: dict[str, Any] = {
     "type": "curriculum",
     "name": "climb",
@@ -38,7 +41,7 @@ CLIMB: dict[str, Any] = {
             "start_from": "best_avg_at_k",
             "train": {"algorithm": "rloo", "beta": 0.1, "steps": 3},
         },
-        {"level": 5, "variant": "srt", "train": {"lora": None, "steps": 2}},
+        {"level": 3, "variant": "srt", "train": {"lora": None, "steps": 2}},
     ],
 }
 
@@ -53,6 +56,15 @@ def write(folder: Path) -> Path:
     train = SHARED["train"] | {"learning_rate": 1e-2, "lora": {"r": 4, "alpha": 8}, "rounds": 2}
     train |= {"prompts_per_round": 12, "fit": {"batch_size": 8, "epochs": 1}}
     return write_grid(folder, "lora", VARIANTS, train=train)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As many threads as a worker has, so that sums round alike."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +142,8 @@ def test_merged_weights_are_the_same_policy(sweep: FinishedSweep) -> None:
     beside = logprobs(with_adapters_of(policy, last_of(sweep, run)), rows)
     policy, _ = start_policy(run, sweep.store)
     inside = merged(policy, last_of(sweep, run))
-    assert not hasattr(inside, "peft_config") or not hasattr(inside, "disable_adapter")
+    assert not any("lora" in name for name, _ in inside.named_parameters())
+    assert all(parameter.requires_grad for parameter in inside.parameters())
     assert float((beside - logprobs(inside, rows)).abs().max()) < 1e-5
     assert float((beside - before).abs().max()) > 1e-2
 
@@ -169,7 +182,7 @@ def test_a_stage_starts_from_the_best_policy_of_the_one_before(sweep: FinishedSw
 
 @pytest.mark.usefixtures("one_thread")
 def test_a_stage_with_all_weights_goes_on_from_two_with_adapters(sweep: FinishedSweep) -> None:
-    run = run_of(sweep.plan, "climb", 5)
+    run = run_of(sweep.plan, "climb.2")
     policy, tokenizer = start_policy(run, sweep.store)
     assert evaluation_of(policy, tokenizer, sweep, run, 0) == logged(sweep, run, 0)
     assert (last_of(sweep, run) / "model.safetensors").is_file()
@@ -188,10 +201,7 @@ def test_a_snapshot_that_votes_is_one_of_the_adapters(sweep: FinishedSweep) -> N
 def test_killed_and_repeated_it_ends_as_if_it_was_not(sweep: FinishedSweep, tmp_path: Path) -> None:
     store = copy_of(sweep, tmp_path / "runs")
     run = run_of(sweep.plan, "plain")
-    for other in sweep.plan.runs:
-        if other.variant_label == "plain":
-            folder = store.run(other.run_id)
-            folder.path.rename(tmp_path / "aside")
+    store.run(run.run_id).path.rename(tmp_path / "aside")
     process = start(sweep, tmp_path / "runs")
     try:
         wait_for_checkpoint(store, [run.run_id])
