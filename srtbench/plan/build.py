@@ -21,6 +21,7 @@ from srtbench.plan.eval_sets import further_set, own_set, with_start
 from srtbench.plan.identity import Texts, run_id_of
 from srtbench.plan.lora import lora_problems
 from srtbench.plan.once import Once
+from srtbench.plan.sharding import sharding_problems
 from srtbench.plan.shared import run_needs
 from srtbench.plan.specs import RunSpec, StartsFrom
 from srtbench.plan.stages import StageSpec
@@ -210,6 +211,7 @@ def _plan_run(
     before = draft.runs.get(starts_from.run_id) if starts_from is not None else None
     after_lora = before is not None and before.train.lora is not None
     found += lora_problems(model, train, after_lora=after_lora)
+    found += sharding_problems(train, answers)
     for message in found:
         draft.note(cell.named(label), message)
     if found:

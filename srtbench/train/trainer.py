@@ -21,6 +21,7 @@ from srtbench.train.policy_checks import PolicyChecks
 from srtbench.train.refill import Drawn, PromptStream, Sampled
 from srtbench.train.reward import RewardAdapter, RolloutBatch
 from srtbench.train.sampler import ResumableSampler
+from srtbench.train.sharded import gathered, is_sharded
 from srtbench.train.stopper import Stopper
 from srtbench.train.token_statistics import CompletionStatistics, head_of, padded, self_certainty
 from srtbench.train.voters import Voter
@@ -78,6 +79,11 @@ class RolloutMixin(TrlTrainer):
     def unwrapped_policy(self) -> Any:
         """The policy as it is now, without what accelerate puts around it."""
         return self.accelerator.unwrap_model(self.model)
+
+    def whole_policy(self) -> Any:
+        """The policy as it is now, with all its weights on each process; collective."""
+        model, policy = self.model_wrapped, self.unwrapped_policy()
+        return gathered(model, policy) if is_sharded(model) else policy
 
     def take_batch(self, last: bool = False) -> RolloutBatch | None:
         """The last generation's rollouts, on every process.

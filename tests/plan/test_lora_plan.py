@@ -114,6 +114,18 @@ def test_a_stage_with_all_weights_and_a_reference_after_adapters_is_refused(tmp_
         plan_sweep(load_sweep(write_grid(tmp_path, "one", [climb])))
 
 
+def test_sharded_weights_are_refused_with_what_follows_whole_ones(tmp_path: Path) -> None:
+    def problem(variant: Any, **train: Any) -> str:
+        sharded = TRAIN | {"num_processes": 2, "trl": {"fsdp": "full_shard"}} | train
+        file = write_sweep(tmp_path, variants=[variant], train=sharded)
+        with pytest.raises(ConfigError) as caught:
+            plan_sweep(load_sweep(file))
+        return str(caught.value)
+
+    assert "trl.fsdp with train.lora has never been run" in problem("srt", lora={})
+    assert "a copy of the policy" in problem("ema_teacher")
+
+
 @pytest.mark.parametrize("architecture", ["qwen3", "llama"])
 @pytest.mark.parametrize("targets", [("all-linear",), ("q_proj", "down_proj")])
 def test_adapter_parameters_are_those_of_the_real_model(architecture: Any, targets: Any) -> None:

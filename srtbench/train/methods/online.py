@@ -32,7 +32,7 @@ class Online:
         if process.is_main_process:
             prepare_reports(spec, folder, context.resumed_step)
         trainer = _trainer(context)
-        evaluator = Evaluator(context, trainer.unwrapped_policy)
+        evaluator = Evaluator(context, trainer.whole_policy)
         stopper = _stopper(context, evaluator)
         trainer.keep_in_checkpoints(stopper)
         recorder = Recorder(
