@@ -54,7 +54,7 @@ VARIANTS: list[Any] = [
 
 def write(folder: Path) -> Path:
     train = SHARED["train"] | {"learning_rate": 1e-2, "lora": {"r": 4, "alpha": 8}, "rounds": 2}
-    train |= {"prompts_per_round": 12, "fit": {"batch_size": 8, "epochs": 1}}
+    train |= {"prompts_per_round": 12, "fit": {"batch_size": 8, "learning_rate": 3e-2}}
     return write_grid(folder, "lora", VARIANTS, train=train)
 
 
