@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from srtbench.analysis.effects import POSITIVE, SHARE, effect, table_of
+from srtbench.analysis.effects import POSITIVE, SHARE, effect, tables_of
 
 RANGE = "range of seeds"
 OVER_PROMPTS = "95% interval over prompts"
@@ -44,8 +44,9 @@ def banded(curve: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     for part in scores.partition_by(*_CELL, maintain_order=True):
         cell = part.select(_CELL).row(0, named=True)
+        tables = tables_of(part, list(_PER_PROMPT.values()))
         for measure, column in _PER_PROMPT.items():
-            found = effect(table_of(part, column), POSITIVE if measure in _OPEN_ENDED else SHARE)
+            found = effect(tables[column], POSITIVE if measure in _OPEN_ENDED else SHARE)
             if found is not None:
                 ends = {"low_": found.low, "high_": found.high, "band_": found.band}
                 rows.append(cell | {"measure": measure} | ends)
