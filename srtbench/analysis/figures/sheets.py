@@ -21,6 +21,7 @@ from srtbench.analysis.figures.lines import DASHED, nothing
 from srtbench.analysis.figures.panels import (
     Sheet,
     bands,
+    few_cells,
     grid,
     join,
     largest,
@@ -29,7 +30,7 @@ from srtbench.analysis.figures.panels import (
     settings,
 )
 from srtbench.analysis.figures.style import INK, as_polars, styled, variants
-from srtbench.analysis.frames import Cell
+from srtbench.analysis.frames import CELL, Cell, cell_of
 
 
 @styled
@@ -52,14 +53,16 @@ def collapse_sheet(frame: Any, onsets: Mapping[Cell, tuple[int, int]]) -> Sheet:
     """train_reward against gold accuracy, one panel per variant; ``onsets`` per collapsed cell."""
     measures = ["train_reward", "gold_reward"]
     data = as_polars(frame).filter(pl.col("measure").is_in(measures))
+    name, title = "collapse", "What the optimiser saw against the truth"
+    cells = [cell_of(row) for row in data.select(CELL).unique(maintain_order=True).rows(named=True)]
+    chosen, left_out = few_cells(cells, name, onsets)
     places: list[tuple[str, str, pl.DataFrame] | None] = []
     columns = 3
-    for title, part in settings(data):  # each setting begins a new row
-        places += [None] * (-len(places) % columns)
-        places += [
-            (title, name, part.filter(pl.col("variant") == name)) for name, _ in variants(part)
-        ]
-    name, title = "collapse", "What the optimiser saw against the truth"
+    for setting, part in settings(data):  # each setting begins a new row
+        row = part.select(CELL).row(0)
+        here = [one for one, _ in variants(part) if (row[0], row[1], row[2], one) in chosen]
+        places += [None] * (-len(places) % columns if here else 0)
+        places += [(setting, one, part.filter(pl.col("variant") == one)) for one in here]
     if not places:
         figure = new_figure(1, 1.6, 5.4)
         nothing(figure.subplots())
@@ -82,6 +85,7 @@ def collapse_sheet(frame: Any, onsets: Mapping[Cell, tuple[int, int]]) -> Sheet:
         "Training rollouts: train_reward (dashed) is what the optimiser maximises, gold accuracy "
         "(solid) is never shown to a label-free variant. A collapse is a gold accuracy that falls "
         f"for good while train_reward holds or rises. {_window(data)}{bands(data, raw=True)}"
+        f"{left_out}"
     )
     return Sheet(name, title, caption, figure, data)
 
