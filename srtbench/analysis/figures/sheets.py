@@ -32,6 +32,9 @@ from srtbench.analysis.figures.panels import (
 from srtbench.analysis.figures.style import INK, as_polars, styled, variants
 from srtbench.analysis.frames import CELL, Cell, cell_of
 
+_BESIDE = 12
+"""Letters of a title that leave room for the onset's name on the same line."""
+
 
 @styled
 def accuracy_sheet(frame: Any) -> Sheet:
@@ -76,7 +79,8 @@ def collapse_sheet(frame: Any, onsets: Mapping[Cell, tuple[int, int]]) -> Sheet:
         setting, variant, part = place
         key = (part["sweep"][0], part["model"][0], part["dataset"][0], variant)
         collapse_gap(part, ax, onset=onsets.get(key), labels=False)
-        ax.set_title(join(setting, variant), color=ax.title.get_color())
+        below_it = "\n" if key in onsets and len(variant) > _BESIDE else ""  # the onset's name
+        ax.set_title(join(setting, variant) + below_it, color=ax.title.get_color())
         below = places[number + columns : number + columns + 1]
         if below and below[0] is not None:
             ax.set_xlabel("")
