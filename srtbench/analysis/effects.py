@@ -5,7 +5,6 @@ It lies inside the range of its quantity: on the logit scale for shares and thei
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,23 +89,6 @@ def table_of(rows: pl.DataFrame, column: str) -> Table:
         one = one.filter(pl.len().over("prompt_id") == seeds)
     table = one.sort("seed", "prompt_id")[column].to_numpy()
     return np.asarray(table.reshape(seeds, -1) if one.height else np.empty((seeds, 0)))
-
-
-def tables_of(rows: pl.DataFrame, columns: Sequence[str]) -> dict[str, Table]:
-    """:func:`table_of` of several columns, sorted once where seeds have the same prompts."""
-    seeds = rows["seed"].n_unique()
-    if rows.height != seeds * rows["prompt_id"].n_unique():
-        return {column: table_of(rows, column) for column in columns}
-    truths = [
-        pl.col(name).fill_null(value=False) for name in columns if rows.schema[name] == pl.Boolean
-    ]
-    one = rows.with_columns(truths).sort("seed", "prompt_id")
-    return {
-        column: table_of(rows, column)
-        if one[column].null_count()
-        else one[column].cast(pl.Float64).to_numpy().reshape(seeds, -1)
-        for column in columns
-    }
 
 
 def over(found: Interval) -> str:

@@ -50,19 +50,18 @@ def majority_by_k(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) ->
 
 def _vote_matrix(run: pl.DataFrame) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Votes of one run -> keys (prompts, samples), -1 unparsable, and gold (prompts,)."""
-    ballots: dict[str, list[int]] = {}
-    rights: dict[str, int] = {}
-    answers: dict[str, int] = {}
-    for prompt, key, votes, is_gold in run.select(
-        "prompt_id", "answer_key", "votes", "is_gold"
-    ).iter_rows():
-        number = answers.get(prompt, 0)
-        answers[prompt] = number + 1
-        ballots.setdefault(prompt, []).extend([-1 if key is None else number] * votes)
-        if is_gold and key is not None:
-            rights.setdefault(prompt, number)
-    rows = list(ballots.values())
-    gold = [rights.get(prompt, -1) for prompt in ballots]
+    rows, gold = [], []
+    for prompt in run.partition_by("prompt_id", maintain_order=True):
+        row: list[int] = []
+        right = -1
+        for number, (key, votes, is_gold) in enumerate(
+            prompt.select("answer_key", "votes", "is_gold").iter_rows()
+        ):
+            row += [-1 if key is None else number] * votes
+            if is_gold and key is not None and right < 0:
+                right = number
+        rows.append(row)
+        gold.append(right)
     sizes = [len(row) for row in rows]
     size = max(set(sizes), key=sizes.count)
     kept = [place for place, row in enumerate(rows) if len(row) >= size]

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from matplotlib.figure import Figure
 
-from srtbench.analysis.bands import OVER_BOTH, OVER_PROMPTS, one_kind
-from srtbench.analysis.effects import table_of, tables_of
+from srtbench.analysis.bands import OVER_BOTH, OVER_PROMPTS, one_kind, tables_of
+from srtbench.analysis.effects import table_of
 from srtbench.analysis.figures.fonts import give_fonts
 from srtbench.analysis.figures.panels import MOST_PANELS, few_cells
 from srtbench.analysis.figures.style import COLOURS, save, variant_style
