@@ -21,9 +21,10 @@ from srtbench.imports.caveats import caveats
 from srtbench.imports.judged import PartWriter, Prompts, RowJudge
 from srtbench.imports.runs import Found, find_run, read_manifest, settle
 from srtbench.imports.sources import Source, Sources, edges
-from srtbench.imports.staging import Place, Staging, clean
+from srtbench.imports.staging import Place, Staging
 from srtbench.rollouts import IMPORTED_SCHEMA, part_files, read_table
 from srtbench.rollouts.importers import Importer, ImporterError, Row, SourceFile
+from srtbench.rollouts.texts import clean
 from srtbench.store import Folder, Status
 from srtbench.store.imported import ImportedSpec, write_imported
 from srtbench.store.prompts import read_prompt_table

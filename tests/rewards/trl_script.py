@@ -46,7 +46,14 @@ def main(kind: str, out: Path) -> None:
             alphabet="abcdefghijkl=",
         )
     )
-    reward = trl_reward("srt", answer_style="line", answer_kind="text", gold_column="answer")
+    reward = trl_reward(
+        "srt",
+        answer_style="line",
+        answer_kind="text",
+        gold_column="answer",
+        log_to=out / "mine",
+        labels={"model": "tiny", "dataset": "letters"},
+    )
     trainer_class, config = TRAINERS[kind]
     rows = [{"prompt": f"{letter}=", "answer": "a"} for letter in "efghijkl"]
     options = {"rollout_func": rollout} if kind == "grpo" else {}
@@ -65,6 +72,7 @@ def main(kind: str, out: Path) -> None:
             logging_steps=1,
             log_completions=True,
             eval_strategy="no" if kind == "grpo" else "steps",
+            eval_on_start=kind == "grpo",
             eval_steps=2,
             save_strategy="no",
             report_to="none",
