@@ -10,9 +10,9 @@ def prompt_id(prompt: str) -> str:
     return hashlib.sha256(prompt.encode()).hexdigest()[:16]
 
 
-def prompt_of_gold(prompt: str, gold: str) -> str:
-    """Name of a prompt whose text is another prompt's too, with another gold answer."""
-    return prompt_id(f"{prompt}\n{gold}")
+def prompt_of_gold(prompt: str, gold: str | None) -> str:
+    """Name of a prompt whose text is another prompt's too, with another gold answer or none."""
+    return prompt_id(f"{prompt}\n{gold or ''}")
 
 
 def prompts_digest(prompt_ids: Iterable[str]) -> str:

@@ -263,8 +263,8 @@ class _Reader:
                 self._ids.clear()
             row.prompt, text = clean(row.prompt), row.prompt
             name = self._ids[text] = prompt_id(row.prompt)
-        if not row.completion.isascii():
-            row.completion = clean(row.completion)
+        row.completion = clean(row.completion)
+        row.gold, row.group, row.eval_set = map(_cleaned, (row.gold, row.group, row.eval_set))
         label = (row.eval_set or OWN) if row.phase == "eval" else None
         self.prompts.add((label, name), row.prompt, row.gold)
         self.staging.add(row, name, number)
@@ -307,6 +307,10 @@ class _Reader:
             self.sources.files[self.names[file]].batches.append(batch)
             last = self.sources.last_step
             last[place[0]] = max(last.get(place[0], 0), place[2])
+
+
+def _cleaned(text: str | None) -> str | None:
+    return None if text is None else clean(text)
 
 
 def _add(held: dict[int, list[int]], step: int, rows: int, digest: int, varied: bool) -> None:

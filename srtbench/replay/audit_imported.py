@@ -109,7 +109,7 @@ def _check_prompts(run: ImportedRun, checked: Counter[str]) -> Found:
     keys = dict(zip(golds, run.spec.grader.gold_keys(golds), strict=True))
     for row in rows:
         where = f"prompt {row['prompt_id']}"
-        names = {prompt_id(row["prompt"]), prompt_of_gold(row["prompt"], row["gold_answer"] or "")}
+        names = {prompt_id(row["prompt"]), prompt_of_gold(row["prompt"], row["gold_answer"])}
         if row["prompt_id"] not in names:
             yield "prompts", where, "its text does not give its id"
         key = keys.get(row["gold_answer"])

@@ -156,7 +156,7 @@ class TrlReward:
             Row(
                 prompt=prompt_text(prompt),
                 completion=text,
-                gold=None if gold is None else clean(str(gold)),
+                gold=None if gold is None else clean(str(gold)) or None,
                 teacher=tuple(completion_text(one) for one in teacher or ()),
                 completion_tokens=None if tokens is None else len(tokens),
                 truncated=None if tokens is None or not ends else not ends & {*tokens[-1:]},
@@ -257,7 +257,8 @@ def _prompts(
 ) -> tuple[dict[str, str], dict[str, str], dict[str, tuple[str, ...]], list[str]]:
     """Texts, gold answers and teacher completions by prompt id, and the id of each row.
 
-    One text with two gold answers is two prompts; the first to be seen is called by the text alone.
+    One text with two gold answers, or with one and without, is two prompts; the first to be seen
+    is called by the text alone.
 
     Args:
         known: prompt_id -> gold answer of the prompts that were seen, which grows.
@@ -268,12 +269,12 @@ def _prompts(
     ids: list[str] = []
     for row in rows:
         name = prompt_id(row.prompt)
-        if row.gold is not None and known.get(name, row.gold) != row.gold:
+        if known.setdefault(name, row.gold) != row.gold:
             name = prompt_of_gold(row.prompt, row.gold)
-        gold = known.setdefault(name, row.gold)
+            known[name] = row.gold
         texts[name] = row.prompt
-        if gold is not None:
-            golds[name] = gold
+        if row.gold is not None:
+            golds[name] = row.gold
         if row.teacher:
             teachers.setdefault(name, row.teacher)
         ids.append(name)

@@ -8,6 +8,8 @@ WRITTEN_BY_POLICY = "assistant"
 
 def clean(text: str) -> str:
     """Text that every file can hold: half of a surrogate pair becomes its escape."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -88,7 +88,7 @@ def reward_to(folder: Path, **options: Any) -> Any:
 
 
 def rows(folder: Path, columns: str = "phase, step, eval_set, completion") -> list[Any]:
-    sql = f"SELECT {columns} FROM rollouts ORDER BY seed, phase, step, eval_set, group_id, "
+    sql = f"SELECT {columns} FROM rollouts ORDER BY run_id, phase, step, eval_set, group_id, "
     return srtbench.open_sweep(folder).sql(sql + "sample_index").fetchall()
 
 
@@ -213,14 +213,14 @@ def test_one_text_with_two_golds_and_texts_that_no_file_can_hold(tmp_path: Path)
     """Half of a surrogate pair comes out of JSON files, and of tokenizers that cut a character."""
     trainer = FakeTrainer(reward_to(tmp_path / "mine"))
     trainer.is_in_train = True
-    for step, gold in enumerate(["2", "3", "\ud83d", ""]):
+    for step, gold in enumerate(["2", "3", "\ud83d", None]):
         trainer.state.global_step = step
         trainer.ask(["half \ud83d?"] * 4, ["\\boxed{\ud83d}", *TEXTS[1:]], answer=[gold] * 4)
     trainer.tell("on_train_end")
     prompts = srtbench.open_sweep(tmp_path / "mine").sql("SELECT prompt, gold_answer FROM prompts")
-    assert sorted(prompts.fetchall()) == [
-        (r"half \ud83d?", gold) for gold in ("", "2", "3", r"\ud83d")
-    ]
+    assert {*prompts.fetchall()} == {
+        (r"half \ud83d?", gold) for gold in ("2", "3", r"\ud83d", None)
+    }
     assert not audit_sweep(tmp_path / "mine").breaches
 
 

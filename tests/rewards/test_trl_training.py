@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from srtbench import open_sweep
 from srtbench.execute.base import worker_environment
 from srtbench.replay.audit import audit_sweep
 from srtbench.rewards import judge
@@ -82,6 +83,14 @@ def test_two_processes_label_like_one(tmp_path: Path) -> None:
         ("train_reward", "srt"),
     ):
         assert [row[mine] for row in written[4:]] == one[theirs]
+    watched, first, second = (
+        json.loads((tmp_path / name).read_text())
+        for name in ("1/monitor-0.json", "2/monitor-0.json", "2/monitor-1.json")
+    )
+    assert watched == first == second | {"warnings": 1}  # all stop, one warns
+    assert (second["warnings"], first["steps"], len(first["history"])) == (0, 2, 2)
+    runs = open_sweep(tmp_path / "2" / "mine").sql("SELECT state, step, stopped FROM runs")
+    assert runs.fetchall() == [("done", 2, "its trainer ended it at step 2 of 4")]
     report = audit_sweep(tmp_path / "2" / "mine")
     assert not report.breaches
     assert report.checked["train_reward"] == 24
