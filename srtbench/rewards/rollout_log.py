@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from srtbench.config.eval_sets import OWN
 from srtbench.rewards.batch import Batch
 from srtbench.rollouts import (
     IMPORTED_SCHEMA,
@@ -25,6 +26,7 @@ from srtbench.rollouts import (
     write_parquet,
 )
 from srtbench.rollouts.judge import Columns, eval_votes, gold_rewards, group_rows
+from srtbench.rollouts.signals import mean
 from srtbench.store.files import StoreError, remove_leftovers
 from srtbench.store.folders import Folder
 from srtbench.store.status import State
@@ -59,6 +61,7 @@ class RolloutLog:
         self._prompts: list[dict[str, Any]] = []
         self._flushed = time.monotonic()
         self._caveats = list(run.spec.caveats)
+        self._progress: dict[str, float] = {}
         self._state = run.folder.read_status()
 
     def begin(self, step: int, total_steps: int) -> None:
@@ -90,6 +93,7 @@ class RolloutLog:
         """Keep a generation that is trained on."""
         step, found = batch.steps_done + 1, batch.columns | batch.judged.columns
         found["gold_reward"] = _graded(found, batch)
+        self._progress["train_reward"] = mean(found["train_reward"])
         self._keep_prompts(batch, None, found["prompt_id"])
         self._writer.add("train", step, self._table("train", None, step, batch, found))
 
@@ -128,6 +132,9 @@ class RolloutLog:
         if tables:
             self._add_prompts()
             write_parquet(pa.concat_tables([*known, *tables]), path)
+            golds = [one for table in tables for one in table["gold_reward"].to_pylist()]
+            if label == OWN and None not in golds:
+                self._progress["eval_accuracy"] = mean(golds)
 
     def flush(self, step: int | None = None) -> None:
         """Write what is kept; afterwards it survives a kill. None: no step was done since."""
@@ -157,7 +164,9 @@ class RolloutLog:
         self.run.spec = self.run.spec.model_copy(update={"caveats": said})
         self._state = replace(self._state, step=self._state.step if step is None else step)
         total = max(self._state.total_steps, self._state.step)
-        self.run.note(self._state.step, total, state=state, stopped=stopped)
+        self.run.note(
+            self._state.step, total, state=state, stopped=stopped, progress=self._progress
+        )
 
     def _keep_prompts(self, batch: Batch, label: str | None, asked: Sequence[str]) -> None:
         self._prompts += [

@@ -300,11 +300,13 @@ class WrittenRun:
         *,
         state: State = "running",
         stopped: str | None = None,
+        progress: Mapping[str, float] | None = None,
     ) -> None:
         """Keep how far the training is: config.json, the row of the plan, and the status.
 
         Args:
             stopped: why it ended before its last step, in a sentence without its full stop.
+            progress: numbers that are new, see `Status`.
         """
         labels = {label for label, _ in self._prompts if label is not None}
         sets = sorted(labels, key=lambda label: (label != OWN, label))
@@ -318,6 +320,7 @@ class WrittenRun:
             total_steps=total_steps,
             stopped=stopped,
             attempts=max(1, before.attempts),
+            progress=before.progress | dict(progress or {}),
         )
         self.folder.write_status(status)
         note_run(self.sweep, self.spec, total_steps)

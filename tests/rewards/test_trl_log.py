@@ -11,7 +11,7 @@ from srtbench.replay.audit import audit_sweep
 from srtbench.replay.revote import revote_sweep
 from srtbench.rewards import rollout_log, trl_reward
 from srtbench.rollouts import part_files
-from srtbench.store import StoreError
+from srtbench.store import Folder, StoreError
 from srtbench.votes import VotingPolicy
 
 TEXTS = [r"\boxed{2}", r"\boxed{2}", r"\boxed{3}", r"\boxed{4}"]
@@ -113,6 +113,9 @@ def test_a_training_becomes_a_sweep_folder(tmp_path: Path) -> None:
     ]
     curve = connection.sql("SELECT step, eval_set, k, avg_at_k FROM eval_curves ORDER BY step")
     assert curve.fetchall() == [(2, "own", 2, 0.5), (4, "own", 2, 0.5)]
+    (run,) = (tmp_path / "mine").glob("tiny-*")
+    status = Folder(run).read_status()
+    assert status.progress == {"train_reward": 0.5, "eval_accuracy": 0.5}
     report = audit_sweep(tmp_path / "mine")
     assert not report.breaches
     assert report.checked["train_reward"] == 16
