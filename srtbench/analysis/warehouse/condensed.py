@@ -35,7 +35,7 @@ _BASE = (
     "stages",
 )
 """Tables that opening a sweep fills."""
-_GRAINS = ("answers", "step_metrics", "trained_prompts")
+_GRAINS = ("answers", "budget", "step_metrics", "trained_prompts")
 """Views that are kept as tables; all others are computed from them anew."""
 _BY_RUN = ("planned_runs", "planned_eval_sets", "rollouts", *_GRAINS)
 
@@ -43,6 +43,7 @@ _QUERIES = {
     **{name: f"SELECT * FROM {name}" for name in _BASE},
     "answers": "SELECT * FROM answers WHERE phase = 'eval' "
     "ORDER BY sweep, run_id, eval_set, step, group_id, first_seen",
+    "budget": "SELECT * FROM budget",
     "step_metrics": "SELECT * FROM step_metrics",
     "trained_prompts": "SELECT * FROM trained_prompts ORDER BY ALL",
     "prompts": "SELECT * FROM prompts WHERE eval_set IS NOT NULL "
@@ -154,7 +155,8 @@ def _fill(connection: duckdb.DuckDBPyConnection, folders: list[Path]) -> None:
         connection.execute(f"CREATE TABLE {name} AS {_of(name)}")
     connection.execute(f"CREATE TABLE stg_prompts AS {_of('prompts')}")
     connection.execute("CREATE TABLE stg_rollouts AS SELECT *, '' AS stage_id FROM all_rollouts")
-    connection.execute("CREATE TABLE stg_base_rollouts AS FROM stg_rollouts WHERE false")
+    for name in ("stg_base_rollouts", "stg_further", "stg_stage_votes"):
+        connection.execute(f"CREATE TABLE {name} AS FROM stg_rollouts WHERE false")
     connection.execute(
         "CREATE TABLE stg_metrics"
         "(sweep TEXT, stage_id TEXT, run_id TEXT, step INTEGER, metric TEXT, value DOUBLE)"
