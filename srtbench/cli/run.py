@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from srtbench.cli.common import (
     FAILED,
@@ -140,7 +141,7 @@ Examples:
     type=click.Choice(["a100", "h100", "gh200", "h200", "l40s"]),
     default="h100",
     show_default=True,
-    help="Kind of GPU to estimate for.",
+    help="Kind of GPU to estimate for; given, this machine is not asked whether it has the engine.",
 )
 @click.option(
     "--mean-length",
@@ -165,15 +166,23 @@ def plan(
     mean_length: float,
     prompt_length: int,
 ) -> None:
-    """Print the grid, the shared stages and the estimated work. Loads no model and no data."""
+    """Print the grid, the shared stages and the estimated work. Loads no model and no data.
+
+    A sweep whose engine is not on this machine is refused after that, unless --gpu is given or its
+    runs are sharded over GPUs: it is planned for another machine then.
+    """
     from srtbench.cli.plan_text import plan_text
-    from srtbench.plan.cost import Assumptions
+    from srtbench.execute.engines_here import check_engines
+    from srtbench.plan.cost import Assumptions, is_sharded
     from srtbench.plan.select import restricted, select
 
-    _, planned = load(sweep_file, root)
+    config, planned = load(sweep_file, root)
     if selection := selection_of(only):
         planned = restricted(planned, checked(lambda: select(planned, selection)))
     say(plan_text(planned, Assumptions(gpu, mean_length, prompt_length), every=every))
+    given = click.get_current_context().get_parameter_source("gpu")
+    if given is ParameterSource.DEFAULT and planned.execution.backend == "local":
+        check_engines(config.source, [run for run in planned.runs if not is_sharded(run.train)])
 
 
 @click.command(

@@ -197,11 +197,9 @@ def _stop_problems(model: ModelConfig, train: TrainConfig, evaluation: EvalConfi
             f"train.stop.labelled_prompts = {labelled}, but there are {evaluation.prompts} "
             "held-out prompts (eval.prompts)"
         )
-    probed = isinstance(model, TinyModel) and not train.trl.get("use_vllm")
-    if train.stop.signal == "kl" and train.beta == 0 and not probed:
+    if train.stop.signal == "kl" and train.beta == 0 and not isinstance(model, TinyModel):
         yield (
-            "train.stop.signal: kl is measured with train.beta above 0; at 0 only for tiny models "
-            "sampled by transformers"
+            "train.stop.signal: kl is measured with train.beta above 0; at 0 only for tiny models"
         )
 
 

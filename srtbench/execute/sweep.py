@@ -11,6 +11,7 @@ from pathlib import Path
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.execute.base import Executor, ExitCode, Handle, Work
 from srtbench.execute.cores import usable_cores
+from srtbench.execute.engines_here import check_engines
 from srtbench.execute.hub import pinned
 from srtbench.execute.local import LocalExecutor
 from srtbench.execute.provenance import provenance
@@ -95,6 +96,8 @@ def run_sweep(
     plan = plan_sweep(config)
     runs = select(plan, only or {})
     check_report_to(config.source, runs)
+    if config.execution.backend == "local":
+        check_engines(config.source, runs)
     with _only_sweep(store):
         store.tidy()
         store.write_plan(plan)
