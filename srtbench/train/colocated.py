@@ -7,6 +7,8 @@ is synchronised again before it is sampled next.
 """
 
 import contextlib
+import os
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,6 +26,8 @@ def corrected(spec: RunSpec, policy: Any) -> Iterator[None]:
         yield
         return
     vllm.prepare()
+    if "MASTER_PORT" not in os.environ:  # a launcher of several processes has set it
+        os.environ["MASTER_PORT"] = str(_free_port())
     generation, dtype = spec.generation, str(policy.dtype).removeprefix("torch.")
     plain = trl_vllm.LLM
 
@@ -38,6 +42,13 @@ def corrected(spec: RunSpec, policy: Any) -> Iterator[None]:
         yield
     finally:
         trl_vllm.LLM = plain
+
+
+def _free_port() -> int:
+    """A port that the system gives. TRL tries 29500 first, and so do two runs that start at once."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 def hear_logprobs(generation: Any, heard: Callable[[list[list[float]]], None]) -> None:
