@@ -45,7 +45,7 @@ def corrected(spec: RunSpec, policy: Any) -> Iterator[None]:
 
 
 def _free_port() -> int:
-    """A port that the system gives. TRL tries 29500 first, and so do two runs that start at once."""
+    """A port that the system gives; TRL tries 29500 first, as two runs do that start at once."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
