@@ -29,6 +29,7 @@ from srtbench.analysis.warehouse.planned import (
     planned_runs,
     planned_sets,
     stage_rows,
+    task_rows,
 )
 from srtbench.analysis.warehouse.views import create_views, literal, materialize
 from srtbench.config.eval_sets import OWN
@@ -99,6 +100,8 @@ def open_sweep(
         "CREATE TABLE stages(sweep TEXT, stage_id TEXT, kind TEXT, dataset TEXT, runs INTEGER, "
         "state TEXT, wall_seconds DOUBLE, left_out TEXT, error TEXT)"
     )
+    connection.execute("CREATE TABLE sweeps(sweep TEXT, description TEXT)")
+    connection.execute("CREATE TABLE tasks(sweep TEXT, dataset TEXT, task TEXT)")
     loader = _Loader(connection, check)
     for path in paths:
         loader.add_sweep(str(path).rstrip("/"))
@@ -145,6 +148,12 @@ class _Loader:
         statuses = self._checked(f"{place}/*/status.json", sweep, status_of)
         configs = self._checked(f"{place}/*/config.json", sweep, check_config)
         self.runs += planned_runs(plan, sweep, statuses, configs)
+        self.connection.execute(
+            "INSERT INTO sweeps VALUES (?, ?)", [sweep, plan.get("description") or None]
+        )
+        tasks = task_rows(plan, sweep, configs)
+        if tasks:
+            self.connection.executemany("INSERT INTO tasks VALUES (?, ?, ?)", tasks)
         known = {run["run_id"] for run in plan["runs"]}
         for owner in sorted(statuses.keys() - known):
             state, step = statuses[owner].get("state", "waiting"), statuses[owner].get("step", 0)
