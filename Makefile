@@ -66,6 +66,8 @@ $(WEIGHTS): | $(STAMP)
 vllm: $(VLLM_STAMP)  ## the same through vLLM on CPU, in an environment of its own: see docs/engines.md
 	$(VLLM_BIN)/srtbench sweep sweeps/vllm.yaml
 	$(VLLM_BIN)/srtbench audit runs/vllm
+	$(VLLM_BIN)/python benchmarks/engines.py
+	$(VLLM_BIN)/python -m pytest -q tests/engines/test_vllm.py
 
 # torch first, so that pip takes a CPU build where one is at hand. With this torch, importing any of
 # the four packages that are taken out again ends the import of vLLM.
