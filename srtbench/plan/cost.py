@@ -204,9 +204,8 @@ def _run_cost(spec: RunSpec, size: Size, assumed: Assumptions) -> Cost:
     seconds = flop / (gpu.tflops * 1e12 * TRAIN_UTILISATION) / gpus
     sampled = [(rollouts, lengths), *((work.rollouts, found) for work, found in sets)]
     per_step = math.ceil(train.completions_per_step / gpus)
-    batch = per_step
-    if train.rounds is not None:
-        batch = group_batch(spec.own.sampling.batch_size, train.num_generations)
+    batch = group_batch(spec.own.sampling.batch_size, train.num_generations)
+    batch = per_step if train.rounds is None else batch
     engine, width = sampling_engine(spec)
     at_once = _at_once(spec, size, gpu, lengths, per_step, batch)
     work = Sampling(rollouts / gpus, train.steps, at_once, engine, width)
