@@ -4,11 +4,13 @@ import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import duckdb
 import polars as pl
 
 from srtbench.analysis.between import between_sweeps, opened_sweeps
+from srtbench.analysis.consistency import self_consistency, start_voting
 from srtbench.analysis.csv_files import write_csv
 from srtbench.analysis.diagnosis import alarm_table, diagnosis_table, stopping_table
 from srtbench.analysis.estimates import majority_by_k, paired_curve, set_table
@@ -59,23 +61,32 @@ Paths = Path | str | Sequence[Path | str]
 """Folder of a sweep, or several that are reported together."""
 
 
-def write_report(sweeps: Paths, out: Path | str | None = None) -> Path:
+Axis = Literal["step", "samples", "tokens", "updates"]
+"""What the x axis of curves is."""
+_COLUMNS = {"samples": "samples_drawn", "tokens": "tokens_drawn"}
+
+
+def write_report(sweeps: Paths, out: Path | str | None = None, axis: Axis | None = None) -> Path:
     """Write figures, tables, report.html and report.md; returns the folder.
 
     Args:
         sweeps: folder of the sweep, or of several that are set beside each other. Nothing in them
             need have finished.
         out: folder of the report; None: see :func:`report_folder`.
+        axis: x axis of curves that have several variants; None: samples drawn where both methods
+            are there, online and rounds, else steps.
 
     Raises:
-        FileNotFoundError: a path holds no sweep.
+        FileNotFoundError: a path holds no sweep. ValueError: there is no such axis.
     """
+    if axis is not None and axis not in get_args(Axis):
+        raise ValueError(f"axis {axis!r}: there is {', '.join(get_args(Axis))}")
     paths = [Path(sweeps)] if isinstance(sweeps, Path | str) else [Path(one) for one in sweeps]
     folder = Path(out) if out is not None else report_folder(paths)
     try:
-        _write(paths, folder)
+        _write(paths, folder, axis)
     except duckdb.IOException:  # a resumed run drops parts after its checkpoint: look again
-        _write(paths, folder)
+        _write(paths, folder, axis)
     return folder
 
 
@@ -86,11 +97,11 @@ def report_folder(paths: Sequence[Path]) -> Path:
     return paths[0].parent / "-".join(["report", *(path.name for path in paths)])
 
 
-def _write(paths: Sequence[Path], folder: Path) -> None:
+def _write(paths: Sequence[Path], folder: Path, axis: Axis | None) -> None:
     connection = open_sweep(*paths, check="data", snapshot=True)
     try:
         found = facts(connection)
-        pictures = _write_figures(folder, _sheets(connection, found))
+        pictures = _write_figures(folder, _sheets(connection, found, axis))
         _write_tables(connection, folder / "tables")
         content = page_content(connection, paths, found, pictures)
         for name in ("report.html", "report.md"):
@@ -99,42 +110,57 @@ def _write(paths: Sequence[Path], folder: Path) -> None:
         connection.close()
 
 
-def _sheets(connection: duckdb.DuckDBPyConnection, found: list[Fact]) -> Iterable[Sheet]:
+def _sheets(
+    connection: duckdb.DuckDBPyConnection, found: list[Fact], axis: Axis | None
+) -> Iterable[Sheet]:
     splits = {fact.cell: fact.split for fact in found if fact.split is not None}
     held_out = under_way(apart(connection, "eval_curve", splits))
     training = apart(connection, "train_curve", splits)
     onset = onsets(found)
+    x = _x(connection, axis)
     summary = query(connection, _SUMMARY_WITH_LEVEL)
     drawn = (
-        accuracy_sheet(held_out),
+        accuracy_sheet(held_out, x, start_voting(connection)),
         collapse_sheet(training, onset),
-        label_accuracy_sheet(training),
-        modal_share_sheet(held_out),
-        signals_sheet(training),
-        youden_sheet(training),
+        label_accuracy_sheet(training, x),
+        modal_share_sheet(held_out, x),
+        signals_sheet(training, x),
+        youden_sheet(training, x),
         *_of_votes(connection),
         portrait_sheet(frame(connection, "portrait")),
         collapse_panel_sheet(training, held_out, onset),
         _teacher(connection, summary),
         ladder_sheet(summary),
         heat_map_sheet(summary),
-        length_sheet(held_out),
+        length_sheet(held_out, x),
     )
     yield from (sheet for sheet in drawn if sheet is not None and sheet.data.height)
     for name in eval_sets(connection):
         if name != OWN:
-            yield from _sheets_of(connection, name)
+            yield from _sheets_of(connection, name, x)
 
 
-def _sheets_of(connection: duckdb.DuckDBPyConnection, name: str) -> Iterable[Sheet]:
+def _x(connection: duckdb.DuckDBPyConnection, axis: Axis | None) -> str:
+    """Column of the x axis: of two methods, steps of the one are no rounds of the other."""
+    if axis is None:
+        methods = query(
+            connection,
+            "SELECT DISTINCT algorithm IN ('sft', 'dpo') AS rounds FROM runs "
+            "WHERE algorithm IS NOT NULL",
+        )
+        axis = "samples" if methods.height > 1 else "step"
+    return _COLUMNS.get(axis, axis)
+
+
+def _sheets_of(connection: duckdb.DuckDBPyConnection, name: str, x: str) -> Iterable[Sheet]:
     """The figures of a further evaluation set, as those of the own held-out prompts."""
     curve = under_way(frame(connection, "eval_curve", eval_set=name))
     if curve.height:
         drawn = (
-            accuracy_sheet(curve),
-            modal_share_sheet(curve),
+            accuracy_sheet(curve, x, start_voting(connection, name)),
+            modal_share_sheet(curve, x),
             *_of_votes(connection, name),
-            length_sheet(curve),
+            length_sheet(curve, x),
         )
         yield from (of_set(sheet, name) for sheet in drawn if sheet is not None)
 
@@ -193,6 +219,8 @@ def _write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     for name in ("runs", "run_summary", "variant_summary", "eval_curves"):
         write_csv(view(connection, name), folder / f"{name}.csv")
     write_csv(set_table(connection), folder / "set_summary.csv")
+    write_csv(self_consistency(connection), folder / "self_consistency.csv")
+    write_csv(start_voting(connection), folder / "start_voting.csv")
     (folder / "summary.tex").write_text(latex_summary(connection), encoding="utf-8")
     if len(opened_sweeps(connection)) > 1:
         write_csv(between_sweeps(connection), folder / "between_sweeps.csv")

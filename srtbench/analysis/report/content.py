@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 
 from srtbench.analysis.between import between_sweeps, opened_sweeps
+from srtbench.analysis.consistency import self_consistency
 from srtbench.analysis.diagnosis import alarm_table
 from srtbench.analysis.disagreements import disagreements
 from srtbench.analysis.estimates import set_table
@@ -69,6 +70,7 @@ def page_content(
         "pictures": pictures,
         "galleries": galleries(connection, found),
         "eval_sets": _set_rows(connection),
+        "voting": _voting_rows(connection),
         "runs": runs.rows(named=True),
         "caveats": [(*cell, text) for cell, text in cell_caveats(connection).items()],
         "styles": {(fact.cell[0], fact.variant): fact.style for fact in found},
@@ -124,6 +126,17 @@ def _points(row: dict[str, Any], name: str) -> str:
         low, high = (f"{100 * row[end]:+.1f}" for end in ("low", "high"))
         text += f" ({low} to {high})"
     return text.replace("-", "\u2212")
+
+
+def _voting_rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Rows of the table of self-consistency, in words."""
+    table = self_consistency(connection)
+    named = varying(table)
+    rows = table.rows(named=True)
+    for row in rows:
+        row["setting"] = " · ".join(str(row[name]) for name in named)
+        row["difference"] = _points(row, "gain")
+    return rows
 
 
 def _set_rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:

@@ -53,6 +53,8 @@ RUN_SCHEMA = pa.schema(
         ("updates_per_rollout", pa.int32()),
         ("srtbench_version", pa.string()),
         ("base_eval", pa.string()),
+        ("teacher_labels", pa.string()),
+        ("pool_votes", pa.string()),
         ("has_own_start", pa.bool_()),
     ]
 )
@@ -144,8 +146,9 @@ def planned_runs(
             "trains_on_eval_prompts": run.get("trains_on_eval_prompts", False),
             "uses_gold": uses_gold(run),
             "caveat": caveat(run["run_id"], planned),
-            "base_eval": run.get("stages", {}).get("base_eval"),
         }
+        stages = run.get("stages", {})
+        row |= {kind: stages.get(kind) for kind in ("base_eval", "teacher_labels", "pool_votes")}
         for key in (
             "run_id",
             "part",

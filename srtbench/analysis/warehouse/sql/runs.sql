@@ -26,7 +26,7 @@
 -- attempts: how often the run was started
 -- error: last lines of the traceback of a failure
 -- wall_seconds: time the run took so far
--- algorithm: grpo or rloo; null before the run has begun
+-- algorithm: grpo or rloo; of rounds sft or dpo, how a round is fitted; null before the run has begun
 -- learning_rate: step size of the optimiser; null before the run has begun
 -- beta: weight of the KL to the start model; null before the run has begun
 -- prompts_per_step: groups per train step; null before the run has begun
