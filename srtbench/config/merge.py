@@ -56,7 +56,11 @@ def merge_sections(
         train, problems = _online_train(preset, layers)
     problems += _many_answers(dataset, variant, answers)
     dtype = "float32" if isinstance(model, TinyModel) else model.dtype
-    if dtype != "float32" and train.learning_rate < SMALLEST_16_BIT_RATE:
+    if (
+        dtype != "float32"
+        and train.learning_rate < SMALLEST_16_BIT_RATE
+        and train.lora is None  # adapters are float32
+    ):
         problems.append(
             f"dtype {dtype} with learning_rate {train.learning_rate:g}: 16-bit weights hardly move "
             f"below {SMALLEST_16_BIT_RATE:g}; use dtype: float32, mixed precision is trl.bf16"
@@ -153,6 +157,10 @@ def _written(section: TrainOverride) -> dict[str, Any]:
         values["refill"] = section.refill.model_dump(exclude_unset=True)
     if section.pool is not None:
         values["pool"] = section.pool.model_dump(exclude_unset=True)
+    values.pop("lora", None)
+    if "lora" in section.model_fields_set:  # null: all weights after all
+        given = section.lora
+        values["lora"] = None if given is None else given.model_dump(exclude_unset=True)
     values.pop("stop", None)
     if "stop" in section.model_fields_set:
         values["stop"] = section.stop  # as a whole: two ways to stop do not merge
@@ -197,9 +205,11 @@ def _stop_problems(model: ModelConfig, train: TrainConfig, evaluation: EvalConfi
             f"train.stop.labelled_prompts = {labelled}, but there are {evaluation.prompts} "
             "held-out prompts (eval.prompts)"
         )
-    if train.stop.signal == "kl" and train.beta == 0 and not isinstance(model, TinyModel):
+    probed = isinstance(model, TinyModel) or train.lora is not None
+    if train.stop.signal == "kl" and train.beta == 0 and not probed:
         yield (
-            "train.stop.signal: kl is measured with train.beta above 0; at 0 only for tiny models"
+            "train.stop.signal: kl is measured with train.beta above 0; at 0 only for tiny models "
+            "and train.lora"
         )
 
 

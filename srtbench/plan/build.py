@@ -20,7 +20,9 @@ from srtbench.config.variants import CurriculumConfig, VariantConfig
 from srtbench.plan.engine import engine_problems
 from srtbench.plan.eval_sets import further_set, own_set, with_start
 from srtbench.plan.identity import Texts, run_id_of
+from srtbench.plan.lora import lora_problems
 from srtbench.plan.once import Once
+from srtbench.plan.sharding import sharding_problems
 from srtbench.plan.shared import run_needs
 from srtbench.plan.specs import RunSpec, StartsFrom
 from srtbench.plan.stages import StageSpec
@@ -209,12 +211,16 @@ def _plan_run(
     if starts_from is not None:
         chooses = train.pool is not None and train.pool.keep < 1
         found += _later_stage_problems(variant, answers, chooses)
+    model = once(with_absolute_paths, cell.model, folder)
+    before = draft.runs.get(starts_from.run_id) if starts_from is not None else None
+    after_lora = before is not None and before.train.lora is not None
+    found += lora_problems(model, train, after_lora=after_lora)
+    found += sharding_problems(train, answers)
     for message in found:
         draft.note(cell.named(label), message)
     if found:
         return None
     train, evaluation = once.same(train), once.same(evaluation)
-    model = once(with_absolute_paths, cell.model, folder)
     dataset = once(with_absolute_paths, cell.dataset, folder)
     own = once(own_set, dataset, evaluation, train.max_completion_length, draft)
     generation = cell.config.generation.in_plan

@@ -16,6 +16,8 @@ def engine_problems(run: RunSpec) -> Iterator[str]:
             "trl.use_transformers_continuous_batching samples with transformers, and "
             "generation.engine is vllm"
         )
+    if run.train.lora is not None:
+        yield "train.lora with generation.engine: vllm has never been run; leave one of them out"
     longest = generation.max_model_len
     if isinstance(run.model, TinyModel):
         positions = run.model.max_length

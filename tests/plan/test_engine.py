@@ -76,6 +76,10 @@ TRAIN = CONTENT["train"]
             },
             "samples with transformers, and generation.engine is vllm",
         ),
+        (
+            {"generation": VLLM, "train": TRAIN | {"lora": {"r": 2}}},
+            "train.lora with generation.engine: vllm has never been run",
+        ),
         ({"train": TRAIN | {"trl": {"use_vllm": True}}}, "set by srtbench: use generation.engine"),
         (
             {"train": TRAIN | {"trl": {"vllm_tensor_parallel_size": 2}}},

@@ -1,5 +1,6 @@
 """Reinforcement learning on fresh samples: GRPO and RLOO through TRL."""
 
+import dataclasses
 from typing import Any
 
 import datasets
@@ -9,6 +10,7 @@ from transformers import PrinterCallback, ProgressCallback
 from srtbench.config.eval_sets import OWN
 from srtbench.engines.base import EngineMaker
 from srtbench.engines.transformers import transformers_engines
+from srtbench.models.lora import peft_config
 from srtbench.plan.refill import RefillRule
 from srtbench.store.checkpoints import checkpoint_name
 from srtbench.train.arguments import trainer_arguments
@@ -33,7 +35,7 @@ class Online:
         if process.is_main_process:
             prepare_reports(spec, folder, context.resumed_step)
         trainer, engines = _trainer(context)
-        evaluator = Evaluator(context, trainer.unwrapped_policy, engines)
+        evaluator = Evaluator(context, trainer.whole_policy, engines)
         stopper = _stopper(context, evaluator)
         trainer.keep_in_checkpoints(stopper)
         recorder = Recorder(
@@ -87,6 +89,7 @@ def _trainer(context: RunContext) -> tuple[RolloutMixin, EngineMaker]:
         {"prompt": context.format.messages(prompt.prompt), "prompt_id": prompt.prompt_id}
         for prompt in context.prompts
     ]
+    lora = spec.train.lora
     with corrected(spec, context.policy):
         trainer = TRAINERS[spec.train.algorithm](
             model=context.policy,
@@ -94,11 +97,13 @@ def _trainer(context: RunContext) -> tuple[RolloutMixin, EngineMaker]:
             args=trainer_arguments(spec, context.folder.checkpoint_path),
             train_dataset=datasets.Dataset.from_list(rows),
             processing_class=tokenizer,
+            peft_config=peft_config(context.policy, lora) if lora is not None else None,
         )
     if spec.generation is None:
         engines = transformers_engines(tokenizer)
     else:
         engines = colocated_engines(trainer, tokenizer)
+    context = dataclasses.replace(context, policy=trainer.unwrapped_policy())  # with its adapters
     voter = make_voter(context, trainer.sample_once_more, engines)
     trainer.listen(adapter, voter, RefillRule.of(spec))
     return trainer, engines
