@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from srtbench.cli.common import (
     FAILED,
@@ -12,8 +13,10 @@ from srtbench.cli.common import (
     ROOT,
     SWEEP_FILE,
     InputError,
+    at_commits,
     checked,
     load,
+    read,
     selection_of,
     writing,
 )
@@ -107,12 +110,11 @@ def _pinned(
     sweep_file: Path, root: Path, selection: dict[str, list[str]]
 ) -> "tuple[SweepConfig | SweepOfParts, Plan]":
     """The sweep with the commits of what it uses of the hub, which is asked if need be."""
-    from srtbench.config import load_sweep
     from srtbench.execute.hub import pinned
     from srtbench.plan import plan_sweep
     from srtbench.store import SweepStore
 
-    given = load_sweep(sweep_file)
+    given = read(sweep_file)
     store = SweepStore(root, given.name)
     try:
         with writing(store.path):
@@ -141,7 +143,7 @@ Examples:
     type=click.Choice(["a100", "h100", "gh200", "h200", "l40s"]),
     default="h100",
     show_default=True,
-    help="Kind of GPU to estimate for.",
+    help="Kind of GPU to estimate for; given, this machine is not asked whether it has the engine.",
 )
 @click.option(
     "--mean-length",
@@ -166,15 +168,33 @@ def plan(
     mean_length: float,
     prompt_length: int,
 ) -> None:
-    """Print the grid, the shared stages and the estimated work. Loads no model and no data."""
+    """Check a sweep file, its data and its variants; print the grid and the estimated work.
+
+    Every mistake that can be found before training is told, with its line and key. Loads no model,
+    and asks no network: of the hub, data are read that this machine has.
+    A sweep whose engine is not on this machine is refused as well, unless --gpu is given or its
+    runs are sharded over GPUs: it is planned for another machine then.
+    """
+    from srtbench.checks import check_sweep
     from srtbench.cli.plan_text import plan_text
-    from srtbench.plan.cost import Assumptions
+    from srtbench.execute.engines_here import check_engines
+    from srtbench.plan.cost import Assumptions, is_sharded
     from srtbench.plan.select import restricted, select
 
-    _, planned = load(sweep_file, root)
-    if selection := selection_of(only):
-        planned = restricted(planned, checked(lambda: select(planned, selection)))
-    say(plan_text(planned, Assumptions(gpu, mean_length, prompt_length), every=every))
+    config, selection = at_commits(read(sweep_file), root), selection_of(only)
+    planned, found = checked(lambda: check_sweep(config, selection))
+    if not found.problems:
+        if selection:
+            planned = restricted(planned, select(planned, selection))
+        say(plan_text(planned, Assumptions(gpu, mean_length, prompt_length), every=every))
+    for name, reason in found.unread.items():
+        complain(f"not checked: {name}: {reason}")
+    for warning in found.warnings:
+        complain(f"warning: {warning}")
+    found.refuse()
+    given = click.get_current_context().get_parameter_source("gpu")
+    if given is ParameterSource.DEFAULT and planned.execution.backend == "local":
+        check_engines(config.source, [run for run in planned.runs if not is_sharded(run.train)])
 
 
 @click.command(
