@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from srtbench.cli import check, doctor, evidence, importing, results, run, start
+from srtbench.cli import check, doctor, evidence, importing, init, results, run, start
 from srtbench.cli.common import FAILED, REFUSED, InputError, system_error
 from srtbench.cli.say import complain, one_line
 
@@ -66,6 +66,7 @@ def _refusals_of_duckdb() -> tuple[type[Exception], ...]:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:
+  srtbench init my-study --data mine.jsonl    a sweep file for rows of one's own
   srtbench plan sweeps/smoke.yaml             what would run; nothing is loaded
   srtbench sweep sweeps/smoke.yaml            train the grid; safe to interrupt and repeat
   srtbench status sweeps/smoke.yaml           the state of every planned run, and why it failed
@@ -84,6 +85,6 @@ for _command in (
     *(run.plan, run.sweep, run.status),
     *(results.report, results.export),
     *(evidence.audit, evidence.revote),
-    *(check.check, doctor.doctor, start.schema, importing.import_),
+    *(check.check, doctor.doctor, init.init, start.schema, importing.import_),
 ):
     main.add_command(_command)

@@ -1,5 +1,7 @@
 """The stage that makes a tiny start model."""
 
+from collections.abc import Callable
+
 from srtbench.config.sameness import prompts_digest
 from srtbench.datasets import draw_problems
 from srtbench.datasets.splits import normalise
@@ -23,8 +25,13 @@ WARM_START_PROMPTS = 2000
 """Warm-start prompts per level, at most."""
 
 
-def make_start_model(spec: WarmStart, folder: Folder) -> None:
+def make_start_model(
+    spec: WarmStart, folder: Folder, on_check: Callable[[int, float], None] = lambda *_: None
+) -> None:
     """Train the tiny model of a stage to its target accuracy, into the stage's folder.
+
+    Args:
+        on_check: called with step and accuracy after each check.
 
     Raises:
         WarmStartError: it cannot be trained or checked, or does not reach the accuracy.
@@ -64,6 +71,11 @@ def make_start_model(spec: WarmStart, folder: Folder) -> None:
     check_alphabet(tokenizer, problems)
     check_lengths(tokenizer, checked, spec.max_completion_length, config.target_accuracy)
     folder.update_status(total_steps=config.max_steps)
+
+    def checked_at(step: int, accuracy: float) -> None:
+        folder.update_status(step=step, progress={"eval_accuracy": accuracy})
+        on_check(step, accuracy)
+
     result = warm_start(
         model,
         tokenizer,
@@ -77,7 +89,7 @@ def make_start_model(spec: WarmStart, folder: Folder) -> None:
         [problem.prompt for problem in checked],
         is_right,
         max_completion_length=spec.max_completion_length,
-        on_check=lambda step, accuracy: _progress(folder, step, accuracy),
+        on_check=checked_at,
     )
     if not result.reached:
         raise WarmStartError(
@@ -100,7 +112,3 @@ def make_start_model(spec: WarmStart, folder: Folder) -> None:
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
         },
     )
-
-
-def _progress(folder: Folder, step: int, accuracy: float) -> None:
-    folder.update_status(step=step, progress={"eval_accuracy": accuracy})
