@@ -139,7 +139,7 @@ def _problems(
     wanted = SplitShares()
     if short:
         few = len(kept) < MANY
-        wanted = SplitShares(train=0.2 if few else 0.4, eval=0.2, warm_start=0.6 if few else 0.4)
+        wanted = SplitShares(train=0.15 if few else 0.4, eval=0.2, warm_start=0.65 if few else 0.4)
     try:
         shares, counts = shares_for([*kept], wanted)
     except DatasetError as error:

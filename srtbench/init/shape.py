@@ -6,10 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_NUMBER = re.compile(r"[0-9]{2,}")
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_SEEN = 4
-"""How often a number must occur, on average, to be worth a token of its own."""
 _COMMON = 0.1
 """Share of the questions in which a word occurs that gets one."""
 _MOST_WORDS = 40
@@ -18,11 +15,10 @@ _BOX = ("\\boxed{", "}")
 
 @dataclass(frozen=True)
 class Alphabet:
-    """Characters and words that have a token; ``numbers``: whole numbers are among the words."""
+    """Characters and words that have a token; numbers are read digit by digit."""
 
     characters: str
     words: tuple[str, ...]
-    numbers: bool
 
     def tokens(self, text: str) -> int:
         """How many tokens a text is, as the tiny model's tokenizer makes them."""
@@ -45,9 +41,7 @@ def alphabet_of(
     words = dict.fromkeys([*_frame(questions), *_common_words(questions)])
     if any("\\boxed{" in target for target in targets):
         words.update(dict.fromkeys(_BOX))
-    numbers = _numbers([*prompts, *targets])
-    words.update(dict.fromkeys(numbers))
-    return Alphabet(characters, tuple(words), bool(numbers))
+    return Alphabet(characters, tuple(words))
 
 
 def _frame(questions: Sequence[str]) -> Iterable[str]:
@@ -75,12 +69,6 @@ def _common_words(questions: Sequence[str]) -> list[str]:
     counts = Counter(word for text in questions for word in set(_WORD.findall(text)))
     least = max(3, _COMMON * len(questions))
     return [word for word, count in counts.most_common(_MOST_WORDS) if count >= least]
-
-
-def _numbers(texts: Sequence[str]) -> list[str]:
-    found = [number for text in texts for number in _NUMBER.findall(text)]
-    different = sorted(set(found), key=lambda number: (len(number), number))
-    return different if different and len(found) >= _SEEN * len(different) else []
 
 
 SMALL: dict[str, Any] = {

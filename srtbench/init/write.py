@@ -73,16 +73,13 @@ def _keys(values: Mapping[str, Any], reasons: Mapping[str, str], indent: int) ->
 
 def _model(proposal: Proposal, chosen: Settings) -> Iterator[str]:
     yield "  - type: tiny"
-    words = "parts of the prompts that have a token of their own"
-    if proposal.alphabet.numbers:
-        words += ", whole numbers among them"
     shown = {key: one for key, one in chosen.model.items() if key != "warm_start"}
     small = chosen.model["num_layers"] == 1
     reasons = {
         "hidden_size": "small: a larger one would learn by heart" if small else "",
         "max_length": "longest prompt and completion, in tokens",
         "alphabet": "every character of the prompts and targets",
-        "words": words,
+        "words": "parts of the prompts and targets that have a token of their own",
     }
     if not shown["words"]:
         shown["words"] = ["\\boxed{", "}"]
