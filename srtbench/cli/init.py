@@ -181,8 +181,8 @@ def _say_outlook(made: "Made", chosen: "Settings") -> None:
             say(f"the tiny model learns this{tried}; training should raise its accuracy")
         case "weak":
             say(
-                f"the tiny model learns some of this{tried}. Below one half, most majorities are "
-                "wrong: self-reward may fall"
+                f"the tiny model learns some of this{tried}. From so weak a start accuracy may not "
+                "rise, and self-reward may fall: its majorities are often wrong. More rows help"
             )
         case "pipeline":
             why = tried or ": its questions or answers are too long for it"

@@ -9,6 +9,9 @@ from srtbench.config.datasets import AnswerKind, AnswerStyle
 ENOUGH = 0.9
 """Share of the answers that must fit, for a style or kind to be proposed."""
 
+HALF = 0.5
+"""Share of the answers that must look like mathematics: others would be literal text."""
+
 LOOKED_AT = 2000
 """Answers that are looked at; a plan looks at all."""
 
@@ -54,8 +57,8 @@ def answer_kind(golds: Sequence[str]) -> tuple[AnswerKind, str]:
         return "integer", "every answer is a whole number"
     if _share(golds, "number") == 1:
         return "number", "every answer is a number"
-    if sum(bool(_MATHEMATICS.search(gold)) for gold in golds) >= 0.3 * len(golds) or (
-        _share(golds, "integer") >= 0.3
+    if sum(bool(_MATHEMATICS.search(gold)) for gold in golds) >= HALF * len(golds) or (
+        _share(golds, "integer") >= HALF
     ):
         return "math", "the answers are expressions and numbers"
     if len({gold.casefold() for gold in golds}) < len(golds):

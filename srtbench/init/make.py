@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from srtbench.config.schema import SCHEMA_FILE, schema_text
 from srtbench.init.find import Found, find_columns
@@ -68,7 +69,11 @@ class Made:
             TrialError: a trial did not run.
         """
         best = self.untried()
+        size: dict[str, Any] | None = None
         for shape in shapes(self.proposal):
+            if best.outlook == "weak" and shape.size != size:
+                break  # another size is for data that this one does not learn at all
+            size = shape.size
             with tempfile.TemporaryDirectory(prefix="srtbench-init-") as name:
                 folder = Path(name)
                 rows, file = folder / "rows.jsonl", folder / "trial.yaml"
@@ -84,7 +89,7 @@ class Made:
             chosen = judged(self.proposal, shape, [accuracy for _, accuracy in checks])
             if best.best is None or (chosen.best or 0) > best.best:
                 best = chosen
-            if best.outlook in ("learns", "weak"):
+            if best.outlook == "learns":
                 break
         return best
 

@@ -16,6 +16,7 @@ POOR_START = 0.15
 """Accuracy below which a start model is of no use to any reward."""
 
 _SMALL_WARM: dict[str, Any] = {"batch_size": 64, "learning_rate": 1e-2, "max_steps": 600}
+_FAST_WARM: dict[str, Any] = _SMALL_WARM | {"learning_rate": 2e-2}
 _MIDDLE_WARM: dict[str, Any] = {"batch_size": 256, "learning_rate": 5e-3, "max_steps": 300}
 _KINDS_OF_TABLES = ("integer", "number")
 
@@ -45,9 +46,10 @@ def shapes(proposal: Proposal) -> list[Shape]:
     if not proposal.short:
         return []
     small = Shape("small", SMALL, _SMALL_WARM)
+    fast = Shape("small, higher learning rate", SMALL, _FAST_WARM)
     middle = Shape("middle", MIDDLE, _MIDDLE_WARM)
     is_table = proposal.dataset["answer_kind"] in _KINDS_OF_TABLES
-    return [small, middle] if is_table else [middle, small]
+    return [small, fast, middle] if is_table else [middle, small]
 
 
 def settings(

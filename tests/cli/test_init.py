@@ -16,6 +16,7 @@ from srtbench.config import SweepConfig, load_sweep
 from srtbench.config.datasets import FileDataset
 from srtbench.config.models import TinyModel
 from srtbench.datasets import load_problems
+from srtbench.init.settings import shapes
 from srtbench.train.prompts import grader_of
 from srtbench.train.stages.target_checks import check_targets
 from tests.micro import srtbench
@@ -254,6 +255,43 @@ def test_the_file_has_the_comment_and_the_schema_that_editors_use() -> None:
     first = Path("mine.yaml").read_text().partition("\n")[0]
     assert first == "# yaml-language-server: $schema=sweep.schema.json"
     assert json.loads(Path("sweep.schema.json").read_text())["$schema"]
+
+
+def test_a_trial_decides_on_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("srtbench.init.trial.CPU_SECONDS", 0.1)  # until its first check
+    monkeypatch.setattr("srtbench.init.make.shapes", lambda proposal: shapes(proposal)[:1])
+    rows, _ = FILES["additions"]
+    result = call("init", "mine", "--data", write("rows.jsonl", rows))
+    assert result.exit_code == 0, result.output
+    assert "the tiny model will not learn this: a trial reached " in result.stdout
+    config = load_sweep("mine.yaml")
+    assert isinstance(config, SweepConfig)
+    (model,) = config.models
+    assert isinstance(model, TinyModel)
+    assert model.warm_start.target_accuracy == 0
+    assert call("plan", "mine.yaml").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("reached", "target", "said"),
+    [
+        (0.7, 0.6, "the tiny model learns this: a trial reached 70%"),
+        (0.4, 0.34, "the tiny model learns some of this: a trial reached 40%"),
+    ],
+)
+def test_what_a_trial_reached_ends_the_warm_start(
+    monkeypatch: pytest.MonkeyPatch, reached: float, target: float, said: str
+) -> None:
+    monkeypatch.setattr("srtbench.init.make.try_warm_start", lambda *_: [(20, reached)])
+    rows, _ = FILES["additions"]
+    result = call("init", "mine", "--data", write("rows.jsonl", rows))
+    assert said in result.stdout
+    config = load_sweep("mine.yaml")
+    assert isinstance(config, SweepConfig)
+    (model,) = config.models
+    assert isinstance(model, TinyModel)
+    assert model.warm_start.target_accuracy == target
+    assert call("plan", "mine.yaml").exit_code == 0
 
 
 @pytest.mark.slow
