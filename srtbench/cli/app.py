@@ -66,7 +66,6 @@ def _refusals_of_duckdb() -> tuple[type[Exception], ...]:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:
-  srtbench init my-study --data mine.jsonl    a sweep file for rows of one's own
   srtbench plan sweeps/smoke.yaml             what would run; nothing is loaded
   srtbench sweep sweeps/smoke.yaml            train the grid; safe to interrupt and repeat
   srtbench status sweeps/smoke.yaml           the state of every planned run, and why it failed
@@ -74,6 +73,7 @@ Examples:
   srtbench check runs/smoke                   exit code 1 if a run collapsed
   srtbench import /logs/run1 --out runs/theirs   rollouts that another trainer logged
   srtbench doctor                             what this machine can run
+  srtbench init my-study --data mine.jsonl    a sweep file for rows of one's own
 """,
 )
 @click.version_option(package_name="srtbench")

@@ -9,18 +9,41 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from srtbench.config import load_sweep
 from srtbench.plan import plan_sweep
 from srtbench.plan.stages import WarmStart
-from srtbench.store import SweepStore
+from srtbench.store import Folder, SweepStore
+from srtbench.store.status import Status
 from srtbench.train.stages import WarmStartError, execute_stage
 
 
 class _EnoughError(Exception):
     """The time is over."""
+
+
+class _Watched(Folder):
+    """The folder of the stage, which tells of each check that is written into its status."""
+
+    def __init__(self, path: Path, cpu_seconds: float):
+        super().__init__(path)
+        self._ends = time.process_time() + cpu_seconds
+
+    def update_status(self, **changes: Any) -> Status:
+        """Keep the status, and print a check.
+
+        Raises:
+            _EnoughError: the time is over.
+        """
+        status = super().update_status(**changes)
+        if "progress" in changes:
+            print(json.dumps([changes["step"], changes["progress"]["eval_accuracy"]]), flush=True)
+            if time.process_time() > self._ends:
+                raise _EnoughError
+        return status
 
 
 def main(sweep_file: str, cpu_seconds: float) -> None:
@@ -32,17 +55,11 @@ def main(sweep_file: str, cpu_seconds: float) -> None:
     torch.set_num_threads(1)
     plan = plan_sweep(load_sweep(sweep_file))
     (stage,) = (one for one in plan.stages if isinstance(one, WarmStart))
-    began = time.process_time()
-
-    def on_check(step: int, accuracy: float) -> None:
-        print(json.dumps([step, accuracy]), flush=True)
-        if time.process_time() - began > cpu_seconds:
-            raise _EnoughError
-
     with tempfile.TemporaryDirectory(prefix="srtbench-trial-") as name:
         store = SweepStore(Path(name), plan.name)
+        folder = _Watched(store.stage(stage.stage_id).path, cpu_seconds)
         try:
-            execute_stage(stage, store, store.stage(stage.stage_id), on_check)
+            execute_stage(stage, store, folder)
         except (WarmStartError, _EnoughError) as error:
             print(error, file=sys.stderr)
 

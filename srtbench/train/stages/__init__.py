@@ -1,7 +1,6 @@
 """Work that runs share, each computed once: a function per kind of stage."""
 
 import shutil
-from collections.abc import Callable
 
 from srtbench.models.load import convert_gguf
 from srtbench.plan.stages import (
@@ -21,17 +20,8 @@ from srtbench.train.stages.warm_start import WarmStartError, make_start_model
 __all__ = ["WarmStartError", "execute_stage"]
 
 
-def execute_stage(
-    spec: StageSpec,
-    store: SweepStore,
-    folder: Folder,
-    on_check: Callable[[int, float], None] = lambda *_: None,
-) -> None:
-    """Compute a stage into its folder, from the beginning.
-
-    Args:
-        on_check: of a warm start, called with step and accuracy after each check.
-    """
+def execute_stage(spec: StageSpec, store: SweepStore, folder: Folder) -> None:
+    """Compute a stage into its folder, from the beginning."""
     for place in (folder.rollouts_path, folder.model_path):
         shutil.rmtree(place, ignore_errors=True)
     match spec:
@@ -40,7 +30,7 @@ def execute_stage(
         case EvalPrompts():
             draw_eval_prompts(spec, folder)
         case WarmStart():
-            make_start_model(spec, folder, on_check)
+            make_start_model(spec, folder)
         case ConvertedModel():
             convert_gguf(spec.model, folder.model_path)
         case StartEval():

@@ -1,7 +1,5 @@
 """The stage that makes a tiny start model."""
 
-from collections.abc import Callable
-
 from srtbench.config.sameness import prompts_digest
 from srtbench.datasets import draw_problems
 from srtbench.datasets.splits import normalise
@@ -25,13 +23,8 @@ WARM_START_PROMPTS = 2000
 """Warm-start prompts per level, at most."""
 
 
-def make_start_model(
-    spec: WarmStart, folder: Folder, on_check: Callable[[int, float], None] = lambda *_: None
-) -> None:
+def make_start_model(spec: WarmStart, folder: Folder) -> None:
     """Train the tiny model of a stage to its target accuracy, into the stage's folder.
-
-    Args:
-        on_check: called with step and accuracy after each check.
 
     Raises:
         WarmStartError: it cannot be trained or checked, or does not reach the accuracy.
@@ -71,11 +64,6 @@ def make_start_model(
     check_alphabet(tokenizer, problems)
     check_lengths(tokenizer, checked, spec.max_completion_length, config.target_accuracy)
     folder.update_status(total_steps=config.max_steps)
-
-    def checked_at(step: int, accuracy: float) -> None:
-        folder.update_status(step=step, progress={"eval_accuracy": accuracy})
-        on_check(step, accuracy)
-
     result = warm_start(
         model,
         tokenizer,
@@ -89,7 +77,7 @@ def make_start_model(
         [problem.prompt for problem in checked],
         is_right,
         max_completion_length=spec.max_completion_length,
-        on_check=checked_at,
+        on_check=lambda step, accuracy: _progress(folder, step, accuracy),
     )
     if not result.reached:
         raise WarmStartError(
@@ -112,3 +100,7 @@ def make_start_model(
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
         },
     )
+
+
+def _progress(folder: Folder, step: int, accuracy: float) -> None:
+    folder.update_status(step=step, progress={"eval_accuracy": accuracy})
