@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -34,7 +35,15 @@ Examples:
     default=0,
     help="Port of --watch [default: any that is free].",
 )
-def report(sweep_folders: tuple[Path, ...], out: Path | None, watch: bool, port: int) -> None:
+@click.option(
+    "--axis",
+    type=click.Choice(["step", "samples", "tokens", "updates"]),
+    help="x axis of curves: train steps, or what training had spent [default: samples where online "
+    "variants and rounds are side by side, else step].",
+)
+def report(
+    sweep_folders: tuple[Path, ...], out: Path | None, watch: bool, port: int, axis: Any
+) -> None:
     """Draw the figures and tables of a sweep, and one HTML page that holds them all.
 
     Several sweeps come on one page: their names stand in every label, and their cells are compared,
@@ -52,20 +61,20 @@ def report(sweep_folders: tuple[Path, ...], out: Path | None, watch: bool, port:
 
     folder = out or report_folder(sweep_folders)
     if watch:
-        _watch(sweep_folders, folder, port)
+        _watch(sweep_folders, folder, port, axis)
         return
     with writing(folder):
-        write_report(sweep_folders, folder)
+        write_report(sweep_folders, folder, axis)
     say(f"figures: {folder / 'figures'}")
     say(f"tables:  {folder / 'tables'}")
     say(f"report:  {folder / 'report.html'}")
 
 
-def _watch(sweep_folders: tuple[Path, ...], folder: Path, port: int) -> None:
+def _watch(sweep_folders: tuple[Path, ...], folder: Path, port: int, axis: Any) -> None:
     """Serve until Ctrl-C, which is how it ends well."""
     from srtbench.analysis.report.watch import HOST, Watched, serve
 
-    watched = Watched(sweep_folders, folder, complain)
+    watched = Watched(sweep_folders, folder, complain, axis)
     with writing(Path(f"{HOST}:{port}")):
         server = serve(watched, port)
     with server, writing(folder):
@@ -88,6 +97,7 @@ Examples:
   srtbench export runs/smoke
   srtbench export runs/smoke --out tables --format csv --format latex
   srtbench export runs/smoke --hub-folder smoke-rollouts      to be uploaded as a data set
+  srtbench export runs/smoke --hub-folder smoke-rollouts --push my-lab/smoke-rollouts
 """
 )
 @SWEEP_FOLDER
@@ -108,8 +118,19 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     help="Write a folder that the hub takes as a data set instead: Parquet in splits, and a card.",
 )
+@click.option(
+    "--push",
+    metavar="ORG/NAME",
+    help="Upload the hub folder as this data set, private if it is new; needs HF_TOKEN or a login.",
+)
+@click.option("--public", is_flag=True, help="A new data set of --push is for everybody to read.")
 def export(
-    sweep_folder: Path, out: Path | None, formats: tuple[str, ...], hub_folder: Path | None
+    sweep_folder: Path,
+    out: Path | None,
+    formats: tuple[str, ...],
+    hub_folder: Path | None,
+    push: str | None,
+    public: bool,
 ) -> None:
     """Write a sweep's tables as tidy CSV and Parquet files, and LaTeX tables with intervals.
 
@@ -117,15 +138,25 @@ def export(
     """
     from srtbench.store import read_plan
 
+    if push is not None and hub_folder is None:
+        raise InputError("--push sends a hub folder; give --hub-folder OUT too")
+    if public and push is None:
+        raise InputError("--public belongs to --push; give both, or neither")
     checked(lambda: read_plan(sweep_folder))
     if hub_folder is not None:
+        from srtbench.analysis.pushing import check_name, push_hub_folder
         from srtbench.analysis.sharing import write_hub_folder
 
         if out is not None or formats:
             raise InputError("--hub-folder writes all of it; give no --out or --format too")
+        if push is not None:
+            name = checked(lambda: check_name(push))
         with writing(hub_folder):
-            for file in checked(lambda: write_hub_folder(sweep_folder, hub_folder)):
-                say(file)
+            files = checked(lambda: write_hub_folder(sweep_folder, hub_folder))
+        for file in files:
+            say(file)
+        if push is not None:
+            say(checked(lambda: push_hub_folder(hub_folder, files, name, public=public)))
         return
     from srtbench.analysis.export import export_sweep
 

@@ -1,6 +1,6 @@
 """What whole figures are made of: a panel per setting, captions of bands, the figure itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,8 @@ from srtbench.analysis.figures.lines import nothing
 from srtbench.analysis.frames import Cell
 
 WIDTH = 7.2
+MOST_PANELS = 36
+"""Of a figure with a panel per cell: more would be read by nobody, and drawn for minutes."""
 SETTING = ["sweep", "model", "dataset"]
 
 
@@ -39,6 +41,27 @@ def settings(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
     parts = frame.partition_by(SETTING, maintain_order=True)
     varying = [name for name in SETTING if frame[name].n_unique() > 1]
     return [(" · ".join(str(part[name][0]) for name in varying), part) for part in parts]
+
+
+def under_way(curve: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the settings that have a point after the start: no axes for a start alone."""
+    return curve.filter((pl.col("step").max() > 0).over(SETTING)) if curve.height else curve
+
+
+def few_cells(
+    cells: Sequence[Cell], name: str, first: Collection[Cell] = ()
+) -> tuple[set[Cell], str]:
+    """At most ``MOST_PANELS`` cells to draw, and what the caption says of the others.
+
+    Args:
+        cells: in the order of the plan. name: of the figure. first: cells that come before others.
+    """
+    if len(cells) <= MOST_PANELS:
+        return {*cells}, ""
+    order = sorted(cells, key=lambda cell: cell not in first)
+    which = "those that collapsed before others" if first else "the first of the plan"
+    said = f" {MOST_PANELS} of {len(cells)} cells, {which}; tables/{name}.csv has all."
+    return {*order[:MOST_PANELS]}, said
 
 
 def of_cell(frame: pl.DataFrame, cell: Cell) -> pl.DataFrame:
@@ -96,7 +119,9 @@ def bands(data: pl.DataFrame, raw: bool = False) -> str:
         OVER_BOTH: f"{OVER_BOTH} (up to {number} seeds)",
         OVER_PROMPTS: f"{OVER_PROMPTS} where there is one seed",
     }
-    return f"Band: {'; '.join(words.get(kind, kind) for kind in kinds)}."
+    said = f"Band: {'; '.join(words.get(kind, kind) for kind in kinds)}."
+    alone = (data["seeds"] == 1).any() and (data["seeds"] > 1).any() and OVER_PROMPTS not in kinds
+    return f"{said} No band where there is one seed." if alone else said
 
 
 def join(*parts: str) -> str:
