@@ -49,7 +49,7 @@ def shapes(proposal: Proposal) -> list[Shape]:
     fast = Shape("small, higher learning rate", SMALL, _FAST_WARM)
     middle = Shape("middle", MIDDLE, _MIDDLE_WARM)
     is_table = proposal.dataset["answer_kind"] in _KINDS_OF_TABLES
-    return [small, fast, middle] if is_table else [middle, small]
+    return [fast, small, middle] if is_table else [middle, small]
 
 
 def settings(
