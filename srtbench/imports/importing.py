@@ -18,12 +18,13 @@ from typing import Any
 from srtbench.config.eval_sets import OWN
 from srtbench.config.sameness import prompt_id
 from srtbench.imports.caveats import caveats
-from srtbench.imports.judged import PartWriter, Prompts, RowJudge
+from srtbench.imports.judged import COUNTED, PartWriter, Prompts, RowJudge
 from srtbench.imports.runs import Found, find_run, read_manifest, settle
 from srtbench.imports.sources import Source, Sources, edges
 from srtbench.imports.staging import Place, Staging, clean
 from srtbench.rollouts import IMPORTED_SCHEMA, part_files, read_table
 from srtbench.rollouts.importers import Importer, ImporterError, Row, SourceFile
+from srtbench.sections import slug
 from srtbench.store import Folder, Status
 from srtbench.store.imported import ImportedSpec, write_imported
 from srtbench.store.prompts import read_prompt_table
@@ -167,7 +168,10 @@ def _import(found: Found, progress: Progress | None) -> ImportResult:
 
 
 def _nothing(found: Found, sources: Sources) -> str:
-    text = f"{', '.join(found.spec.paths)}: holds no rollout of the format '{found.spec.format}'"
+    wanted = "that the map finds" if found.spec.map else f"of the format '{found.spec.format}'"
+    text = f"{', '.join(found.spec.paths)}: holds no rollout {wanted}"
+    if not sources.damaged and not any(one.size for one in sources.files.values()):
+        text += "; all of its files are empty"
     if sources.damaged:
         text += f"; {sources.skipped} records are damaged, the first: {sources.damaged[0]}"
     return text
@@ -226,9 +230,10 @@ class _Reader:
                 known = self.sources.files[file.name] = Source(file.name)
             elif how:
                 file.start = known.read
+                self.sources.mend(known)
             else:
                 self.replaced[file.name] = self.sources.places(file.name)
-                self.sources.skipped -= known.skipped
+                self.sources.forget(known)
                 known = self.sources.files[file.name] = Source(file.name)
             stat = file.path.stat()
             rows = self._read(file, self.numbers[file.name])
@@ -236,6 +241,7 @@ class _Reader:
             known.reading = reading
             known.read, known.rows = file.stop, known.rows + rows
             known.skipped += file.damage.count
+            known.cut = file.cut
             known.edges = edges(file.path, file.stop) if file.kind == "jsonl" else ""
             self.sources.note(file, file.damage)
             if progress is not None:
@@ -264,8 +270,11 @@ class _Reader:
             name = self._ids[text] = prompt_id(row.prompt)
         if not row.completion.isascii():
             row.completion = clean(row.completion)
-        label = (row.eval_set or OWN) if row.phase == "eval" else None
-        self.prompts.add((label, name), row.prompt, row.gold)
+        if row.phase == "eval":
+            row.eval_set = slug(row.eval_set) if row.eval_set else OWN
+        self.prompts.add(
+            (row.eval_set if row.phase == "eval" else None, name), row.prompt, row.gold
+        )
         self.staging.add(row, name, number)
 
     def repeats(self) -> set[tuple[int, Place]]:
@@ -348,8 +357,7 @@ def _reopen(folder: Folder, reader: _Reader) -> _Reopened:
 
 
 def _uncount(found: _Reopened, row: Mapping[str, Any]) -> None:
-    for name in ("completion_tokens", "truncated", "policy_step", "gold_reward", "their_reward",
-                 "their_correct", "answer"):  # fmt: skip
+    for name in COUNTED:
         found.counts[name] = found.counts.get(name, 0) + (row[name] is not None)
 
 
@@ -359,6 +367,7 @@ def _count(sources: Sources, judge: RowJudge, reopened: _Reopened) -> None:
         sources.counts[name] = before + known
     for size, groups in judge.sizes.items():
         sources.sizes[str(size)] = sources.sizes.get(str(size), 0) + groups
+    sources.mixed_groups |= judge.mixed > 0
     sources.conflicts += judge.prompts.conflicts
     sources.keyless += judge.prompts.keyless
     if judge.groups:

@@ -27,6 +27,12 @@ from srtbench.variants import Variant
 PART_ROWS = 65_536
 """Rows after which a part ends, at the end of a step."""
 
+COUNTED = (
+    "completion_tokens", "truncated", "policy_step", "gold_reward", "their_reward",
+    "their_correct", "answer", "mean_logprob",
+)  # fmt: skip
+"""Columns of which it is counted how many rows have a value."""
+
 Place = tuple[str | None, str]
 """Evaluation set (None in train) and prompt id."""
 
@@ -150,7 +156,7 @@ class RowJudge:
 
     Attributes:
         counts: column -> rows that have a value. sizes: rows of a train group -> groups.
-        groups: train step -> groups.
+        groups: train step -> groups. mixed: groups whose prompts differ.
     """
 
     def __init__(self, spec: ImportedSpec, prompts: Prompts, files: Sequence[str]):
@@ -159,6 +165,7 @@ class RowJudge:
         self.counts: dict[str, int] = {}
         self.sizes: dict[int, int] = {}
         self.groups: dict[int, int] = {}
+        self.mixed = 0
         self._place: tuple[Any, ...] = ()
         self._position = -1
 
@@ -197,8 +204,7 @@ class RowJudge:
                 value = pa.array(value, field.type)
             arrays.append(value)
         table = pa.Table.from_arrays(arrays, schema=IMPORTED_SCHEMA)
-        for name in ("completion_tokens", "truncated", "policy_step", "gold_reward", "their_reward",
-                     "their_correct", "answer"):  # fmt: skip
+        for name in COUNTED:
             known = len(table) - table[name].null_count
             self.counts[name] = self.counts.get(name, 0) + known
         return table
@@ -214,6 +220,7 @@ class RowJudge:
             self._position = self._position + 1 if self._place == orders[start][:3] else 0
             self._place = orders[start][:3]
             size = stop - start
+            self.mixed += len(set(rows["prompt_id"][start:stop])) > 1
             if phase == "train":
                 ids += [f"{step}-{self._position}"] * size
                 self.sizes[size] = self.sizes.get(size, 0) + 1

@@ -65,7 +65,7 @@ class Staging:
         self.again_rows = 0
         self._columns: list[list[Any]] = [[] for _ in STAGED_SCHEMA]
         self._some: dict[tuple[int, Place], tuple[set[str], set[bytes]]] = {}
-        self._groups: dict[int, int] = {}
+        self._groups: dict[int, tuple[int, int, str]] = {}
         self._writer: pq.ParquetWriter | None = None
 
     def add(self, row: Row, prompt: str, file: int) -> None:
@@ -73,8 +73,7 @@ class Staging:
         held = row.phase == "eval"
         label = (row.eval_set or OWN) if held else ""
         place = (row.phase, label, row.step)
-        told = row.group if row.group is not None else prompt
-        order = self._order(hash((place, row.group is None, told)), len(self._groups))
+        order = self._group(place, row.group, prompt, file, len(self._groups))
         self._keep(
             row.phase, label if held else None, row.step, order, row.sample, self.rows, file,
             prompt, row.completion, row.group, row.reward, row.correct, row.completion_tokens,
@@ -99,9 +98,9 @@ class Staging:
     def again(self, row: Mapping[str, Any], file: int) -> None:
         """Keep a row that was judged before, in front of the new ones."""
         place = (row["phase"], row["eval_set"] or "", row["step"])
-        told = row["their_group"] if row["their_group"] is not None else row["prompt_id"]
-        key = hash((place, row["their_group"] is None, told))
-        order = self._order(key, len(self._groups) - _BEFORE)
+        order = self._group(
+            place, row["their_group"], row["prompt_id"], file, len(self._groups) - _BEFORE
+        )
         self._keep(
             row["phase"], row["eval_set"], row["step"], order, row["sample_index"],
             self.again_rows - _BEFORE, file, row["prompt_id"], row["completion"],
@@ -111,8 +110,20 @@ class Staging:
         )  # fmt: skip
         self.again_rows += 1
 
-    def _order(self, key: int, place: int) -> int:
-        return self._groups.setdefault(key, place)
+    def _group(self, place: Place, told: str | None, prompt: str, file: int, number: int) -> int:
+        """Number of the group of a row.
+
+        Processes of a trainer may number the groups of their files alike: of two files with other
+        prompts under one name each is a group.
+        """
+        if told is None:
+            return self._groups.setdefault(hash((place, prompt)), (number, file, prompt))[0]
+        name = hash((place, "group", told))
+        found = self._groups.setdefault(name, (number, file, prompt))
+        if found[1] != file and found[2] != prompt:
+            name = hash((place, "group", told, file))
+            found = self._groups.setdefault(name, (number, file, prompt))
+        return found[0]
 
     def _keep(self, *values: Any) -> None:
         for column, value in zip(self._columns, values, strict=True):
