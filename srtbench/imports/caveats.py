@@ -73,7 +73,7 @@ def caveats(
             f"Gold answers without a key, whose prompts are not graded: {sources.keyless:,}."
         )
     if sources.mixed_groups:
-        found.append("There are groups whose prompts differ: a group is what votes together.")
+        found.append("Rows of one group's name have several prompts: each prompt is a group.")
     if rows and not sources.counts.get("answer"):
         found.append(
             f"No completion has an answer in the style '{spec.answer_style}': "
@@ -85,7 +85,8 @@ def caveats(
     if further and "own" not in spec.eval_sets:
         found.append(
             f"Its evaluations are on {_listed(further)}: see the evaluation sets, there are no "
-            "held-out prompts of its own."
+            "held-out prompts of its own. srtbench check looks there for a collapse; the head of "
+            "the report does not."
         )
     if spec.eval_sets == [] and "train" in sources.last_step:
         found.append("The log has no evaluations.")

@@ -147,6 +147,7 @@ def _import(found: Found, progress: Progress | None) -> ImportResult:
         sources.dropped += dropped
         _count(sources, judge, reopened)
         reader.note()
+        sources.mixed_groups |= staging.mixed
         sources.notes = list(dict.fromkeys([*sources.notes, *importer.notes()]))
         spec = found.spec = _described(spec, sources, importer, prompts)
         torn.touch()
@@ -367,7 +368,6 @@ def _count(sources: Sources, judge: RowJudge, reopened: _Reopened) -> None:
         sources.counts[name] = before + known
     for size, groups in judge.sizes.items():
         sources.sizes[str(size)] = sources.sizes.get(str(size), 0) + groups
-    sources.mixed_groups |= judge.mixed > 0
     sources.conflicts += judge.prompts.conflicts
     sources.keyless += judge.prompts.keyless
     if judge.groups:

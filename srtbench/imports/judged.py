@@ -156,7 +156,7 @@ class RowJudge:
 
     Attributes:
         counts: column -> rows that have a value. sizes: rows of a train group -> groups.
-        groups: train step -> groups. mixed: groups whose prompts differ.
+        groups: train step -> groups.
     """
 
     def __init__(self, spec: ImportedSpec, prompts: Prompts, files: Sequence[str]):
@@ -165,7 +165,6 @@ class RowJudge:
         self.counts: dict[str, int] = {}
         self.sizes: dict[int, int] = {}
         self.groups: dict[int, int] = {}
-        self.mixed = 0
         self._place: tuple[Any, ...] = ()
         self._position = -1
 
@@ -220,7 +219,6 @@ class RowJudge:
             self._position = self._position + 1 if self._place == orders[start][:3] else 0
             self._place = orders[start][:3]
             size = stop - start
-            self.mixed += len(set(rows["prompt_id"][start:stop])) > 1
             if phase == "train":
                 ids += [f"{step}-{self._position}"] * size
                 self.sizes[size] = self.sizes.get(size, 0) + 1

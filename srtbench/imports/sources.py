@@ -55,8 +55,8 @@ class Sources:
         repeated_steps: train steps that held the batch of the step before.
         damaged: the first damaged records by name.
         notes: sentences on the log. conflicts: rows whose gold answer is another than their
-            prompt's. keyless: gold answers without a key. mixed_groups: whether the prompts of a
-            group differ.
+            prompt's. keyless: gold answers without a key. mixed_groups: whether rows of
+            one group's name have several prompts.
     """
 
     files: dict[str, Source] = field(default_factory=dict)

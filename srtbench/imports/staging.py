@@ -54,6 +54,7 @@ class Staging:
     Attributes:
         batches: (file, place) -> rows, a digest of their content that no order changes, and
             whether completions of a prompt differ. No rows that are judged again are in it.
+        mixed: whether rows of one group's name have several prompts.
     """
 
     def __init__(self, folder: Path):
@@ -65,7 +66,8 @@ class Staging:
         self.again_rows = 0
         self._columns: list[list[Any]] = [[] for _ in STAGED_SCHEMA]
         self._some: dict[tuple[int, Place], tuple[set[str], set[bytes]]] = {}
-        self._groups: dict[int, tuple[int, int, str]] = {}
+        self._groups: dict[int, tuple[int, str]] = {}
+        self.mixed = False
         self._writer: pq.ParquetWriter | None = None
 
     def add(self, row: Row, prompt: str, file: int) -> None:
@@ -73,7 +75,7 @@ class Staging:
         held = row.phase == "eval"
         label = (row.eval_set or OWN) if held else ""
         place = (row.phase, label, row.step)
-        order = self._group(place, row.group, prompt, file, len(self._groups))
+        order = self._group(place, row.group, prompt, len(self._groups))
         self._keep(
             row.phase, label if held else None, row.step, order, row.sample, self.rows, file,
             prompt, row.completion, row.group, row.reward, row.correct, row.completion_tokens,
@@ -99,7 +101,7 @@ class Staging:
         """Keep a row that was judged before, in front of the new ones."""
         place = (row["phase"], row["eval_set"] or "", row["step"])
         order = self._group(
-            place, row["their_group"], row["prompt_id"], file, len(self._groups) - _BEFORE
+            place, row["their_group"], row["prompt_id"], len(self._groups) - _BEFORE
         )
         self._keep(
             row["phase"], row["eval_set"], row["step"], order, row["sample_index"],
@@ -110,19 +112,19 @@ class Staging:
         )  # fmt: skip
         self.again_rows += 1
 
-    def _group(self, place: Place, told: str | None, prompt: str, file: int, number: int) -> int:
-        """Number of the group of a row.
+    def _group(self, place: Place, told: str | None, prompt: str, number: int) -> int:
+        """Number of the group of a row: a group is of one prompt.
 
-        Processes of a trainer may number the groups of their files alike: of two files with other
-        prompts under one name each is a group.
+        Processes of a trainer may number the groups of their files alike, so rows of one name and
+        other prompts are several groups.
         """
         if told is None:
-            return self._groups.setdefault(hash((place, prompt)), (number, file, prompt))[0]
-        name = hash((place, "group", told))
-        found = self._groups.setdefault(name, (number, file, prompt))
-        if found[1] != file and found[2] != prompt:
-            name = hash((place, "group", told, file))
-            found = self._groups.setdefault(name, (number, file, prompt))
+            return self._groups.setdefault(hash((place, prompt)), (number, prompt))[0]
+        found = self._groups.setdefault(hash((place, "group", told)), (number, prompt))
+        if found[1] != prompt:
+            self.mixed = True
+            name = hash((place, "group", told, prompt))
+            found = self._groups.setdefault(name, (number, prompt))
         return found[0]
 
     def _keep(self, *values: Any) -> None:

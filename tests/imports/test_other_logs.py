@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import srtbench
+from srtbench.replay.audit import audit_sweep
 from srtbench.rollouts.importers import ImporterError, LogMap, Row, find_log
 from srtbench.rollouts.importers import files as log_files
 from tests.imports.logs import Record, write_lines
@@ -310,7 +311,7 @@ def test_names_of_evaluation_sets_become_names_of_folders(tmp_path: Path) -> Non
     assert found == [(one, 1.0) for one in ("Math-500", "hidden", "openai-gsm8k", "own")]
 
 
-def test_equal_names_of_groups_in_two_files_are_two_groups_if_the_prompts_differ(
+def test_equal_names_of_groups_are_several_groups_if_the_prompts_differ(
     tmp_path: Path,
 ) -> None:
     """Processes of a trainer number the groups of their own files."""
@@ -326,6 +327,8 @@ def test_equal_names_of_groups_in_two_files_are_two_groups_if_the_prompts_differ
     sql = "SELECT pseudo_label, count(*) FROM rollouts GROUP BY group_id, pseudo_label ORDER BY 1"
     groups = srtbench.open_sweep(tmp_path / "out").sql(sql).fetchall()
     assert groups == [("0", 3), ("1", 3), (None, 2)]
+    assert audit_sweep(tmp_path / "out").ok
+    assert any("each prompt is a group" in one for one in result.caveats)
     assert any("anything at the map's 'nowhere' (gold)" in one for one in result.caveats)
 
 
