@@ -22,11 +22,11 @@ from srtbench.imports.judged import COUNTED, PartWriter, Prompts, RowJudge
 from srtbench.imports.runs import Found, find_run, read_manifest, settle
 from srtbench.imports.sources import Source, Sources, edges
 from srtbench.imports.staging import Place, Staging, clean
-from srtbench.rollouts import IMPORTED_SCHEMA, part_files, read_table
+from srtbench.rollouts import part_files
 from srtbench.rollouts.importers import Importer, ImporterError, Row, SourceFile
 from srtbench.sections import slug
 from srtbench.store import Folder, Status
-from srtbench.store.imported import ImportedSpec, write_imported
+from srtbench.store.imported import ImportedSpec, imported_part, write_imported
 from srtbench.store.prompts import read_prompt_table
 from srtbench.store.written import note_run
 
@@ -346,7 +346,7 @@ def _reopen(folder: Folder, reader: _Reader) -> _Reopened:
         if not any(p == phase and s in steps for p, s in touched):
             continue
         found.parts.append(path)
-        table = read_table(path, IMPORTED_SCHEMA)
+        table = imported_part(path)
         for row in table.to_pylist():
             _uncount(found, row)
             if row["source_file"] in reader.replaced:

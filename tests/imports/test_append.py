@@ -11,6 +11,8 @@ import pytest
 import srtbench
 from srtbench.analysis.health import run_health
 from srtbench.imports import ImportResult
+from srtbench.replay.audit import audit_sweep
+from srtbench.rollouts import SELECTION
 from srtbench.store import read_json
 from tests.imports.logs import smoke_rows, write_lines
 from tests.micro import srtbench as command
@@ -73,6 +75,21 @@ def test_the_rows_of_a_file_that_was_replaced_go(tmp_path: Path) -> None:
     result, rows = again(tmp_path)
     assert rows == [(1, "9"), (3, "7"), (3, "8")]
     assert (result.total, result.skipped, result.damaged) == (3, 0, [])
+
+
+def test_an_import_of_an_older_version_is_audited_and_goes_on(tmp_path: Path) -> None:
+    """Parts of schema version 2 have no columns of what a round selects."""
+    log = tmp_path / "log" / "a.jsonl"
+    log.parent.mkdir()
+    log.write_text(line(1, 5) + line(2, 6), encoding="utf-8")
+    again(tmp_path)
+    (part,) = tmp_path.glob("out/*/rollouts/*.parquet")
+    old = pq.read_table(part).drop_columns([*SELECTION])
+    pq.write_table(old.replace_schema_metadata({"srtbench_schema_version": "2"}), part)
+    assert audit_sweep(tmp_path / "out").ok, audit_sweep(tmp_path / "out").breaches
+    log.write_text(log.read_text(encoding="utf-8") + line(2, 7), encoding="utf-8")
+    assert again(tmp_path)[1] == [(1, "5"), (2, "6"), (2, "7")]
+    assert audit_sweep(tmp_path / "out").ok
 
 
 @pytest.mark.parametrize("eval_set", ["own", "openai/gsm8k"])
