@@ -2,6 +2,7 @@
 
 import functools
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +11,31 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-_SLUG = re.compile(r"[^A-Za-z0-9.]+")
+_DASHES = re.compile("-+")
 
 
 def slug(text: str) -> str:
-    """Make ``text`` safe as one part of a folder name: ``Qwen/Qwen3-4B`` -> ``Qwen-Qwen3-4B``."""
-    return _SLUG.sub("-", text).strip("-.") or "unnamed"
+    """Make ``text`` safe as one part of a folder name: ``Qwen/Qwen3-4B`` -> ``Qwen-Qwen3-4B``.
+
+    Letters, marks and digits of every script stay, composed (Unicode NFC).
+    """
+    composed = unicodedata.normalize("NFC", text)
+    kept = "".join(
+        one if one == "." or unicodedata.category(one)[0] in "LMN" else "-" for one in composed
+    )
+    return _DASHES.sub("-", kept).strip("-.") or "unnamed"
+
+
+def folder_part(label: str, characters: int = 32) -> str:
+    """The beginning of a label, as one of three parts of a folder's name: its bytes are bounded."""
+    part = slug(label)[:characters]
+    while len(part.encode()) > 2 * characters:
+        part = part[:-1]
+    return part
 
 
 def _check_name(name: str) -> str:
+    name = unicodedata.normalize("NFC", name)
     if slug(name) != name.replace("_", "-") or not name[0].isalnum():
         raise ValueError(
             "a name holds letters, digits, '.', '-', '_' and starts with a letter or digit"

@@ -1,6 +1,7 @@
 """Fabricates a sweep folder through the real writers, with curves that rise, collapse and fail."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,9 +85,15 @@ def write_fake_sweep(
     shape: Shape | None = None,
     *,
     states: dict[tuple[str, int], State] | None = None,
+    spared: Collection[int] = (),
     **changes: Any,
 ) -> Path:
-    """Write a sweep below ``root``; ``states``: (variant, seed) -> state other than done."""
+    """Write a sweep below ``root``.
+
+    Args:
+        states: (variant, seed) -> state other than done.
+        spared: seeds of ``srt-high-lr`` that rise as those of ``srt`` do.
+    """
     shape = shape or Shape()
     plan = planning.plan_sweep(small_config(shape, **changes))
     store = SweepStore(root, plan.name)
@@ -94,7 +101,9 @@ def write_fake_sweep(
     _write_stages(store, plan, shape)
     for run in plan.runs:
         state = (states or {}).get((run.variant_label, run.seed), "done")
-        _write_run(store.run(run.run_id), run, shape, state)
+        like = "srt" if run.seed in spared else run.variant_label
+        shown = like if run.variant_label == "srt-high-lr" else run.variant_label
+        _write_run(store.run(run.run_id), run, shape, state, shown)
     return store.path
 
 
@@ -203,7 +212,8 @@ def hash_unit(text: str) -> float:
     return (sum(ord(c) * (i + 7) * 7919 for i, c in enumerate(text)) % 1000) / 1000
 
 
-def _write_run(folder: Folder, run: RunSpec, shape: Shape, state: State) -> None:
+def _write_run(folder: Folder, run: RunSpec, shape: Shape, state: State, variant: str) -> None:
+    """A run whose curves are those of ``variant``."""
     if state == "waiting":
         return
     write_json(folder.config_path, json.loads(run.model_dump_json()))
@@ -214,7 +224,6 @@ def _write_run(folder: Folder, run: RunSpec, shape: Shape, state: State) -> None
     metrics: list[tuple[str, int, str, float]] = []
     for step in range(1, last + 1):
         share = step / run.train.steps
-        variant = run.variant_label
         chance = accuracy(variant, share, run.seed)
         constant = min(max(0.0, (share - 0.4) / 0.3), 1.0) if variant == "srt-high-lr" else 0.0
         first = (step - 1) * shape.prompts_per_step

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tests.fake_sweep import Shape, write_fake_sweep
+from tests.micro import trained_once
+from tests.rounds import write
 
 nbclient = pytest.importorskip("nbclient", reason="needs the extra `notebooks`")
 nbformat = pytest.importorskip("nbformat", reason="needs the extra `notebooks`")
@@ -22,6 +24,7 @@ NAMES = (
     "04_compare_variants",
     "05_rollouts",
     "06_your_own_variant",
+    "rounds",
 )
 WHERE = """import sys
 print(*(m.__file__ for n, m in sys.modules.items() if n.split(".")[0] == "srtbench"), sep="\\n")"""
@@ -118,3 +121,17 @@ def test_runs_elsewhere_on_another_sweep(
     monkeypatch.setenv("SRTBENCH_SWEEP", str(sweep))
     (tmp_path / "elsewhere").mkdir()
     execute(FOLDER / f"{name}.ipynb", tmp_path / "elsewhere", installed)
+
+
+def test_rounds_run_beside_online_variants(
+    tmp_path_factory: pytest.TempPathFactory, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a sweep that has both, so that the tables of rounds are not empty."""
+    sweep = trained_once(tmp_path_factory.getbasetemp(), "rounds", write)
+    monkeypatch.setenv("PYTHONPATH", str(installed))
+    monkeypatch.setenv("SRTBENCH_SWEEP", str(sweep.store.path))
+    notebook = execute(FOLDER / "rounds.ipynb", FOLDER, installed)
+    shown = json.dumps([cell.get("outputs") for cell in notebook.cells])
+    assert "right_of_selected" in shown
+    assert "rewards/margins" in shown
+    assert "start model votes" in shown

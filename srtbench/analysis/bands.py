@@ -17,6 +17,7 @@ from srtbench.analysis.effects import POSITIVE, SHARE, effect, table_of
 RANGE = "range of seeds"
 OVER_PROMPTS = "95% interval over prompts"
 OVER_BOTH = "95% interval over seeds and prompts"
+_PANEL = ("sweep", "model", "dataset", "measure")
 _CELL = ("sweep", "model", "dataset", "variant", "step")
 _PER_PROMPT = {
     "avg_at_k": "avg_gold",
@@ -60,3 +61,17 @@ def banded(curve: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
         pl.when(per_prompt).then(pl.col(f"{name}_")).otherwise(pl.col(name)).alias(name)
         for name in ("low", "high", "band")
     ).drop("low_", "high_", "band_")
+
+
+def one_kind(curve: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a curve with one kind of band in each panel.
+
+    Where some points have an interval over seeds and prompts, one over prompts alone beside it
+    would look surer than it is: points of one seed have no band there.
+    """
+    both = (pl.col("band") == OVER_BOTH).any().over(_PANEL)
+    alone = both & (pl.col("band") == OVER_PROMPTS)
+    return curve.with_columns(
+        pl.when(alone).then(None).otherwise(pl.col(name)).alias(name)
+        for name in ("low", "high", "band")
+    )

@@ -54,7 +54,7 @@ def between_sweeps(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -
 
 def opened_sweeps(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Names of the sweeps that a connection reads, in the order in which they were given."""
-    rows = query(connection, "SELECT sweep FROM planned_runs GROUP BY sweep ORDER BY min(rowid)")
+    rows = query(connection, "SELECT sweep FROM sweeps ORDER BY rowid")
     return rows["sweep"].to_list()
 
 
@@ -80,6 +80,9 @@ def _pairs(
 
 def _row(first: pl.DataFrame, second: pl.DataFrame) -> dict[str, Any]:
     found, why = _difference(first, second)
+    if why is None:  # paired: their means are those of the shared seeds too
+        seeds = sorted(set(first["seed"]) & set(second["seed"]))
+        first, second = (side.filter(pl.col("seed").is_in(seeds)) for side in (first, second))
     row: dict[str, Any] = {"paired": why is None, "why_unpaired": why}
     for name, side in (("first", first), ("second", second)):
         row[f"{name}_sweep"], row[name] = side["sweep"][0], side["variant"][0]

@@ -30,7 +30,7 @@ def majority_by_k(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) ->
     votes = frame(connection, "end_votes", eval_set=eval_set)
     for run in votes.partition_by("sweep", "run_id", "moment", maintain_order=True):
         labels = run.select(*_LABELS, "moment").row(0, named=True)
-        keys, gold = _vote_matrix(run)
+        keys, gold, _ = vote_matrix(run)
         draws = list(range(1, keys.shape[1] + 1))
         means = maj_at_k(keys, gold, draws).mean(axis=0)
         rows += [labels | {"k": k, "value": float(m)} for k, m in zip(draws, means, strict=True)]
@@ -48,9 +48,14 @@ def majority_by_k(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) ->
     )
 
 
-def _vote_matrix(run: pl.DataFrame) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Votes of one run -> keys (prompts, samples), -1 unparsable, and gold (prompts,)."""
-    rows, gold = [], []
+def vote_matrix(
+    run: pl.DataFrame,
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], list[str]]:
+    """Votes of one run -> keys (prompts, samples), -1 unparsable; gold (prompts,); the prompts.
+
+    Prompts with fewer samples than most are left out.
+    """
+    rows, gold, names = [], [], []
     for prompt in run.partition_by("prompt_id", maintain_order=True):
         row: list[int] = []
         right = -1
@@ -62,12 +67,12 @@ def _vote_matrix(run: pl.DataFrame) -> tuple[np.ndarray[Any, Any], np.ndarray[An
                 right = number
         rows.append(row)
         gold.append(right)
+        names.append(prompt["prompt_id"][0])
     sizes = [len(row) for row in rows]
     size = max(set(sizes), key=sizes.count)
     kept = [place for place, row in enumerate(rows) if len(row) >= size]
-    return np.array([rows[place][:size] for place in kept]), np.array(
-        [gold[place] for place in kept]
-    )
+    keys = np.array([rows[place][:size] for place in kept])
+    return keys, np.array([gold[place] for place in kept]), [names[place] for place in kept]
 
 
 def paired_curve(
@@ -102,7 +107,7 @@ def _paired_steps(
 ) -> Iterator[dict[str, Any]]:
     both = _both(setting, first, second)
     for step in both.partition_by("step", maintain_order=True):
-        found = _paired(step, score, f"{score}_second")
+        found = paired(step, score, f"{score}_second")
         if found is not None:
             size = {"seeds": 1} | dict(zip(found.resampled, found.num_units, strict=True))
             name = {"band": f"95% interval over {' and '.join(found.resampled)}"}
@@ -121,7 +126,7 @@ def _numbers(found: Interval) -> dict[str, Any]:
 
 def paired_change(part: pl.DataFrame) -> Interval | None:
     """Last minus first avg@k of one cell; None with fewer than two prompts that all runs have."""
-    return _paired(part, "last_avg", "start_avg")
+    return paired(part, "last_avg", "start_avg")
 
 
 def set_table(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -175,7 +180,7 @@ def _difference(
 ) -> dict[str, Any] | None:
     both = _both(setting, first, second)
     rows = both.filter(pl.col("step") == pl.col("step").max())
-    found = _paired(rows, "avg_gold", "avg_gold_second", level)
+    found = paired(rows, "avg_gold", "avg_gold_second", level)
     if found is None:
         return None
     names = {"first": first, "second": second, "step": rows["step"][0]}
@@ -190,7 +195,7 @@ def _both(setting: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
     )
 
 
-def _paired(rows: pl.DataFrame, one: str, other: str, level: float = 0.95) -> Interval | None:
+def paired(rows: pl.DataFrame, one: str, other: str, level: float = 0.95) -> Interval | None:
     """Mean of one column minus another; None with fewer than two prompts that all seeds have."""
     if not rows.height:
         return None

@@ -3,13 +3,13 @@
 Frames are Polars by default; ``.to_pandas()`` and ``.to_arrow()`` give the others.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from srtbench.analysis.bands import banded
+from srtbench.analysis.bands import banded, one_kind
 from srtbench.analysis.warehouse.views import relation
 from srtbench.config.eval_sets import OWN
 
@@ -29,6 +29,8 @@ Cell = tuple[str, str, str, str]
 """Sweep, model, dataset, variant."""
 Run = tuple[str, str]
 """Sweep and run id."""
+CELL = ["sweep", "model", "dataset", "variant"]
+SETTING = CELL[:3]
 
 
 def frame(
@@ -50,7 +52,7 @@ def frame(
     found = query(connection, sql, **{key: given[key] for key in given if f"${key}" in sql})
     if name == "eval_curve":
         scores = frame(connection, "held_out_scores", eval_set=eval_set, runs=runs)
-        return banded(found, scores)
+        return one_kind(banded(found, scores))
     return found
 
 
@@ -67,6 +69,22 @@ def view(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
     return query(connection, f'SELECT * FROM "{name}"')
 
 
+def cell_of(row: Mapping[str, Any]) -> Cell:
+    """The cell that a row is of."""
+    return (row["sweep"], row["model"], row["dataset"], row["variant"])
+
+
+def by_cell(table: pl.DataFrame) -> dict[Cell, pl.DataFrame]:
+    """Rows per cell, in their order."""
+    parts = table.partition_by(CELL, maintain_order=True) if table.height else []
+    return {cell_of(part.row(0, named=True)): part for part in parts}
+
+
+def varying(table: pl.DataFrame) -> list[str]:
+    """Which of sweep, model and dataset a table must name: those of which it has several."""
+    return [name for name in SETTING if table[name].n_unique() > 1]
+
+
 def by_run(table: pl.DataFrame) -> dict[Run, pl.DataFrame]:
     """Rows per run, in their order."""
     parts = table.partition_by("sweep", "run_id", maintain_order=True) if table.height else []
@@ -78,10 +96,9 @@ def of_cells(rows: pl.DataFrame, cells: Sequence[Cell]) -> pl.DataFrame:
 
     Figures give colours and lines by rank and order, so a figure of few variants has plain ones.
     """
-    keys = ["sweep", "model", "dataset", "variant"]
-    wanted = pl.DataFrame(cells, schema=keys, orient="row").with_row_index("place")
+    wanted = pl.DataFrame(cells, schema=CELL, orient="row").with_row_index("place")
     found = (
-        rows.drop("variant_rank", "variant_order", strict=False).join(wanted, on=keys).sort("place")
+        rows.drop("variant_rank", "variant_order", strict=False).join(wanted, on=CELL).sort("place")
     )
     names = found.select("variant_type", "variant").unique(maintain_order=True)
     names = names.with_row_index("variant_order").with_columns(
@@ -94,8 +111,8 @@ def of_cells(rows: pl.DataFrame, cells: Sequence[Cell]) -> pl.DataFrame:
 def cell_caveats(connection: duckdb.DuckDBPyConnection) -> dict[Cell, str]:
     """What must be said with the numbers of a cell, in the order of the plan; most have nothing."""
     runs = view(connection, "runs").drop_nulls("caveat")
-    rows = runs.select("sweep", "model", "dataset", "variant", "caveat").unique(maintain_order=True)
-    return {(row[0], row[1], row[2], row[3]): row[4] for row in rows.iter_rows()}
+    rows = runs.select(*CELL, "caveat").unique(maintain_order=True)
+    return {cell_of(row): row["caveat"] for row in rows.iter_rows(named=True)}
 
 
 def eval_sets(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -1,20 +1,39 @@
 """LaTeX tables for a paper (booktabs)."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import duckdb
 import polars as pl
 
 from srtbench.analysis.effects import SHARE, over, table_of
 from srtbench.analysis.estimates import differences, set_table
-from srtbench.analysis.frames import Cell, cell_caveats, frame, view
+from srtbench.analysis.frames import (
+    CELL,
+    Cell,
+    by_cell,
+    cell_caveats,
+    cell_of,
+    frame,
+    varying,
+    view,
+)
+from srtbench.analysis.splits import cell_splits
 from srtbench.config.eval_sets import OWN
 from srtbench.stats import Interval, mean_interval
 
+_PERCENT = "\\%"
 _LATEX = str.maketrans(
     {mark: f"\\{mark}" for mark in "&%$#_{}"}
     | {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}"}
 )
+_END = ["\\bottomrule", "\\end{tabular}"]
+
+
+def _begin(columns: str, *head: str) -> list[str]:
+    """The first lines of a booktabs table: kinds of its columns, then rows of its head."""
+    rows = [f"{row} \\\\" for row in head]
+    start = ["% needs \\usepackage{booktabs}", f"\\begin{{tabular}}{{{columns}}}", "\\toprule"]
+    return [*start, *rows, "\\midrule"]
 
 
 def latex_differences(
@@ -22,15 +41,8 @@ def latex_differences(
 ) -> str:
     """A booktabs table: one row per pair of variants, the difference of their avg@k in points."""
     found = differences(connection, level, eval_set)
-    varying = [name for name in ("sweep", "model", "dataset") if found[name].n_unique() > 1]
-    head = [name.capitalize() for name in (*varying, "first", "second")]
-    lines = [
-        "% needs \\usepackage{booktabs}",
-        f"\\begin{{tabular}}{{{'l' * len(head)}rr}}",
-        "\\toprule",
-        f"{' & '.join(head)} & Difference & $p$ \\\\",
-        "\\midrule",
-    ]
+    head = [name.capitalize() for name in (*varying(found), "first", "second")]
+    lines = _begin(f"{'l' * len(head)}rr", f"{' & '.join(head)} & Difference & $p$")
     for row in found.iter_rows(named=True):
         names = [str(row[name.lower()]).translate(_LATEX) for name in head]
         low, high = (f"{100 * row[name]:+.1f}" for name in ("low", "high"))
@@ -38,7 +50,7 @@ def latex_differences(
         p = "$<$0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}"
         lines.append(f"{' & '.join([*names, number, p])} \\\\")
     unit = "; ".join(found["over"].unique(maintain_order=True)) or "nothing"
-    lines += ["\\bottomrule", "\\end{tabular}"]
+    lines += _END
     lines.append(
         f"% First minus second, avg@k at the last evaluation of both, points; {level:.0%} intervals"
         f" over {unit}; p-values corrected for all pairs of a setting (Holm)."
@@ -53,49 +65,65 @@ def latex_summary(connection: duckdb.DuckDBPyConnection, level: float = 0.95) ->
     and the note below the table says so.
     """
     summary = view(connection, "variant_summary")
-    intervals = dict(_last_intervals(frame(connection, "held_out_scores"), level))
-    varying = [name for name in ("sweep", "model", "dataset") if summary[name].n_unique() > 1]
+    splits = cell_splits(connection, level)
+    mixed = {cell: split for cell, split in splits.items() if split.splits}
+    scores = frame(connection, "held_out_scores").join(
+        _collapsed_runs(connection, mixed), on=["sweep", "run_id"], how="anti"
+    )
+    intervals = dict(_last_intervals(scores, level))
+    named = varying(summary)
     k = max((int(value) for value in summary["k"].drop_nulls()), default=0)
-    columns = "l" * (1 + len(varying)) + "r" * 4 + "l"
-    head = [name.capitalize() for name in ("variant", *varying)]
-    lines = [
-        "% needs \\usepackage{booktabs}",
-        f"\\begin{{tabular}}{{{columns}}}",
-        "\\toprule",
+    head = [name.capitalize() for name in ("variant", *named)]
+    lines = _begin(
+        "l" * len(head) + "r" * 4 + "l",
         f"{' & '.join(head)} & \\multicolumn{{2}}{{c}}{{avg@{k}}} & "
-        f"\\multicolumn{{2}}{{c}}{{maj@{k}}} & Collapse \\\\",
-        f"{'& ' * len(head)}start & last & start & last & step \\\\",
-        "\\midrule",
-    ]
+        f"\\multicolumn{{2}}{{c}}{{maj@{k}}} & Collapse",
+        f"{'& ' * len(head)}start & last & start & last & step",
+    )
     intervals_over: set[str] = set()
     for row in summary.iter_rows(named=True):
-        cell = (row["sweep"], row["model"], row["dataset"], row["variant"])
+        cell = cell_of(row)
         found = intervals.get(cell)
-        names = [str(row[name]).translate(_LATEX) for name in ("variant", *varying)]
+        names = [str(row[name]).translate(_LATEX) for name in ("variant", *named)]
         if found is None:
             state = "failed" if row["failed"] == row["runs"] else "not finished"
             lines.append(f"{' & '.join(names)} & \\multicolumn{{5}}{{c}}{{{state}}} \\\\")
             continue
         intervals_over.add(over(found[0]))
         collapse = "--" if row["collapse_step"] is None else str(row["collapse_step"])
-        numbers = [_number(row["start_avg"]), _with_interval(found[0])]
-        numbers += [_number(row["start_maj"]), _with_interval(found[1])]
+        if cell in splits and splits[cell].found.seeds > 1:
+            collapse += f", {splits[cell].count.replace('%', _PERCENT)}"
+        start = (mixed[cell].survivors if cell in mixed else None) or row
+        numbers = [_number(start["start_avg"]), _with_interval(found[0])]
+        numbers += [_number(start["start_maj"]), _with_interval(found[1])]
         lines.append(f"{' & '.join([*names, *numbers, collapse])} \\\\")
-    lines += ["\\bottomrule", "\\end{tabular}"]
+    lines += _END
     lines.append(
         f"% Per cent; {level:.0%} intervals over {'; '.join(sorted(intervals_over)) or 'nothing'}."
     )
+    lines.append(
+        f"% Collapse: first step, and seeds that collapsed with the exact {level:.0%} interval."
+    )
+    for cell, split in mixed.items():
+        alive = split.found.seeds - split.found.collapsed
+        lines.append(f"% {' / '.join(cell[1:])}: numbers of the {alive} that did not collapse.")
     for cell, text in cell_caveats(connection).items():
         lines.append(f"% {' / '.join(cell[1:])}: {text}")
     return "\n".join(lines) + "\n"
+
+
+def _collapsed_runs(connection: duckdb.DuckDBPyConnection, cells: Collection[Cell]) -> pl.DataFrame:
+    """Runs that collapsed, of these cells: their ids."""
+    rows = view(connection, "run_summary").filter(pl.col("collapse_step").is_not_null())
+    wanted = pl.DataFrame(list(cells), schema=dict.fromkeys(CELL, pl.String), orient="row")
+    return rows.join(wanted, on=CELL, how="semi").select("sweep", "run_id")
 
 
 def _last_intervals(
     scores: pl.DataFrame, level: float
 ) -> Iterator[tuple[Cell, tuple[Interval, Interval]]]:
     """Intervals of avg and maj in the last evaluation that all seeds of a cell have."""
-    for part in scores.partition_by("sweep", "model", "dataset", "variant"):
-        cell = (part["sweep"][0], part["model"][0], part["dataset"][0], part["variant"][0])
+    for cell, part in by_cell(scores).items():
         steps: list[int] = part.group_by("seed").agg(pl.col("step").max())["step"].to_list()
         last = min((step for step in steps if step > 0), default=0)
         rows = part.filter(pl.col("step") == last)
@@ -127,16 +155,12 @@ def latex_sets(connection: duckdb.DuckDBPyConnection) -> str | None:
     rows = set_table(connection)
     if rows["eval_set"].n_unique() < 2:
         return None
-    varying = [name for name in ("sweep", "model", "dataset") if rows[name].n_unique() > 1]
-    names = ["variant", *varying, "eval_set"]
-    head = ["Variant", *(name.capitalize() for name in varying), "Set"]
-    lines = [
-        "% needs \\usepackage{booktabs}",
-        f"\\begin{{tabular}}{{{'l' * len(head)}rrrrr}}",
-        "\\toprule",
-        f"{' & '.join(head)} & Prompts & $k$ & avg start & avg last & Difference \\\\",
-        "\\midrule",
-    ]
+    names = ["variant", *varying(rows), "eval_set"]
+    head = [name.removeprefix("eval_").capitalize() for name in names]
+    lines = _begin(
+        f"{'l' * len(head)}rrrrr",
+        f"{' & '.join(head)} & Prompts & $k$ & avg start & avg last & Difference",
+    )
     for row in rows.iter_rows(named=True):
         cells = [str(row[name]).translate(_LATEX) for name in names]
         cells += ["--" if row[name] is None else str(row[name]) for name in ("prompts", "k")]
@@ -146,7 +170,7 @@ def latex_sets(connection: duckdb.DuckDBPyConnection) -> str | None:
             point, low, high = (f"${100 * row[n]:+.1f}$" for n in ("change", "low", "high"))
             change = f"{point} [{low}, {high}]"
         lines.append(f"{' & '.join([*cells, change])} \\\\")
-    lines += ["\\bottomrule", "\\end{tabular}"]
+    lines += _END
     lines.append(
         "% Per cent, means over the seeds that were evaluated after their start; last minus start "
         "in points, 95% intervals over the same prompts and seeds. own: the runs' own held-out "

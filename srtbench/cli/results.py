@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -34,7 +35,15 @@ Examples:
     default=0,
     help="Port of --watch [default: any that is free].",
 )
-def report(sweep_folders: tuple[Path, ...], out: Path | None, watch: bool, port: int) -> None:
+@click.option(
+    "--axis",
+    type=click.Choice(["step", "samples", "tokens", "updates"]),
+    help="x axis of curves: train steps, or what training had spent [default: samples where online "
+    "variants and rounds are side by side, else step].",
+)
+def report(
+    sweep_folders: tuple[Path, ...], out: Path | None, watch: bool, port: int, axis: Any
+) -> None:
     """Draw the figures and tables of a sweep, and one HTML page that holds them all.
 
     Several sweeps come on one page: their names stand in every label, and their cells are compared,
@@ -52,20 +61,20 @@ def report(sweep_folders: tuple[Path, ...], out: Path | None, watch: bool, port:
 
     folder = out or report_folder(sweep_folders)
     if watch:
-        _watch(sweep_folders, folder, port)
+        _watch(sweep_folders, folder, port, axis)
         return
     with writing(folder):
-        write_report(sweep_folders, folder)
+        write_report(sweep_folders, folder, axis)
     say(f"figures: {folder / 'figures'}")
     say(f"tables:  {folder / 'tables'}")
     say(f"report:  {folder / 'report.html'}")
 
 
-def _watch(sweep_folders: tuple[Path, ...], folder: Path, port: int) -> None:
+def _watch(sweep_folders: tuple[Path, ...], folder: Path, port: int, axis: Any) -> None:
     """Serve until Ctrl-C, which is how it ends well."""
     from srtbench.analysis.report.watch import HOST, Watched, serve
 
-    watched = Watched(sweep_folders, folder, complain)
+    watched = Watched(sweep_folders, folder, complain, axis)
     with writing(Path(f"{HOST}:{port}")):
         server = serve(watched, port)
     with server, writing(folder):

@@ -51,11 +51,12 @@ def sweep(
     Runs that were interrupted go on from their last checkpoint. Exit code 1 if a run failed.
     """
     from srtbench.cli.progress import Progress
-    from srtbench.cli.status_text import differences_text, failure_logs
+    from srtbench.cli.status_text import differences_text
     from srtbench.execute.base import LaunchError
     from srtbench.execute.sweep import SweepBusyError, run_sweep
     from srtbench.plan.select import restricted, select
     from srtbench.store import SweepStore
+    from srtbench.store.failures import failure_logs
     from srtbench.store.plan_file import run_row
 
     selection = selection_of(only)

@@ -5,6 +5,7 @@ from typing import Any
 
 from srtbench.cli.render import table_text
 from srtbench.store import Folder, Status, StoreError, SweepStore, read_plan
+from srtbench.store.failures import failure_logs
 from srtbench.store.plan_file import stage_users, uses_gold
 from srtbench.store.stages import read_left_out
 from srtbench.store.unplanned import finished, forgotten, some, unplanned_folders
@@ -71,16 +72,6 @@ def differences_text(store: SweepStore, planned: Collection[str]) -> list[str]:
     unplanned = unplanned_folders(store.path, planned)
     line = forgotten(finished(unplanned))
     return lines if line is None else [*lines, line]
-
-
-def failure_logs(store: SweepStore, row: Content) -> list[Folder]:
-    """Folders that have a log of why a run failed: its own, else those of its failed stages."""
-    own = store.run(row["run_id"])
-    if own.log_path.is_file() and own.shown_status().state == "failed":
-        return [own]
-    stages = [store.stage(stage_id) for stage_id in dict.fromkeys(row.get("stages", {}).values())]
-    failed = [one for one in stages if one.shown_status().state == "failed"]
-    return [one for one in failed if one.log_path.is_file()]
 
 
 def _run_row(row: Content, status: Status) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ class Plan:
 
     Attributes:
         curricula: name of each curriculum -> ids of the runs of all its stages, shared ones too.
+        description: what the sweep file says of itself.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Plan:
     stages: tuple[StageSpec, ...]
     execution: ExecutionConfig
     curricula: dict[str, frozenset[str]] = field(default_factory=dict)
+    description: str = ""
 
     def stage(self, stage_id: str) -> StageSpec:
         """The stage of that id."""
@@ -85,7 +87,8 @@ def plan_sweep(config: SweepConfig | SweepOfParts) -> Plan:
     used = {stage_id for run in runs for stage_id in run.stages}
     kept = tuple(stage for stage in draft.stages.values() if stage.stage_id in used)
     curricula = {name: frozenset(chain) for name, chain in draft.curricula.items()}
-    return Plan(config.name, runs, kept, config.execution, curricula)
+    description = " ".join(config.description.split())
+    return Plan(config.name, runs, kept, config.execution, curricula, description)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from srtbench.config.train import TrainConfig
 from srtbench.plan.specs import RunSpec
 
 
@@ -14,12 +15,16 @@ class GenerationShape:
 
     @classmethod
     def of(cls, spec: RunSpec) -> "GenerationShape":
+        """As :meth:`of_train`."""
+        return cls.of_train(spec.train)
+
+    @classmethod
+    def of_train(cls, train: TrainConfig) -> "GenerationShape":
         """The shape that TRL's options give.
 
         Raises:
             ValueError: a generation does not end with an optimiser step, as every plan demands.
         """
-        train = spec.train
         per_process = train.completions_per_step // train.num_processes
         micro = train.micro_batch_size or per_process
         accumulation = per_process // micro

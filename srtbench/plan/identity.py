@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from srtbench.plan.specs import RunSpec
-from srtbench.sections import AnyOrder, FilePath, NotInId, marked, slug
+from srtbench.sections import AnyOrder, FilePath, NotInId, folder_part, marked
 
 Texts = dict[int, tuple[Any, str]]
 """Canonical JSON of values that many runs share, by identity; each value is kept, so none moves."""
@@ -29,7 +29,7 @@ def run_id_of(spec: RunSpec, texts: Texts | None = None) -> str:
     folder must have.
     """
     labels = (spec.model_label, spec.dataset_label, spec.variant_label)
-    readable = "-".join(_slug(label)[:32] for label in labels)
+    readable = "-".join(_part(label) for label in labels)
     return f"{readable}-s{spec.seed}-{content_id(spec, texts)}"
 
 
@@ -54,7 +54,7 @@ def _hash(text: str) -> str:
 _json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
-_slug = functools.cache(slug)
+_part = functools.cache(folder_part)
 
 
 def paths_in(section: BaseModel) -> Iterator[str]:

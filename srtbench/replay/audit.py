@@ -24,7 +24,7 @@ from srtbench.replay.audit_prompts import check_labels, check_prompts
 from srtbench.replay.audit_refill import check_refill
 from srtbench.replay.audit_report import AuditReport, Breach, health
 from srtbench.replay.audit_rollouts import check_eval, check_train
-from srtbench.replay.audit_rounds import check_updates
+from srtbench.replay.audit_rounds import check_updates, made_updates
 from srtbench.replay.audit_stages import check_given, check_stage, check_start, stage_ids
 from srtbench.replay.audit_stop import check_stop, stop_notes
 from srtbench.replay.interrupts import Interrupts
@@ -180,7 +180,8 @@ def _audit_run(
         for found in check_stop(run, train, sets[0], status):
             report.breaches.append(Breach(run_id, *found))
         report.notes += stop_notes(run, status)
-        if status.state == "done" and not run.folder.metrics_path.is_file():
+        logs = status.state == "done" and made_updates(run, train)
+        if logs and not run.folder.metrics_path.is_file():
             message = "gone: lengths, truncation and token statistics have no second record"
             report.breaches.append(Breach(run_id, "structure", "metrics.parquet", message))
         done, judge = status.state == "done", run_code or not from_outside(run.spec.variant)

@@ -84,6 +84,13 @@ def _check_counts(
             yield "sample_index", where, f"{len(indices)} further completions, {due} were due"
 
 
+def made_updates(run: LoggedRun, columns: Columns) -> bool:
+    """Whether the optimiser had anything to do: rounds may all select nothing."""
+    if run.spec.train.rounds is None:
+        return True
+    return any(columns["selected"]) or any(run.further_columns()["selected"])
+
+
 def check_updates(run: LoggedRun, columns: Columns, checked: Counter[str], *, judge: bool) -> Found:
     """metrics.parquet of rounds: each update once, and as many a round as its selection gives.
 

@@ -62,6 +62,7 @@ class _Plan(_Row):
     sweep: str
     runs: list[_Run]
     stages: list[_Stage]
+    description: str = ""
     root: str = ".."
     revote: _Revote | None = None
     seal: str = ""
@@ -100,7 +101,8 @@ def plan_rows(plan: Plan) -> dict[str, Any]:
         {"stage_id": stage.stage_id, "kind": stage.kind, "requires": stage.requires}
         for stage in plan.stages
     ]
-    return {"sweep": plan.name, "runs": runs, "stages": stages}
+    said = {"description": plan.description} if plan.description else {}
+    return {"sweep": plan.name, **said, "runs": runs, "stages": stages}
 
 
 def write_plan(path: Path, plan: Plan) -> None:

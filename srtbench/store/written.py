@@ -14,7 +14,7 @@ import pyarrow as pa
 from srtbench.config.eval_sets import OWN
 from srtbench.plan.identity import digest
 from srtbench.rollouts import PROMPT_SCHEMA, write_parquet
-from srtbench.sections import slug
+from srtbench.sections import folder_part
 from srtbench.store.files import StoreError, held, write_sealed
 from srtbench.store.folders import Folder
 from srtbench.store.imported import (
@@ -116,7 +116,7 @@ def new_spec(
 
 def run_id_of(cell: tuple[str, str, str], seed: int) -> str:
     """Name of a run's folder; ``cell`` is model, dataset, variant."""
-    readable = "-".join(slug(label)[:32] for label in cell)
+    readable = "-".join(map(folder_part, cell))
     return f"{readable}-s{seed}-{digest([*cell, seed])}"
 
 

@@ -55,7 +55,10 @@ class MetricLog:
                 )
 
     def write(self) -> None:
-        """Replace the file."""
+        """Replace the file; without a number there is none: a file of no rows is damaged."""
+        if not self._rows:
+            self._path.unlink(missing_ok=True)
+            return
         write_parquet(pa.Table.from_pylist(self._rows, METRIC_SCHEMA), self._path)
 
 

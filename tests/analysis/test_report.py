@@ -147,7 +147,9 @@ def test_sweeps_in_which_nothing_finished(tmp_path: Path, state: Any) -> None:
     folder = write_report(path)
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.count(f'class="state {state}"') >= 2
-    assert (folder / "figures" / "accuracy.png").is_file()
+    drawn = (folder / "figures" / "collapse.png").is_file()
+    assert drawn == (state != "waiting")
+    assert not (folder / "figures" / "heat_map.png").exists()
 
 
 def test_a_sweep_that_has_only_a_plan(tmp_path: Path) -> None:

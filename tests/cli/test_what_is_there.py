@@ -124,7 +124,7 @@ def test_a_run_that_uses_gold_says_so_everywhere(sweep: Path) -> None:
     ]
     assert call("report", sweep).exit_code == 0
     page = (sweep / "report" / "report.html").read_text(encoding="utf-8")
-    assert page.count(">uses gold</span>") == 2  # its fact and its run
+    assert page.count(">uses gold</span>") == 3  # the head, its fact and its run
     assert "| gold (uses gold) |" in (sweep / "report" / "report.md").read_text(encoding="utf-8")
     summary = (sweep / "report" / "tables" / "variant_summary.csv").read_text().splitlines()
     place = summary[0].split(",").index("uses_gold")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from srtbench.analysis.warehouse.open import open_sweep
 from srtbench.config import load_sweep
 from srtbench.config.errors import ConfigError
 from srtbench.plan import RunSpec, plan_sweep
@@ -210,6 +211,7 @@ def test_a_refilled_sweep_is_voted_again(refilled: FinishedSweep, tmp_path: Path
 
 @pytest.mark.slow
 def test_what_was_drawn_is_counted(refilled: FinishedSweep) -> None:
+    opened = open_sweep(refilled.root / "refilled")
     for run in refilled.plan.runs:
         folder = refilled.store.run(run.run_id)
         table = read_table(folder.metrics_path, METRIC_SCHEMA).to_pylist()
@@ -226,6 +228,10 @@ def test_what_was_drawn_is_counted(refilled: FinishedSweep) -> None:
         assert tokens[max(kept)] == sampled + prompts
         most, _ = train_rollouts(run)
         assert sum(len(one) for one in rows) <= most == 3 * 4 * 4 * 6
+        sql = f"SELECT max(samples_drawn) FROM eval_curves WHERE run_id = '{run.run_id}'"
+        votes = read_rollouts(folder.votes_path, "train")
+        drawn_in_all = sum(len(one) for one in (*rows, votes))
+        assert opened.execute(sql).fetchall() == [(drawn_in_all,)]
 
 
 def test_what_refills_needs_a_least_share_and_changes_no_other_id(tmp_path: Path) -> None:

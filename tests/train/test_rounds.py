@@ -1,6 +1,8 @@
 """The method rounds: what it logs and fits, interrupted anywhere, and the loss of pairs."""
 
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from srtbench import load_sweep, plan_sweep
+from srtbench import load_sweep, open_sweep, plan_sweep
 from srtbench.config.errors import ConfigError
 from srtbench.config.train import ExecutionConfig
 from srtbench.models.load import load_policy
@@ -23,7 +25,7 @@ from srtbench.train.methods import rounds as method
 from srtbench.train.run import execute_run
 from srtbench.train.start import start_model_path
 from srtbench.train.weighted_dpo import WeightedDPOTrainer
-from tests.micro import FinishedSweep, trained_once
+from tests.micro import FinishedSweep, srtbench, trained_once
 from tests.rounds import HINT, write
 
 # Trained in this process, where nothing silences names that transformers has deprecated.
@@ -183,6 +185,41 @@ def test_interrupted_anywhere_a_run_ends_as_if_it_was_not(
         assert read_rollouts(one).equals(read_rollouts(other))
     assert same(weights(folder), weights(expected))
     assert folder.read_status().step == run.train.steps
+
+
+def test_rounds_that_select_nothing_are_whole(finished: FinishedSweep, tmp_path: Path) -> None:
+    """They make no update, so they have no metrics; a run that made some must have them."""
+    nobody = {"min_share": 1.0, "denominator": "samples"}
+    entry = {"type": "lmsi", "voting": nobody, "train": {"rounds": 2}}
+    file = write(tmp_path, name="nothing", variants=[entry])
+    shutil.copytree(finished.store.root / "_stages", tmp_path / "runs" / "_stages")
+    done = srtbench("sweep", file, "--root", tmp_path / "runs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    path = tmp_path / "runs" / "nothing"
+    assert not list(path.glob("*/metrics.parquet"))
+    assert audit_sweep(path).breaches == []
+    spent = open_sweep(path).execute("SELECT samples_drawn, updates FROM eval_curves ORDER BY step")
+    assert spent.fetchall() == [(0, 0), (48, 0), (96, 0)]
+
+    copy = tmp_path / "gone"
+    shutil.copytree(finished.store.root, copy)
+    (metrics,) = (copy / finished.store.path.name).glob("*-lmsi-*/metrics.parquet")
+    metrics.unlink()
+    (breach,) = audit_sweep(copy / finished.store.path.name, run_code=True).breaches
+    assert (breach.run_id, breach.where) == (metrics.parent.name, "metrics.parquet")
+
+
+@pytest.mark.slow
+def test_runs_that_are_killed_end_as_if_they_were_not(
+    finished: FinishedSweep, tmp_path: Path
+) -> None:
+    """Two of the kills of scripts/kill_rounds.py, in sampling and in selection."""
+    script = Path(__file__).parents[2] / "scripts" / "kill_rounds.py"
+    command = [sys.executable, script, finished.store.path, "--kills", "2", "--out", tmp_path / "k"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("exit code -9") == done.stdout.count("the same") == 2
+    assert done.stdout.endswith("2 kills of 2, 2 runs\n")
 
 
 PAIRS = [

@@ -1,4 +1,4 @@
-"""Curves over training steps, one line per variant."""
+"""Curves over training, one line per variant: over its steps, or what it had spent."""
 
 from typing import Any
 
@@ -7,13 +7,22 @@ from matplotlib.ticker import MaxNLocator
 
 from srtbench.analysis.figures.lines import (
     DASHED,
+    DOTTED,
     draw_band,
     draw_line,
     nothing,
     share_axis,
-    step_axis,
+    spent_axis,
 )
-from srtbench.analysis.figures.style import INK, ONSET, as_polars, direct_labels, styled, variants
+from srtbench.analysis.figures.style import (
+    INK,
+    MUTED,
+    ONSET,
+    as_polars,
+    direct_labels,
+    styled,
+    variants,
+)
 
 TITLES = {
     "avg_at_k": "Accuracy (avg@{k})",
@@ -26,6 +35,8 @@ TITLES = {
 }
 
 
+VOTES_COST = ("samples_drawn", "tokens_drawn")
+"""x axes on which voting without training has a place."""
 SHARE_LABEL = "% of all completions"
 _SMALL_TOPS = (0.01, 0.02, 0.04, 0.08, 0.12)
 """Ends of an axis whose quarters are round numbers of per cent."""
@@ -40,68 +51,110 @@ def curves(
     labels: bool = True,
     y_label: str | None = None,
     top: float = 1.0,
+    x: str = "step",
+    voting: Any = None,
 ) -> Any:
-    """One measure of ``eval_curve`` or ``train_curve`` over steps: mean and band per variant.
+    """One measure of ``eval_curve`` or ``train_curve``: mean and band per variant.
 
-    ``top``: where the y axis ends, as a share.
+    Args:
+        top: where the y axis ends, as a share.
+        x: what the x axis is, one of ``X_LABELS``: steps, or what training had spent.
+        voting: rows of :func:`srtbench.analysis.consistency.start_voting`, drawn as a dotted line
+            where ``x`` is samples or tokens.
     """
-    data = as_polars(frame).filter(pl.col("measure") == measure)
-    ends = variant_lines(data, ax)
-    _axes(ax, data, y_label, top)
+    data = of_measure(frame, measure, x)
+    ends = variant_lines(data, ax, x)
+    if voting is not None and x in VOTES_COST:
+        ends += voting_line(as_polars(voting), ax, x)
+    _axes(ax, data, y_label, top, x)
     if labels and ends:
-        direct_labels(ax, ends, gap=0.072 * top)
+        label_ends(ax, ends, gap=0.072 * top)
     return ax
 
 
-def variant_lines(data: pl.DataFrame, ax: Any) -> list[tuple[float, str, str]]:
-    """A line per variant; returns the labels of their ends."""
+def of_measure(frame: Any, measure: str, x: str = "step") -> pl.DataFrame:
+    """Rows of one measure that have a place on the x axis."""
+    data = as_polars(frame).filter(pl.col("measure") == measure)
+    return data.filter(pl.col(x).is_not_null())
+
+
+LineEnd = tuple[float, str, str, float]
+"""y, name, colour and x of where a line ends."""
+
+
+def variant_lines(data: pl.DataFrame, ax: Any, x: str = "step") -> list[LineEnd]:
+    """A line per variant; returns their ends."""
     ends = []
     is_train = "raw" in data.columns
     for variant, style in variants(data):
         line = data.filter(pl.col("variant") == variant).sort("step")
         every = max(1, line.height // 8) if is_train else 1
-        draw_line(ax, line, style, label=variant, markevery=every)
-        ends.append((line["value"][-1], variant, style.text_colour))
+        draw_line(ax, line, style, x=x, label=variant, markevery=every)
+        ends.append((line["value"][-1], variant, style.text_colour, float(line[x][-1])))
     return ends
 
 
+def voting_line(voting: pl.DataFrame, ax: Any, x: str) -> list[LineEnd]:
+    """maj@k of the start model against what k votes on every held-out prompt take; its end."""
+    line = voting.filter(pl.col(x).is_not_null()).sort("k")
+    if not line.height:
+        return []
+    spent, shares = line[x].to_list(), line["value"].to_list()
+    draw_band(ax, line, MUTED, x=x, alpha=0.1)
+    ax.plot(spent, shares, color=MUTED, linestyle=DOTTED, linewidth=1.4, zorder=2)
+    ax.plot(spent[-1:], shares[-1:], color=MUTED, marker="o", markersize=3, clip_on=False, zorder=2)
+    return [(shares[-1], f"start model, maj@{line['k'][-1]}", MUTED, float(spent[-1]))]
+
+
+def label_ends(ax: Any, ends: list[LineEnd], gap: float) -> None:
+    """Names beside the right edge, each led to where its line ends."""
+    right = ax.get_xlim()[1]
+    places = [x for *_, x in ends]
+    early = any(place < 0.99 * right for place in places)
+    entries = [(y, name, colour) for y, name, colour, _ in ends]
+    direct_labels(ax, entries, gap=gap, ends=places if early else None)
+
+
 @styled
-def length_curves(frame: Any, ax: Any, *, labels: bool = True) -> Any:
-    """Mean completion length in tokens over steps, from ``eval_curve``."""
-    data = as_polars(frame).filter(pl.col("measure") == "completion_tokens")
-    ends = variant_lines(data, ax)
+def length_curves(frame: Any, ax: Any, *, labels: bool = True, x: str = "step") -> Any:
+    """Mean completion length in tokens, from ``eval_curve``; ``x`` as of :func:`curves`."""
+    data = of_measure(frame, "completion_tokens", x)
+    ends = variant_lines(data, ax, x)
     top = max((float(v) for v in data["value"]), default=1.0) * 1.15
     ax.set_ylim(0, top)
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5))
-    step_axis(ax, data["step"])
+    spent_axis(ax, data[x], x)
     if labels and ends:
-        direct_labels(ax, ends, gap=0.072 * top)
+        label_ends(ax, ends, gap=0.072 * top)
     return ax
 
 
-def accuracy_curves(frame: Any, ax: Any, *, labels: bool = True) -> Any:
-    """avg@k on held-out prompts over steps."""
-    return curves(frame, ax, "avg_at_k", labels=labels)
+def accuracy_curves(
+    frame: Any, ax: Any, *, labels: bool = True, x: str = "step", voting: Any = None
+) -> Any:
+    """avg@k on held-out prompts; ``x`` and ``voting`` as of :func:`curves`."""
+    return curves(frame, ax, "avg_at_k", labels=labels, x=x, voting=voting)
 
 
-def majority_curves(frame: Any, ax: Any, *, labels: bool = True) -> Any:
-    """maj@k on held-out prompts over steps."""
-    return curves(frame, ax, "maj_at_k", labels=labels)
+def majority_curves(
+    frame: Any, ax: Any, *, labels: bool = True, x: str = "step", voting: Any = None
+) -> Any:
+    """maj@k on held-out prompts; ``x`` and ``voting`` as of :func:`curves`."""
+    return curves(frame, ax, "maj_at_k", labels=labels, x=x, voting=voting)
 
 
-def label_accuracy(frame: Any, ax: Any, *, labels: bool = True) -> Any:
-    """Share of training groups whose pseudo-label is right, over steps."""
-    return curves(frame, ax, "label_accuracy", labels=labels)
+def label_accuracy(frame: Any, ax: Any, *, labels: bool = True, x: str = "step") -> Any:
+    """Share of training groups whose pseudo-label is right; ``x`` as of :func:`curves`."""
+    return curves(frame, ax, "label_accuracy", labels=labels, x=x)
 
 
-def modal_share(frame: Any, ax: Any, *, labels: bool = True) -> Any:
-    """Share of all completions that give the answer most common across prompts, over steps.
+def modal_share(frame: Any, ax: Any, *, labels: bool = True, x: str = "step") -> Any:
+    """Share of all completions that give the answer most common across prompts.
 
     Where it stays below 10% the y axis ends early; see :func:`modal_share_top`.
     """
-    return curves(
-        frame, ax, "modal_share", labels=labels, y_label=SHARE_LABEL, top=modal_share_top(frame)
-    )
+    top = modal_share_top(frame)
+    return curves(frame, ax, "modal_share", labels=labels, y_label=SHARE_LABEL, top=top, x=x)
 
 
 def modal_share_top(frame: Any) -> float:
@@ -157,8 +210,10 @@ def mark_onset(ax: Any, onset: tuple[int, int], *, name: bool = True) -> None:
         ax.set_title(text, loc="right", color=ONSET, fontsize=7, fontweight="normal")
 
 
-def _axes(ax: Any, data: pl.DataFrame, y_label: str | None, top: float = 1.0) -> None:
+def _axes(
+    ax: Any, data: pl.DataFrame, y_label: str | None, top: float = 1.0, x: str = "step"
+) -> None:
     share_axis(ax, top)
-    step_axis(ax, data["step"])
+    spent_axis(ax, data[x], x)
     if y_label:
         ax.set_ylabel(y_label)

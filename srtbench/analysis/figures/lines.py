@@ -4,12 +4,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from srtbench.analysis.figures.style import MUTED, Style
 
 DASHED = (0, (4, 1.6))
+DOTTED = (0, (1.2, 1.4))
 QUARTERS = (0, 0.25, 0.5, 0.75, 1)
+X_LABELS = {
+    "step": "train step",
+    "samples_drawn": "samples drawn",
+    "tokens_drawn": "tokens drawn",
+    "updates": "optimiser updates",
+}
+"""Columns of ``eval_curve`` and ``train_curve`` that may be the x axis -> their names."""
 
 
 def draw_band(
@@ -42,9 +50,16 @@ def share_axis(ax: Any, top: float = 1.0, ticks: Sequence[float] = QUARTERS) -> 
 
 def step_axis(ax: Any, steps: pl.Series) -> None:
     """The x axis as train steps, from 0 to the largest."""
-    ax.set_xlim(0, max((int(step) for step in steps.drop_nulls()), default=1) or 1)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-    ax.set_xlabel("train step")
+    spent_axis(ax, steps, "step")
+
+
+def spent_axis(ax: Any, spent: pl.Series, x: str) -> None:
+    """The x axis as what training had spent, one of ``X_LABELS``, from 0 to the largest."""
+    ax.set_xlim(0, max((int(number) for number in spent.drop_nulls()), default=1) or 1)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=5 if x == "step" else 4, integer=True))
+    if x != "step":
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    ax.set_xlabel(X_LABELS[x])
 
 
 def nothing(ax: Any) -> Any:

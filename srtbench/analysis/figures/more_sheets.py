@@ -23,6 +23,7 @@ from srtbench.analysis.figures.panels import (
     panels,
     settings,
 )
+from srtbench.analysis.figures.sheets import spent
 from srtbench.analysis.figures.style import ONSET, as_polars, styled, variants
 from srtbench.analysis.figures.votes import majority_by_k_curves, vote_flow
 from srtbench.analysis.frames import Cell
@@ -93,13 +94,15 @@ def vote_flow_sheet(frame: Any) -> Sheet | None:
 
 
 @styled
-def length_sheet(frame: Any) -> Sheet | None:
-    """Completion length over steps."""
+def length_sheet(frame: Any, x: str = "step") -> Sheet | None:
+    """Completion length; ``x``: steps, or what training had spent."""
     data = as_polars(frame).filter(pl.col("measure") == "completion_tokens")
     if not data.height:
         return None
-    figure = panels(data, 2.3, length_curves, "Completion length, tokens")
-    caption = "Held-out prompts: mean tokens of a completion, the end token included. "
+    figure = panels(
+        data, 2.3, lambda part, ax: length_curves(part, ax, x=x), "Completion length, tokens"
+    )
+    caption = f"Held-out prompts: mean tokens of a completion, the end token included. {spent(x)}"
     return Sheet("length", "Length of completions", caption + bands(data), figure, data)
 
 

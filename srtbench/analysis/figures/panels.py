@@ -41,6 +41,11 @@ def settings(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
     return [(" · ".join(str(part[name][0]) for name in varying), part) for part in parts]
 
 
+def under_way(curve: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the settings that have a point after the start: no axes for a start alone."""
+    return curve.filter((pl.col("step").max() > 0).over(SETTING)) if curve.height else curve
+
+
 def of_cell(frame: pl.DataFrame, cell: Cell) -> pl.DataFrame:
     """Rows of one cell."""
     keys = zip((*SETTING, "variant"), cell, strict=True)
@@ -96,7 +101,9 @@ def bands(data: pl.DataFrame, raw: bool = False) -> str:
         OVER_BOTH: f"{OVER_BOTH} (up to {number} seeds)",
         OVER_PROMPTS: f"{OVER_PROMPTS} where there is one seed",
     }
-    return f"Band: {'; '.join(words.get(kind, kind) for kind in kinds)}."
+    said = f"Band: {'; '.join(words.get(kind, kind) for kind in kinds)}."
+    alone = (data["seeds"] == 1).any() and (data["seeds"] > 1).any() and OVER_PROMPTS not in kinds
+    return f"{said} No band where there is one seed." if alone else said
 
 
 def join(*parts: str) -> str:

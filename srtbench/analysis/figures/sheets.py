@@ -13,12 +13,14 @@ from matplotlib.lines import Line2D
 from srtbench.analysis.figures.curves import (
     SHARE_LABEL,
     TITLES,
+    VOTES_COST,
     collapse_gap,
     curves,
     modal_share_top,
 )
 from srtbench.analysis.figures.lines import DASHED, nothing
 from srtbench.analysis.figures.panels import (
+    SETTING,
     Sheet,
     bands,
     grid,
@@ -33,18 +35,52 @@ from srtbench.analysis.frames import Cell
 
 
 @styled
-def accuracy_sheet(frame: Any) -> Sheet:
-    """avg@k and maj@k over steps, side by side."""
+def accuracy_sheet(frame: Any, x: str = "step", voting: Any = None) -> Sheet:
+    """avg@k and maj@k, side by side.
+
+    Args:
+        x: steps, or what training had spent, see :func:`srtbench.analysis.figures.curves`.
+        voting: rows of :func:`srtbench.analysis.consistency.start_voting`, drawn beside samples or
+            tokens: what the same budget gives if the start model votes with it.
+    """
     data = as_polars(frame).filter(pl.col("measure").is_in(["avg_at_k", "maj_at_k"]))
+    votes = None if voting is None or x not in VOTES_COST else as_polars(voting)
     rows = settings(data)
     figure = new_figure(len(rows), 2.75)
     axes = figure.subplots(max(len(rows), 1), 2, squeeze=False, sharey=True)
     for (title, part), pair in zip(rows, axes, strict=False):
+        own = None if votes is None else votes.join(part.select(SETTING).unique(), on=SETTING)
         for ax, measure in zip(pair, ("avg_at_k", "maj_at_k"), strict=True):
-            curves(part, ax, measure, labels=measure == "maj_at_k")
+            curves(part, ax, measure, labels=measure == "maj_at_k", x=x, voting=own)
             ax.set_title(join(title, TITLES[measure].format(k=largest(part, "k"))))
     caption = "Held-out prompts: mean accuracy of one sample, and of the majority of k samples. "
+    caption += spent(x)
+    if votes is not None and votes.height:
+        caption += _voting(votes)
     return Sheet("accuracy", "Accuracy and majority accuracy", caption + bands(data), figure, data)
+
+
+def _voting(votes: pl.DataFrame) -> str:
+    most, prompts = largest(votes, "k"), sorted({*votes["prompts"]})
+    numbers = " or ".join(str(number) for number in prompts)
+    return (
+        "Dotted: no training, the start model votes with the same budget, shared evenly by the "
+        f"{numbers} prompts. It is exact maj@k of the samples that its evaluation logged, and ends "
+        f"at k = {most}, the most that these allow; what more votes would give is not known. "
+    )
+
+
+def spent(x: str) -> str:
+    """What an x axis other than steps shows, as a sentence."""
+    return "" if x == "step" else f"{_SPENT[x]} "
+
+
+_SPENT = {
+    "samples_drawn": "x: all completions that training drew until then, further votes, hot samples "
+    "and dropped groups among them.",
+    "tokens_drawn": "x: tokens of all completions that training drew until then.",
+    "updates": "x: optimiser updates until then.",
+}
 
 
 @styled
@@ -87,34 +123,34 @@ def collapse_sheet(frame: Any, onsets: Mapping[Cell, tuple[int, int]]) -> Sheet:
 
 
 @styled
-def label_accuracy_sheet(frame: Any) -> Sheet:
-    """Pseudo-label accuracy over steps."""
+def label_accuracy_sheet(frame: Any, x: str = "step") -> Sheet:
+    """Pseudo-label accuracy; ``x`` as of :func:`accuracy_sheet`."""
     data = as_polars(frame).filter(pl.col("measure") == "label_accuracy")
     caption = (
         "Training groups: share whose pseudo-label is the gold answer. Variants without labels are "
-        f"left out; gold is right by definition. {_window(data)}{bands(data)}"
+        f"left out; gold is right by definition. {spent(x)}{_window(data)}{bands(data)}"
     )
     figure = panels(
-        data, 2.6, lambda part, ax: curves(part, ax, "label_accuracy"), TITLES["label_accuracy"],
-        sharey=True,
+        data, 2.6, lambda part, ax: curves(part, ax, "label_accuracy", x=x),
+        TITLES["label_accuracy"], sharey=True,
     )  # fmt: skip
     return Sheet("label_accuracy", "Accuracy of the pseudo-labels", caption, figure, data)
 
 
 @styled
-def modal_share_sheet(frame: Any) -> Sheet:
-    """Share of the most common answer across prompts over steps."""
+def modal_share_sheet(frame: Any, x: str = "step") -> Sheet:
+    """Share of the most common answer across prompts; ``x`` as of :func:`accuracy_sheet`."""
     data = as_polars(frame).filter(pl.col("measure") == "modal_share")
     top = modal_share_top(data)
     axis = "" if top == 1 else f"The y axis ends at {100 * top:.0f}%, not at 100%. "
     caption = (
         "Held-out prompts: share of all completions that give the one answer most common across "
-        f"prompts. Near 100% every prompt gets the same answer. {axis}{bands(data)}"
+        f"prompts. Near 100% every prompt gets the same answer. {axis}{spent(x)}{bands(data)}"
     )
 
     def draw(part: pl.DataFrame, ax: Any) -> None:
         label = SHARE_LABEL if ax.get_subplotspec().is_first_col() else None
-        curves(part, ax, "modal_share", y_label=label, top=top)
+        curves(part, ax, "modal_share", y_label=label, top=top, x=x)
 
     figure = panels(data, 2.6, draw, TITLES["modal_share"], sharey=True)
     title = "Most common answer across different prompts"

@@ -5,8 +5,8 @@ from typing import Any
 import polars as pl
 from matplotlib.ticker import MaxNLocator
 
-from srtbench.analysis.figures.curves import variant_lines
-from srtbench.analysis.figures.lines import nothing, step_axis
+from srtbench.analysis.figures.curves import label_ends, of_measure, variant_lines
+from srtbench.analysis.figures.lines import nothing, spent_axis
 from srtbench.analysis.figures.panels import (
     Sheet,
     bands,
@@ -16,7 +16,8 @@ from srtbench.analysis.figures.panels import (
     panels,
     settings,
 )
-from srtbench.analysis.figures.style import MUTED, as_polars, direct_labels, styled
+from srtbench.analysis.figures.sheets import spent
+from srtbench.analysis.figures.style import MUTED, as_polars, styled
 
 _SIGNALS = {
     "entropy_nats": "Token entropy, nats",
@@ -26,27 +27,31 @@ _SIGNALS = {
 
 
 @styled
-def measure_curves(frame: Any, ax: Any, measure: str, *, labels: bool = True) -> Any:
+def measure_curves(
+    frame: Any, ax: Any, measure: str, *, labels: bool = True, x: str = "step"
+) -> Any:
     """One measure of ``train_curve`` that is no share, from 0 up, a line per variant."""
-    data = as_polars(frame).filter((pl.col("measure") == measure) & pl.col("value").is_not_null())
+    data = of_measure(frame, measure, x).filter(pl.col("value").is_not_null())
     if not data.height:
         return nothing(ax)
-    ends = variant_lines(data, ax)
+    ends = variant_lines(data, ax, x)
     top = max((float(v) for v in [*data["value"], *data["high"].drop_nulls()]), default=1.0) * 1.1
     top = top or 1.0
     ax.set_ylim(0, top)
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5))
-    step_axis(ax, data["step"])
+    spent_axis(ax, data[x], x)
     if labels:
-        direct_labels(ax, ends, gap=0.072 * top)
+        label_ends(ax, ends, gap=0.072 * top)
     return ax
 
 
 @styled
-def signals_sheet(frame: Any) -> Sheet | None:
-    """Token entropy, length of completions and of answers over train steps."""
+def signals_sheet(frame: Any, x: str = "step") -> Sheet | None:
+    """Token entropy, length of completions and of answers; ``x``: one of ``X_LABELS``."""
     data = as_polars(frame).filter(
-        pl.col("measure").is_in(list(_SIGNALS)) & pl.col("value").is_not_null()
+        pl.col("measure").is_in(list(_SIGNALS))
+        & pl.col("value").is_not_null()
+        & pl.col(x).is_not_null()
     )
     shown = [name for name in _SIGNALS if name in set(data["measure"])]
     if not shown:
@@ -56,33 +61,31 @@ def signals_sheet(frame: Any) -> Sheet | None:
     axes = figure.subplots(len(rows), len(shown), squeeze=False)
     for (title, part), row in zip(rows, axes, strict=True):
         for ax, measure in zip(row, shown, strict=True):
-            measure_curves(part, ax, measure, labels=measure == shown[-1])
+            measure_curves(part, ax, measure, labels=measure == shown[-1], x=x)
             ax.set_title(join(title, _SIGNALS[measure]))
     caption = (
         "Training rollouts, seen without labels: mean entropy of the policy per token, mean length "
         "of a completion (the end token included) and of the answer found in it. Moving average "
-        f"over {largest(data, 'window_steps')} steps. {bands(data)}"
+        f"over {largest(data, 'window_steps')} steps. {spent(x)}{bands(data)}"
     )
     return Sheet("signals", "Entropy and length at every train step", caption, figure, data)
 
 
 @styled
-def youden_sheet(frame: Any) -> Sheet | None:
-    """Youden's J of the reward over train steps."""
-    data = as_polars(frame).filter(
-        (pl.col("measure") == "youden_j") & pl.col("value").is_not_null()
-    )
+def youden_sheet(frame: Any, x: str = "step") -> Sheet | None:
+    """Youden's J of the reward; ``x``: one of ``X_LABELS``."""
+    data = of_measure(frame, "youden_j", x).filter(pl.col("value").is_not_null())
     if not data.height:
         return None
 
     def draw(part: pl.DataFrame, ax: Any) -> None:
-        ends = variant_lines(part, ax)
+        ends = variant_lines(part, ax, x)
         low = min((float(v) for v in [*part["value"], *part["low"].drop_nulls()]), default=0.0)
         bottom = -1.0 if low < -0.5 else -0.5 if low < -0.05 else -0.1
         ax.set_ylim(bottom, 1.02)
         ax.axhline(0.0, color=MUTED, linewidth=0.8)
-        step_axis(ax, part["step"])
-        direct_labels(ax, ends, gap=0.072 * (1.02 - bottom))
+        spent_axis(ax, part[x], x)
+        label_ends(ax, ends, gap=0.072 * (1.02 - bottom))
 
     figure = panels(data, 2.6, draw, "Youden's J of train_reward")
     caption = (
@@ -90,6 +93,6 @@ def youden_sheet(frame: Any) -> Sheet | None:
         "the gold reward, 0 a reward that knows nothing; where J is below 0 it prefers wrong "
         "answers, and learning from it makes the policy worse. Left out: steps whose completions "
         "are all right or all wrong, and rewards that leave 0 to 1. Moving average over "
-        f"{largest(data, 'window_steps')} steps. {bands(data)}"
+        f"{largest(data, 'window_steps')} steps. {spent(x)}{bands(data)}"
     )
     return Sheet("youden_j", "Can this reward teach?", caption, figure, data)

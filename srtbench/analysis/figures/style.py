@@ -13,6 +13,8 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from srtbench.analysis.figures.fonts import give_fonts
+
 # Okabe and Ito's colour-blind safe palette.
 COLOURS = {
     "srt": "#0072B2",
@@ -32,8 +34,16 @@ COLOURS = {
     "no_repetition": "#44AA99",
     "all_of": "#882255",
     "weighted": "#8C564B",
+    # Variants that train by rounds.
+    "star": "#7C5403",
+    "rest_em": "#475629",
+    "rft": "#CF8859",
+    "lmsi": "#6FA404",
+    "scpo": "#373772",
 }
-_OTHER_COLOURS = ("#8C564B", "#6A51A3", "#A6A000", "#17807E")
+OUTSIDE_COLOURS = ("#861BBB", "#1BBB1B", "#0606F9", "#EC2EFA", "#0667F9", "#F906A8")
+"""Of variants from outside, far from all of the above; neighbours differ in lightness too."""
+_OUTSIDE_MARKERS = ("<", "H", ">", "8", "^", "p")
 _MARKERS = {
     "srt": "o",
     "gold": "D",
@@ -43,7 +53,22 @@ _MARKERS = {
     "incorrect": "X",
     "ttrl": "p",
     "self_certainty": "h",
+    "soft_majority": "^",
+    "ema_teacher": "s",
+    "snapshot_teacher": "D",
+    "min_entropy_cluster": "v",
+    "entropy": "P",
+    "no_repetition": "X",
+    "all_of": "p",
+    "weighted": "h",
+    "star": "o",
+    "rest_em": "^",
+    "rft": "s",
+    "lmsi": "D",
+    "scpo": "v",
 }
+_OUTSIDE_FIRST = {"python": 0, "plugin": 3}
+"""Where the colours of a type from outside begin, so that one of each differ."""
 _RANK_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 _RANK_LINES: tuple[Any, ...] = ("-", (0, (4, 1.6)), (0, (1.2, 1.4)), (0, (5, 1.4, 1.2, 1.4)))
 INK = "#1d2126"
@@ -69,10 +94,18 @@ class Style:
 
 
 def variant_style(variant_type: str, rank: int = 0) -> Style:
-    """Colour by type; a further variant of the same type gets another shade, line and marker."""
-    other = sum(map(ord, variant_type)) % len(_OTHER_COLOURS)
-    colour = COLOURS.get(variant_type, _OTHER_COLOURS[other])
-    marker = _MARKERS.get(variant_type, "o")
+    """Colour by type; a further variant of the same type gets another shade, line and marker.
+
+    Types from outside (``python``, ``plugin``, those of imports) have colours and markers of their
+    own, and each further one another colour: they are other rewards, not other settings of one. A
+    combination comes back after 24 of them.
+    """
+    if variant_type not in COLOURS:
+        place = rank + _OUTSIDE_FIRST.get(variant_type, 1)
+        number = len(OUTSIDE_COLOURS)
+        marker = _OUTSIDE_MARKERS[(place + rank // number) % number]
+        return Style(OUTSIDE_COLOURS[place % number], marker, _RANK_LINES[rank // number % 4])
+    colour, marker = COLOURS[variant_type], _MARKERS[variant_type]
     if rank == 0:
         return Style(colour, marker, _RANK_LINES[0])
     marker = [mark for mark in _RANK_MARKERS if mark != marker][(rank - 1) % 6]
@@ -80,10 +113,10 @@ def variant_style(variant_type: str, rank: int = 0) -> Style:
 
 
 def _shade(colour: str, rank: int) -> str:
-    """A darker shade for odd ranks, a lighter for even."""
+    """A darker shade for odd ranks, a lighter for even; five in all."""
     red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
-    lightness *= (0.58, 1.35)[(rank - 1) % 2]
+    lightness *= (0.58, 1.35, 0.78, 1.2, 0.42)[(rank - 1) % 5]
     mixed = colorsys.hls_to_rgb(hue, min(lightness, 0.72), saturation)
     return "#" + "".join(f"{round(255 * part):02X}" for part in mixed)
 
@@ -192,5 +225,6 @@ def save(figure: Figure, kind: str) -> bytes:
     sink = io.BytesIO()
     metadata: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
     with mpl.rc_context(_sheet()):
+        give_fonts(figure)
         figure.savefig(sink, format=kind, metadata=metadata)
     return sink.getvalue()

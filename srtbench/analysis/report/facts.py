@@ -9,11 +9,12 @@ import polars as pl
 
 from srtbench.analysis.diagnosis import collapse_kinds
 from srtbench.analysis.effects import over
+from srtbench.analysis.endings import Ending, ending_sentence, endings
 from srtbench.analysis.estimates import paired_change
 from srtbench.analysis.figures.style import Style, variant_style
-from srtbench.analysis.frames import Cell, cell_caveats, frame, view
+from srtbench.analysis.frames import Cell, by_cell, cell_caveats, cell_of, frame, varying, view
+from srtbench.analysis.splits import CellSplit, cell_splits, interval_text, side_cell
 from srtbench.analysis.stops import cell_ends
-from srtbench.config.eval_sets import OWN
 from srtbench.stats import Interval, verdict
 
 
@@ -29,6 +30,8 @@ class Fact:
     row: dict[str, Any]
     change: Interval | None = None
     """Last minus first avg@k."""
+    split: CellSplit | None = None
+    """How many seeds collapsed; None where none can be judged."""
 
     @property
     def variant(self) -> str:
@@ -41,86 +44,104 @@ def facts(connection: duckdb.DuckDBPyConnection) -> list[Fact]:
     summary = view(connection, "variant_summary")
     changes = dict(_changes(frame(connection, "change")))
     kinds = collapse_kinds(connection)
-    varying = [name for name in ("sweep", "model", "dataset") if summary[name].n_unique() > 1]
+    named = varying(summary)
     caveats, ended = cell_caveats(connection), cell_ends(connection)
-    cut_off = _cut_off(view(connection, "eval_curves").filter(pl.col("eval_set") == OWN))
+    splits, ends = cell_splits(connection), endings(connection)
+    collapsed_seeds = _collapsed_seeds(view(connection, "run_summary"))
     found = []
     for row in summary.iter_rows(named=True):
-        cell = (row["sweep"], row["model"], row["dataset"], row["variant"])
-        what, sentence = _sentence(row, changes.get(cell), kinds.get(cell))
-        share_cut = cut_off.get(cell) or 0.0  # null where the files lack the column
-        if what == "collapsed" and share_cut > 0.5:
-            sentence += (
-                f" At the end {percent(share_cut)} of the completions are cut off at the "
-                "length limit."
-            )
+        cell = cell_of(row)
+        split = splits.get(cell)
+        what, sentence = _sentence(row, changes.get(cell), split)
+        if what == "collapsed" and cell in kinds:
+            sentence += f" Kind: {kinds[cell][0].replace('_', ' ')}."
+        shown = _shown_ends(ends.get(cell, []), what, collapsed_seeds.get(cell, set()))
+        if said := ending_sentence(shown, row["seeds"]):
+            sentence += f" {said}"
         if cell in ended:
             sentence += f" {ended[cell]}"
         if cell in caveats:
             sentence += f" {caveats[cell]}"
         style = variant_style(row["variant_type"], row["variant_rank"])
-        setting = " · ".join(str(row[name]) for name in varying)
-        found.append(Fact(cell, setting, style, what, sentence, row, changes.get(cell)))
+        setting = " · ".join(str(row[name]) for name in named)
+        found.append(Fact(cell, setting, style, what, sentence, row, changes.get(cell), split))
     return found
 
 
 def onsets(found: list[Fact]) -> dict[Cell, tuple[int, int]]:
-    """The evaluations between which each collapsed cell collapsed."""
+    """The evaluations between which each collapsed cell collapsed; by its name in figures."""
     return {
-        fact.cell: (fact.row["collapse_after"], fact.row["collapse_step"])
+        side_cell(fact.cell, fact.split): (fact.row["collapse_after"], fact.row["collapse_step"])
         for fact in found
         if fact.row["collapse_step"] is not None
     }
 
 
-def _cut_off(curves: pl.DataFrame) -> dict[Cell, float | None]:
-    """Share of completions at the length limit, in each cell's last evaluation."""
-    last = curves.filter(pl.col("step") == pl.col("step").max().over("run_id"))
-    shares = last.group_by("sweep", "model", "dataset", "variant").agg(
-        pl.col("truncated_share").mean()
-    )
-    return {(row[0], row[1], row[2], row[3]): row[4] for row in shares.iter_rows()}
+def _collapsed_seeds(runs: pl.DataFrame) -> dict[Cell, set[int]]:
+    rows = runs.filter(pl.col("collapse_step").is_not_null())
+    found: dict[Cell, set[int]] = {}
+    for row in rows.iter_rows(named=True):
+        found.setdefault(cell_of(row), set()).add(row["seed"])
+    return found
+
+
+def _shown_ends(ends: list[Ending], what: str, collapsed: set[int]) -> list[Ending]:
+    """Whose end is told: of seeds that collapsed, of a cell that fell, and of degenerate ones."""
+    return [one for one in ends if one.seed in collapsed or what == "fell" or one.degenerate]
 
 
 def _changes(rows: pl.DataFrame) -> Iterator[tuple[Cell, Interval]]:
     """Last minus first avg@k per cell, over the prompts (and seeds) that all its runs have."""
-    for part in rows.partition_by("sweep", "model", "dataset", "variant"):
-        cell = (part["sweep"][0], part["model"][0], part["dataset"][0], part["variant"][0])
+    for cell, part in by_cell(rows).items():
         change = paired_change(part)
         if change is not None:
             yield cell, change
 
 
 def _sentence(
-    row: dict[str, Any], change: Interval | None, kind: tuple[str, str] | None
+    row: dict[str, Any], change: Interval | None, split: CellSplit | None
 ) -> tuple[str, str]:
     if row["seeds"] == 0:
         return _unfinished(row)
     if row["last_avg"] is None:
         return "undecided", "has no gold answers, so nothing is said of its accuracy."
+    if split is not None and split.splits:
+        return "collapsed", _split_sentence(row, split) + _runs(row)
     k, collapsed = row["k"], bool(row["collapsed"])
     text = f"avg@{k} {percent(row['start_avg'])} → {percent(row['last_avg'])}"
     if row["best_avg"] - max(row["last_avg"], row["start_avg"]) > 0.005:
         text += f" (best {percent(row['best_avg'])})"
     text += f", maj@{k} {percent(row['start_maj'])} → {percent(row['last_maj'])}"
     if collapsed:
-        seeds = "" if row["seeds"] == 1 else f", {row['collapsed']} of {row['seeds']} seeds"
-        reward = f"{percent(row['start_train_reward'])} → {percent(row['last_train_reward'])}"
-        text = (
-            f"Collapsed between steps {row['collapse_after']} and {row['collapse_step']}{seeds}: "
-            f"{text}, while train_reward went {reward}."
-        )
-        if row["last_modal_share"] >= 0.5:
-            answer = _shorten(row["last_modal_answer"])
-            text += (
-                f" At the end {percent(row['last_modal_share'])} of all completions, whatever the "
-                f"prompt, answer “{answer}”."
-            )
-        elif kind is not None:
-            text += f" Kind: {kind[0].replace('_', ' ')}."
+        seeds = f" in {split.words}" if split is not None and split.found.seeds > 1 else ""
+        text = f"Collapsed{seeds} {_onset(row)}: {text}, {_while_reward(row)}."
     else:
         text += "."
     return "collapsed" if collapsed else direction(change), text + _interval(change, k) + _runs(row)
+
+
+def _split_sentence(row: dict[str, Any], split: CellSplit) -> str:
+    """Of a cell of which some seeds collapsed: both kinds of seeds, and no mean over all."""
+    k = row["k"]
+    fallen, alive = split.collapsed or {}, split.survivors or {}
+    text = (
+        f"Collapsed in {split.words}, the first {_onset(row)}: their avg@{k} "
+        f"{percent(fallen['start_avg'])} → {percent(fallen['last_avg'])}, {_while_reward(fallen)}. "
+    )
+    others = "The other seed" if alive["seeds"] == 1 else f"The other {alive['seeds']} seeds"
+    text += f"{others}: avg@{k} {percent(alive['start_avg'])} → {percent(alive['last_avg'])}"
+    if split.found.survivors is not None:
+        text += f", at the end {interval_text(split.found.survivors)}"
+    return text + "."
+
+
+def _onset(row: dict[str, Any]) -> str:
+    return f"between steps {row['collapse_after']} and {row['collapse_step']}"
+
+
+def _while_reward(row: dict[str, Any]) -> str:
+    first, last = percent(row["start_train_reward"]), percent(row["last_train_reward"])
+    return f"while train_reward went {first} → {last}"
 
 
 def direction(change: Interval | None) -> str:
@@ -162,10 +183,13 @@ def headline(found: list[Fact]) -> str:
 
 
 def _in_brackets(fact: Fact) -> str:
-    """The last avg@k; of an undecided cell its change in points with the interval."""
-    one = fact.change
+    """The last avg@k; of an undecided cell its change, of seeds that split how many collapsed."""
+    one, split = fact.change, fact.split
     if fact.verdict == "undecided" and one is not None:
         return f" ({points(one)})"
+    if split is not None and split.splits:
+        alive = percent((split.survivors or {})["last_avg"])
+        return f" ({split.words}; the rest end at {alive})"
     return "" if fact.row["last_avg"] is None else f" ({percent(fact.row['last_avg'])})"
 
 
@@ -177,7 +201,7 @@ def _runs(row: dict[str, Any]) -> str:
 
 def _unfinished(row: dict[str, Any]) -> tuple[str, str]:
     if row["failed"] == row["runs"]:
-        return "failed", "failed before its first evaluation; the table of runs has the error."
+        return "failed", "failed before its first evaluation; its error stands above."
     if row["failed"]:
         return "failed", f"nothing to show: {row['failed']} of {row['runs']} runs failed."
     return "waiting", "has not reached its first evaluation yet."
@@ -186,8 +210,3 @@ def _unfinished(row: dict[str, Any]) -> tuple[str, str]:
 def percent(share: float | None, digits: int = 0) -> str:
     """A share as per cent; a dash where there is none."""
     return "\u2013" if share is None else f"{100 * share:.{digits}f}%"
-
-
-def _shorten(text: str | None, length: int = 40) -> str:
-    text = " ".join((text or "").split())
-    return text if len(text) <= length else text[: length - 1] + "…"

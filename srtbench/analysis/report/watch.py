@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from srtbench.analysis.report.build import write_report
+from srtbench.analysis.report.build import Axis, write_report
 from srtbench.analysis.report.render import live_page
 from srtbench.store import StoreError
 
@@ -28,6 +28,7 @@ class Watched:
     Args:
         sweeps: folders of the sweeps. out: folder of the report.
         complain: hears in one line why a report could not be written; the page before it stays.
+        axis: as of `write_report`.
     """
 
     def __init__(
@@ -35,7 +36,9 @@ class Watched:
         sweeps: Sequence[Path],
         out: Path,
         complain: Callable[[str], None],
+        axis: Axis | None = None,
     ):
+        self._axis = axis
         self._sweeps = sweeps
         self._out = out
         self._complain = complain
@@ -49,7 +52,7 @@ class Watched:
         if seen == self._seen:
             return False
         self._seen = seen
-        write_report(self._sweeps, self._out)
+        write_report(self._sweeps, self._out, self._axis)
         version = str(int(self.version) + 1)
         text = (self._out / "report.html").read_text(encoding="utf-8")
         self.page = live_page(text, version).encode("utf-8")

@@ -16,6 +16,8 @@ from srtbench.rollouts.tables import FURTHER
 
 Check = Literal["footer", "data"]
 NOT_A_PART = "not a part of the log: its name is not train|eval-<first step>-<last step>.parquet"
+FURTHER_LOGS = ("votes", "further", "dropped")
+"""Folders of a run with completions that were drawn beside its rollouts; only counted."""
 _MAY_LACK = {*ADDED, "mean_logprob", "self_certainty", "entropy_nats"}
 _MAY_LACK |= {*IMPORTED_SCHEMA.names} - {*ROLLOUT_SCHEMA.names}
 """Columns younger than the first schema, token statistics, and what another trainer said: null
@@ -47,7 +49,8 @@ class Source:
     def name(self) -> str:
         """The file, below the folder that holds the sweep."""
         folder, file = self.path.rsplit("/", 2)[-2:]
-        return f"{self.label}/rollouts/{file}" if folder == "rollouts" else f"{self.label}/{file}"
+        inside = file not in ("prompts.parquet", "metrics.parquet")
+        return f"{self.label}/{folder}/{file}" if inside else f"{self.label}/{file}"
 
 
 @dataclass(frozen=True)

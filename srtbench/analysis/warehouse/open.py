@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from srtbench.analysis.warehouse.files import (
+    FURTHER_LOGS,
     NOT_A_PART,
     Check,
     Source,
@@ -29,10 +30,17 @@ from srtbench.analysis.warehouse.planned import (
     planned_runs,
     planned_sets,
     stage_rows,
+    task_rows,
 )
 from srtbench.analysis.warehouse.views import create_views, literal, materialize
 from srtbench.config.eval_sets import OWN
-from srtbench.rollouts import IMPORTED_SCHEMA, METRIC_SCHEMA, PROMPT_SCHEMA, is_part
+from srtbench.rollouts import (
+    IMPORTED_SCHEMA,
+    METRIC_SCHEMA,
+    PROMPT_SCHEMA,
+    ROLLOUT_SCHEMA,
+    is_part,
+)
 from srtbench.store import STAGES_FOLDER, StoreError, read_plan
 from srtbench.store.plan_file import plan_of
 from srtbench.store.stages import RESULT, left_out
@@ -99,6 +107,8 @@ def open_sweep(
         "CREATE TABLE stages(sweep TEXT, stage_id TEXT, kind TEXT, dataset TEXT, runs INTEGER, "
         "state TEXT, wall_seconds DOUBLE, left_out TEXT, error TEXT)"
     )
+    connection.execute("CREATE TABLE sweeps(sweep TEXT, description TEXT)")
+    connection.execute("CREATE TABLE tasks(sweep TEXT, dataset TEXT, task TEXT)")
     loader = _Loader(connection, check)
     for path in paths:
         loader.add_sweep(str(path).rstrip("/"))
@@ -118,7 +128,9 @@ class _Loader:
         self.runs: list[dict[str, Any]] = []
         self.sets: list[dict[str, Any]] = []
         self.rollouts: list[Source] = []
+        self.further: list[Source] = []
         self.base: list[Source] = []
+        self.stage_votes: list[Source] = []
         self.prompts: list[Source] = []
         self.metrics: list[Source] = []
 
@@ -145,6 +157,12 @@ class _Loader:
         statuses = self._checked(f"{place}/*/status.json", sweep, status_of)
         configs = self._checked(f"{place}/*/config.json", sweep, check_config)
         self.runs += planned_runs(plan, sweep, statuses, configs)
+        self.connection.execute(
+            "INSERT INTO sweeps VALUES (?, ?)", [sweep, plan.get("description") or None]
+        )
+        tasks = task_rows(plan, sweep, configs)
+        if tasks:
+            self.connection.executemany("INSERT INTO tasks VALUES (?, ?, ?)", tasks)
         known = {run["run_id"] for run in plan["runs"]}
         for owner in sorted(statuses.keys() - known):
             state, step = statuses[owner].get("state", "waiting"), statuses[owner].get("step", 0)
@@ -154,6 +172,7 @@ class _Loader:
         sets = {(row["run_id"], row["eval_set"]) for row in self.sets if row["sweep"] == sweep}
         for kind, pattern in (
             (self.rollouts, "rollouts/*"),
+            *((self.further, f"{folder}/*") for folder in FURTHER_LOGS),
             (self.prompts, "prompts.parquet"),
             (self.metrics, "metrics.parquet"),
         ):
@@ -180,6 +199,9 @@ class _Loader:
             if stage["kind"] == "base_eval":
                 for file in self._glob(f"{root}/{label}/rollouts/*"):
                     self._add(self.base, Source(file, sweep, owner, label, stage=owner))
+            if stage["kind"] in ("teacher_labels", "pool_votes"):
+                for file in self._glob(f"{root}/{label}/rollouts/*"):
+                    self._add(self.stage_votes, Source(file, sweep, owner, label, stage=owner))
             if stage["kind"] in ("train_prompts", "eval_prompts"):
                 for file in self._glob(f"{root}/{label}/prompts.parquet"):
                     self.prompts.append(Source(file, sweep, owner, label))
@@ -193,9 +215,9 @@ class _Loader:
             self.connection.execute(f"INSERT INTO stages VALUES ({', '.join('?' * len(row))})", row)
 
     def _add(self, kind: list[Source], source: Source) -> None:
-        """Note a file; one among the rollouts that is no part of the log is named and left out."""
-        folder, name = source.path.rsplit("/", 2)[-2:]
-        if folder != "rollouts" or is_part(name):
+        """Note a file; one in a folder of a log that is no part of it is named and left out."""
+        of_log = kind is not self.prompts and kind is not self.metrics
+        if not of_log or is_part(source.path.rsplit("/", 1)[-1]):
             kind.append(source)
         else:
             self._damaged(source.sweep, source.owner, source.name, NOT_A_PART)
@@ -204,7 +226,9 @@ class _Loader:
         """Create the tables and views that the documented views build on."""
         connection = self.connection
         self._view("stg_rollouts", self.rollouts, IMPORTED_SCHEMA)
+        self._view("stg_further", self.further, ROLLOUT_SCHEMA)
         self._view("stg_base_rollouts", self.base, IMPORTED_SCHEMA)
+        self._view("stg_stage_votes", self.stage_votes, ROLLOUT_SCHEMA)
         self._view("stg_prompts", self.prompts, PROMPT_SCHEMA)
         self._view("stg_metrics", self.metrics, METRIC_SCHEMA)
         own = connection.execute(

@@ -8,6 +8,8 @@ from pydantic import BaseModel, Field
 
 from srtbench.analysis.warehouse.caveats import caveat
 from srtbench.config.eval_sets import OWN
+from srtbench.config.train import TrainConfig
+from srtbench.plan.generation import GenerationShape
 from srtbench.store.configs import CONFIG_VERSION
 from srtbench.store.files import checked
 from srtbench.store.imported import IMPORTED, ImportedSpec
@@ -48,7 +50,11 @@ RUN_SCHEMA = pa.schema(
         ("beta", pa.float64()),
         ("prompts_per_step", pa.int32()),
         ("num_generations", pa.int32()),
+        ("updates_per_rollout", pa.int32()),
+        ("srtbench_version", pa.string()),
         ("base_eval", pa.string()),
+        ("teacher_labels", pa.string()),
+        ("pool_votes", pa.string()),
         ("has_own_start", pa.bool_()),
     ]
 )
@@ -140,8 +146,9 @@ def planned_runs(
             "trains_on_eval_prompts": run.get("trains_on_eval_prompts", False),
             "uses_gold": uses_gold(run),
             "caveat": caveat(run["run_id"], planned),
-            "base_eval": run.get("stages", {}).get("base_eval"),
         }
+        stages = run.get("stages", {})
+        row |= {kind: stages.get(kind) for kind in ("base_eval", "teacher_labels", "pool_votes")}
         for key in (
             "run_id",
             "part",
@@ -158,8 +165,63 @@ def planned_runs(
             "stop",
         ):
             row[key] = run.get(key)
-        rows.append(row | {key: train.get(key) for key in _TRAIN_KEYS})
+        row |= {key: train.get(key) for key in _TRAIN_KEYS}
+        row["updates_per_rollout"] = _updates(train)
+        row["srtbench_version"] = _version(config)
+        rows.append(row)
     return rows
+
+
+def _version(config: dict[str, Any]) -> str | None:
+    versions = config.get("versions")
+    found = versions.get("srtbench") if isinstance(versions, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _updates(train: dict[str, Any]) -> int | None:
+    """Optimiser steps on each batch of rollouts; None: by rounds, imported, or not known."""
+    try:
+        config = TrainConfig.model_validate(train)
+        return None if config.rounds is not None else GenerationShape.of_train(config).every
+    except (TypeError, ValueError):
+        return None
+
+
+def task_rows(
+    plan: dict[str, Any], sweep: str, configs: dict[str, dict[str, Any]]
+) -> list[list[str | None]]:
+    """Rows of the table ``tasks``: what each dataset asks, by its first config.json."""
+    found: dict[str, str | None] = {}
+    for run in plan["runs"]:
+        config = configs.get(run["run_id"], {})
+        if found.get(run["dataset"]) is None:
+            dataset = config.get("spec", config).get("dataset")
+            found[run["dataset"]] = task_sentence(dataset) if isinstance(dataset, dict) else None
+    return [[sweep, dataset, task] for dataset, task in found.items()]
+
+
+def task_sentence(dataset: dict[str, Any]) -> str | None:
+    """What a dataset asks, in one sentence; None of what is no dataset of ours.
+
+    Args:
+        dataset: its section of a config.json. Of a file its name alone is told.
+    """
+    match dataset.get("type"):
+        case "reasoning_gym":
+            level = dataset.get("level")
+            source = f"Reasoning Gym's {dataset.get('task')}"
+            source += "" if level is None else f" at level {level}"
+        case "hub":
+            subset = dataset.get("subset")
+            source = f"Questions of {dataset.get('id')}{f' ({subset})' if subset else ''}"
+            if dataset.get("commit"):
+                source += f" at commit {str(dataset['commit'])[:12]}"
+        case "file":
+            source = f"Questions of the file {str(dataset.get('path')).rsplit('/', 1)[-1]}"
+        case _:
+            return None
+    kind, style = dataset.get("answer_kind"), dataset.get("answer_style")
+    return f"{source}; answers are found as {style} and compared as {kind}."
 
 
 def planned_sets(plan: dict[str, Any], sweep: str) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ VIEWS = (
     "groups",
     "step_answers",
     "step_metrics",
+    "budget",
     "eval_curves",
     "run_signals",
     "eval_summary",
@@ -31,6 +32,7 @@ GRAINS = (
     "groups",
     "step_answers",
     "step_metrics",
+    "budget",
     "eval_curves",
     "run_signals",
     "eval_summary",
@@ -72,6 +74,25 @@ def relation(name: str, folder: str = "sql") -> Relation:
 
 
 TABLES = (
+    Relation(
+        "sweeps",
+        "One row per opened sweep.",
+        {
+            "sweep": "name of the sweep",
+            "description": "what its sweep file says of itself; null: nothing",
+        },
+        "",
+    ),
+    Relation(
+        "tasks",
+        "One row per sweep and dataset.",
+        {
+            "sweep": "name of the sweep",
+            "dataset": "label of the dataset",
+            "task": "what it asks, in a sentence; null before a run of it, and of imports",
+        },
+        "",
+    ),
     Relation(
         "damaged_files",
         "One row per file that is left out: it cannot be read, breaks the schema of the log, is "

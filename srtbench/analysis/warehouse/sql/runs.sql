@@ -26,16 +26,19 @@
 -- attempts: how often the run was started
 -- error: last lines of the traceback of a failure
 -- wall_seconds: time the run took so far
--- algorithm: grpo or rloo; null before the run has begun
+-- algorithm: grpo or rloo; of rounds sft or dpo, how a round is fitted; null before the run has begun
 -- learning_rate: step size of the optimiser; null before the run has begun
 -- beta: weight of the KL to the start model; null before the run has begun
 -- prompts_per_step: groups per train step; null before the run has begun
 -- num_generations: completions per group; null before the run has begun
+-- updates_per_rollout: optimiser steps on each batch of rollouts; null before the run has begun, and of rounds and imports
+-- srtbench_version: version that began the run; null before that, and of imports
 SELECT
     sweep, run_order, run_id, part, model, dataset, variant, variant_type, variant_order, variant_rank,
     seed, level, state, step, total_steps,
     trains_on_eval_prompts, uses_gold, starts_from, start_rule, imported, caveat, stop, stopped,
     kept_step, attempts, error, wall_seconds,
-    algorithm, learning_rate, beta, prompts_per_step, num_generations
+    algorithm, learning_rate, beta, prompts_per_step, num_generations, updates_per_rollout,
+    srtbench_version
 FROM planned_runs
 ORDER BY sweep, run_order
