@@ -165,7 +165,7 @@ def test_a_list_or_an_object_is_no_completion(tmp_path: Path) -> None:
     assert [one.partition(": completion: ")[2] for one in damage] == [
         "is a list of 2; one text is wanted",
         "is an object of text; name what is in it",
-        "nothing at c; the record has p",
+        "is missing: nothing at c; the record has p",
     ]
 
 

@@ -304,7 +304,7 @@ class MappedImporter(Importer):
         if column is None:
             return "group: is missing, and there is no prompt"
         there = ", ".join(map(str, [*place.record][:12]))
-        return f"{name}: nothing at {column}; the record has {there or 'nothing'}"
+        return f"{name}: is missing: nothing at {column}; the record has {there or 'nothing'}"
 
 
 def _known(value: Any) -> Any:
