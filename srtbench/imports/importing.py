@@ -25,7 +25,6 @@ from srtbench.imports.staging import Place, Staging
 from srtbench.rollouts import part_files
 from srtbench.rollouts.importers import Importer, ImporterError, Row, SourceFile
 from srtbench.rollouts.texts import clean
-from srtbench.sections import slug
 from srtbench.store import Folder, Status
 from srtbench.store.imported import ImportedSpec, imported_part, write_imported
 from srtbench.store.prompts import read_prompt_table
@@ -272,8 +271,8 @@ class _Reader:
             name = self._ids[text] = prompt_id(row.prompt)
         row.completion = clean(row.completion)
         row.gold, row.group = _cleaned(row.gold), _cleaned(row.group)
-        if row.phase == "eval":
-            row.eval_set = slug(row.eval_set) if row.eval_set else OWN
+        if row.phase == "eval":  # it is the name of a folder, as openai/gsm8k is not
+            row.eval_set = (_cleaned(row.eval_set) or OWN).replace("/", "-").lstrip(".-") or OWN
         label = row.eval_set if row.phase == "eval" else None
         self.prompts.add((label, name), row.prompt, row.gold)
         self.staging.add(row, name, number)

@@ -302,13 +302,15 @@ def test_a_glob_stays_below_the_folder(pattern: str, tmp_path: Path) -> None:
 
 
 def test_names_of_evaluation_sets_become_names_of_folders(tmp_path: Path) -> None:
-    sets = ["openai/gsm8k", "Math 500!", ".hidden", None]
+    sets = ["openai/gsm8k", "aime_24", "Math 500!", ".hidden", None]
     write_lines(tmp_path / "log.jsonl", ({"p": "q", "c": r"\boxed{1}", "d": one} for one in sets))
     content = {"columns": PLAIN | {"eval_set": "d", "gold": {"value": 1}}, "phase": "eval"}
     srtbench.import_rollouts(tmp_path / "log.jsonl", out=tmp_path / "out", map=content)
     sweep = srtbench.open_sweep(tmp_path / "out")
     found = sweep.sql("SELECT eval_set, avg_at_k FROM eval_curves ORDER BY eval_set").fetchall()
-    assert found == [(one, 1.0) for one in ("Math-500", "hidden", "openai-gsm8k", "own")]
+    assert found == [
+        (one, 1.0) for one in ("Math 500!", "aime_24", "hidden", "openai-gsm8k", "own")
+    ]
 
 
 def test_equal_names_of_groups_are_several_groups_if_the_prompts_differ(
