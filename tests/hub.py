@@ -3,10 +3,12 @@
     FOLDER/{model,dataset}/ORG/NAME/COMMIT/files ...
     FOLDER/{model,dataset}/ORG/NAME/refs.json       {"main": COMMIT, ...}
     FOLDER/{model,dataset}/ORG/NAME/gated           an empty file: access is restricted
+    FOLDER/{model,dataset}/ORG/NAME/visibility      public or private, of one that was made here
 
 It speaks as much of the hub's HTTP interface as huggingface_hub, transformers and datasets ask for.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -21,6 +23,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 def commit_of(text: str) -> str:
     """Something that looks like a commit."""
     return hashlib.sha1(text.encode()).hexdigest()
+
+
+MAY_WRITE, MAY_READ = "hf_writer", "hf_reader"
+"""Tokens."""
 
 
 class Hub:
@@ -75,6 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = [unquote(part) for part in address.path.strip("/").split("/")]
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         self.asked.append(address.path)
+        if self.command in ("POST", "PUT") and self._takes(parts, body):
+            return
         if parts[0] == "api":
             self._interface(parts[1].removesuffix("s"), parts[2:], body, address.query)
             return
@@ -85,7 +93,75 @@ class _Handler(BaseHTTPRequestHandler):
         elif (found := self._commit(kind, "/".join(parts[:2]), parts[3])) is not None:
             self._file(found, found / "/".join(parts[4:]))
 
-    do_HEAD = do_POST = do_GET  # noqa: N815
+    do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815
+
+    def _takes(self, parts: list[str], body: bytes) -> bool:
+        """Whether this is a step of an upload, which it answers then."""
+        match parts:
+            case ["api", "validate-yaml"]:
+                self._send({"errors": [], "warnings": []})
+            case ["lfs", oid]:
+                (self.folder / "lfs").mkdir(exist_ok=True)
+                (self.folder / "lfs" / oid).write_bytes(body)
+                self._send({})
+            case ["api", "repos", "create"]:
+                self._may_write() and self._create(json.loads(body))
+            case ["api", "datasets", _, _, "preupload", "main"]:
+                modes = [
+                    {"path": one["path"], "shouldIgnore": False,
+                     "uploadMode": "lfs" if one["path"].endswith(".parquet") else "regular"}
+                    for one in json.loads(body)["files"]
+                ]  # fmt: skip
+                self._may_write() and self._send({"files": modes})
+            case ["datasets", _, _, "info", "lfs", "objects", "batch"]:
+                host = f"http://{self.headers['host']}"
+                objects = [
+                    one | {"actions": {"upload": {"href": f"{host}/lfs/{one['oid']}"}}}
+                    for one in json.loads(body)["objects"]
+                ]
+                self._may_write() and self._send({"transfer": "basic", "objects": objects})
+            case ["api", "datasets", org, name, "commit", "main"]:
+                self._may_write() and self._commits(f"{org}/{name}", body)
+            case _:
+                return False
+        return True
+
+    def _may_write(self) -> bool:
+        token = (self.headers.get("authorization") or "").removeprefix("Bearer ")
+        if token == MAY_WRITE:
+            return True
+        self._send({"error": "no right to write"}, 403 if token == MAY_READ else 401)
+        return False
+
+    def _create(self, wanted: dict[str, Any]) -> None:
+        name = f"{wanted['organization']}/{wanted['name']}"
+        place = self.folder / wanted["type"] / name
+        is_new = not place.exists()
+        if is_new:
+            (place / commit_of("empty")).mkdir(parents=True)
+            (place / "refs.json").write_text(json.dumps({"main": commit_of("empty")}))
+            (place / "visibility").write_text(wanted["visibility"])
+        url = f"http://{self.headers['host']}/datasets/{name}"
+        self._send({"url": url, "error": "there is one"}, 200 if is_new else 409)
+
+    def _commits(self, name: str, body: bytes) -> None:
+        """The files of a commit upon those of the one before it."""
+        place = self.folder / "dataset" / name
+        refs = json.loads((place / "refs.json").read_text())
+        made = place / commit_of(refs["main"] + body.decode())
+        shutil.copytree(place / refs["main"], made)
+        for line in map(json.loads, body.splitlines()):
+            if line["key"] == "header":
+                continue
+            value, target = line["value"], made / line["value"]["path"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if line["key"] == "file":
+                target.write_bytes(base64.b64decode(value["content"]))
+            else:
+                shutil.copy(self.folder / "lfs" / value["oid"], target)
+        (place / "refs.json").write_text(json.dumps(refs | {"main": made.name}))
+        url = f"http://{self.headers['host']}/datasets/{name}/commit/{made.name}"
+        self._send({"commitUrl": url, "commitOid": made.name})
 
     def _interface(self, kind: str, rest: list[str], body: bytes, query: str) -> None:
         name, (verb, revision, *path) = "/".join(rest[:2]), rest[2:] or ["revision", "main"]

@@ -74,7 +74,9 @@ def test_every_import_of_the_package_is_a_declared_dependency() -> None:
     declared = {distribution(one) for one in project["dependencies"]}
     extras = project["optional-dependencies"]
     optional = {
-        distribution(one) for name in ("vllm", "ray", "gguf", "inspect") for one in extras[name]
+        distribution(one)
+        for name in ("vllm", "ray", "gguf", "lora", "inspect")
+        for one in extras[name]
     }
     known = packages_distributions()
     names = {name for module in PACKAGE.rglob("*.py") for name in imported_names(module)}

@@ -8,11 +8,12 @@ common answer across prompts, and every train curve, has the range of the seeds 
 lies inside the range that its measure can have (:mod:`srtbench.analysis.effects`).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
-from srtbench.analysis.effects import POSITIVE, SHARE, effect, table_of
+from srtbench.analysis.effects import POSITIVE, SHARE, Table, effect, table_of
 
 RANGE = "range of seeds"
 OVER_PROMPTS = "95% interval over prompts"
@@ -44,8 +45,9 @@ def banded(curve: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     for part in scores.partition_by(*_CELL, maintain_order=True):
         cell = part.select(_CELL).row(0, named=True)
+        tables = tables_of(part, list(_PER_PROMPT.values()))
         for measure, column in _PER_PROMPT.items():
-            found = effect(table_of(part, column), POSITIVE if measure in _OPEN_ENDED else SHARE)
+            found = effect(tables[column], POSITIVE if measure in _OPEN_ENDED else SHARE)
             if found is not None:
                 ends = {"low_": found.low, "high_": found.high, "band_": found.band}
                 rows.append(cell | {"measure": measure} | ends)
@@ -61,6 +63,23 @@ def banded(curve: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
         pl.when(per_prompt).then(pl.col(f"{name}_")).otherwise(pl.col(name)).alias(name)
         for name in ("low", "high", "band")
     ).drop("low_", "high_", "band_")
+
+
+def tables_of(rows: pl.DataFrame, columns: Sequence[str]) -> dict[str, Table]:
+    """:func:`table_of` of several columns, sorted once where seeds have the same prompts."""
+    seeds = rows["seed"].n_unique()
+    if rows.height != seeds * rows["prompt_id"].n_unique():
+        return {column: table_of(rows, column) for column in columns}
+    truths = [
+        pl.col(name).fill_null(value=False) for name in columns if rows.schema[name] == pl.Boolean
+    ]
+    one = rows.with_columns(truths).sort("seed", "prompt_id")
+    return {
+        column: table_of(rows, column)
+        if one[column].null_count()
+        else one[column].cast(pl.Float64).to_numpy().reshape(seeds, -1)
+        for column in columns
+    }
 
 
 def one_kind(curve: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from srtbench.analysis.frames import Cell, Run, by_run, query
+from srtbench.analysis.frames import Cell, Run, by_run, cell_of, query
 from srtbench.analysis.repetition import repetition
 from srtbench.config.eval_sets import OWN
 from srtbench.rollouts.signals import SIGNAL_COLUMNS
@@ -122,9 +122,8 @@ def collapse_kinds(connection: duckdb.DuckDBPyConnection) -> dict[Cell, tuple[st
     """Kind and first reason of the collapse of each cell; of its first seed that collapsed."""
     kinds: dict[Cell, tuple[str, str]] = {}
     for labels, report in diagnose_runs(connection):
-        cell = (labels["sweep"], labels["model"], labels["dataset"], labels["variant"])
         if report.collapsed and report.kind != "none":
-            kinds.setdefault(cell, (report.kind, report.reasons[0]))
+            kinds.setdefault(cell_of(labels), (report.kind, report.reasons[0]))
     return kinds
 
 

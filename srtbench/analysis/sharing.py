@@ -45,10 +45,9 @@ def write_hub_folder(sweep: Path | str, out: Path | str) -> list[Path]:
             earlier export, or there are no rollouts.
     """
     folder = Path(out)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        card = folder / CARD
-        if not (card.is_file() and _MARK in card.read_text(encoding="utf-8", errors="replace")):
-            raise SharingError(f"{folder}: holds something else than an export; choose another")
+    used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    if used and not is_export(folder / CARD):
+        raise SharingError(f"{folder}: holds something else than an export; choose another")
     connection = open_sweep(sweep, check="data", snapshot=True)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -74,6 +73,11 @@ def write_hub_folder(sweep: Path | str, out: Path | str) -> list[Path]:
         shutil.rmtree(partial, ignore_errors=True)
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CARD)
     return [folder / CARD, *files]
+
+
+def is_export(card: Path) -> bool:
+    """Whether a file is the card of an export."""
+    return card.is_file() and _MARK in card.read_text(encoding="utf-8", errors="replace")
 
 
 def _write_split(connection: duckdb.DuckDBPyConnection, phase: str, path: Path) -> int:

@@ -2,7 +2,7 @@
 
 import duckdb
 
-from srtbench.analysis.frames import Cell, Run, query
+from srtbench.analysis.frames import Cell, Run, cell_of, query
 
 _KEPT = """
 SELECT run.sweep, run.run_id, run.model, run.dataset, run.variant, run.seed, run.stopped,
@@ -35,8 +35,7 @@ def cell_ends(connection: duckdb.DuckDBPyConnection) -> dict[Cell, str]:
     said = ends(connection)
     found: dict[Cell, list[tuple[int, str]]] = {}
     for row in query(connection, _KEPT).iter_rows(named=True):
-        cell = (row["sweep"], row["model"], row["dataset"], row["variant"])
-        found.setdefault(cell, []).append((row["seed"], said[(row["sweep"], row["run_id"])]))
+        found.setdefault(cell_of(row), []).append((row["seed"], said[row["sweep"], row["run_id"]]))
     return {
         cell: " ".join(
             f"{'Seed ' + str(seed) if len(seeds) > 1 else 'It'} {text}." for seed, text in seeds

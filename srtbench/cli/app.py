@@ -66,7 +66,7 @@ def _refusals_of_duckdb() -> tuple[type[Exception], ...]:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:
-  srtbench plan sweeps/smoke.yaml             what would run; nothing is loaded
+  srtbench plan sweeps/smoke.yaml             what would run, and every mistake before it
   srtbench sweep sweeps/smoke.yaml            train the grid; safe to interrupt and repeat
   srtbench status sweeps/smoke.yaml           the state of every planned run, and why it failed
   srtbench report runs/smoke                  figures, tables and one HTML page

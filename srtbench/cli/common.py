@@ -54,13 +54,31 @@ def load(path: Path, root: Path) -> "tuple[SweepConfig | SweepOfParts, Plan]":
     """The sweep of a file with the commits of the hub that its folder keeps, and its plan."""
     from srtbench.config.sweep import load_sweep
     from srtbench.plan import plan_sweep
+
+    config = at_commits(load_sweep(path), root)
+    return config, plan_sweep(config)
+
+
+def at_commits(config: "SweepConfig | SweepOfParts", root: Path) -> "SweepConfig | SweepOfParts":
+    """A sweep with the commits of the hub that its folder keeps."""
     from srtbench.plan.hub import with_commits
     from srtbench.store.hub_file import read_commits
 
-    config = load_sweep(path)
-    if commits := read_commits(root / config.name):
-        config = with_commits(config, commits)
-    return config, plan_sweep(config)
+    commits = read_commits(root / config.name)
+    return with_commits(config, commits) if commits else config
+
+
+def read(path: Path) -> "SweepConfig | SweepOfParts":
+    """The sweep of a file that is to be trained: mistakes are told with those of its data."""
+    from srtbench.config.errors import ConfigError
+    from srtbench.config.sweep import load_sweep
+
+    try:
+        return load_sweep(path)
+    except ConfigError as error:
+        from srtbench.checks import check_what_fits
+
+        raise check_what_fits(error) from None
 
 
 def selection_of(only: tuple[str, ...]) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from srtbench.cli.render import table
+from srtbench.cli.render import table, table_text
 from srtbench.cli.say import one_line
 from srtbench.store import Status, SweepStore
 
@@ -24,6 +24,7 @@ STATE_STYLES = {
     "failed": "bold red",
     "interrupted": "yellow",
     "waiting": "dim",
+    "warning": "yellow",
 }
 _HEADER = ("run", "state", "step", "train reward", "gold (train)", "gold (eval)", "time")
 _LINE_EVERY_SECONDS = 30.0
@@ -72,8 +73,8 @@ class Progress:
     def end(self) -> None:
         """Print how the runs stand, where no live table does."""
         if not self._console.is_terminal:
-            wide = Console(file=self._console.file, width=110)  # no terminal that could be narrower
-            wide.print(status_table(self._plan, self._store, stages=False))
+            rows = _rows(self._plan, self._store, stages=False)
+            self._console.file.write(f"sweep {self._plan.name}\n{table_text(_HEADER, rows)}\n")
 
     def _line(self, work_id: str, message: str, style: str = "") -> None:
         """One call for the whole line: beside a live table each call is a line of its own."""
@@ -90,13 +91,17 @@ class Progress:
 
 def status_table(plan: "Plan", store: SweepStore, *, stages: bool) -> Table:
     """Every planned run, begun or not, and the stages still under way."""
+    rows = _rows(plan, store, stages=stages)
+    return table(_HEADER, rows, title=f"sweep {plan.name}", styles=STATE_STYLES, framed=True)
+
+
+def _rows(plan: "Plan", store: SweepStore, *, stages: bool) -> list[tuple[str, ...]]:
     rows = []
     for stage in plan.stages if stages else ():
         status = store.stage(stage.stage_id).shown_status()
         if status.state != "done":
             rows.append(_row(f"stage {stage.stage_id}", status))
-    rows += [_row(_run_name(run), store.run(run.run_id).shown_status()) for run in plan.runs]
-    return table(_HEADER, rows, title=f"sweep {plan.name}", styles=STATE_STYLES, framed=True)
+    return rows + [_row(_run_name(run), store.run(run.run_id).shown_status()) for run in plan.runs]
 
 
 def _run_name(run: "RunSpec") -> str:

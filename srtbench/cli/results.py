@@ -97,6 +97,7 @@ Examples:
   srtbench export runs/smoke
   srtbench export runs/smoke --out tables --format csv --format latex
   srtbench export runs/smoke --hub-folder smoke-rollouts      to be uploaded as a data set
+  srtbench export runs/smoke --hub-folder smoke-rollouts --push my-lab/smoke-rollouts
 """
 )
 @SWEEP_FOLDER
@@ -117,8 +118,19 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     help="Write a folder that the hub takes as a data set instead: Parquet in splits, and a card.",
 )
+@click.option(
+    "--push",
+    metavar="ORG/NAME",
+    help="Upload the hub folder as this data set, private if it is new; needs HF_TOKEN or a login.",
+)
+@click.option("--public", is_flag=True, help="A new data set of --push is for everybody to read.")
 def export(
-    sweep_folder: Path, out: Path | None, formats: tuple[str, ...], hub_folder: Path | None
+    sweep_folder: Path,
+    out: Path | None,
+    formats: tuple[str, ...],
+    hub_folder: Path | None,
+    push: str | None,
+    public: bool,
 ) -> None:
     """Write a sweep's tables as tidy CSV and Parquet files, and LaTeX tables with intervals.
 
@@ -126,15 +138,25 @@ def export(
     """
     from srtbench.store import read_plan
 
+    if push is not None and hub_folder is None:
+        raise InputError("--push sends a hub folder; give --hub-folder OUT too")
+    if public and push is None:
+        raise InputError("--public belongs to --push; give both, or neither")
     checked(lambda: read_plan(sweep_folder))
     if hub_folder is not None:
+        from srtbench.analysis.pushing import check_name, push_hub_folder
         from srtbench.analysis.sharing import write_hub_folder
 
         if out is not None or formats:
             raise InputError("--hub-folder writes all of it; give no --out or --format too")
+        if push is not None:
+            name = checked(lambda: check_name(push))
         with writing(hub_folder):
-            for file in checked(lambda: write_hub_folder(sweep_folder, hub_folder)):
-                say(file)
+            files = checked(lambda: write_hub_folder(sweep_folder, hub_folder))
+        for file in files:
+            say(file)
+        if push is not None:
+            say(checked(lambda: push_hub_folder(hub_folder, files, name, public=public)))
         return
     from srtbench.analysis.export import export_sweep
 

@@ -12,8 +12,10 @@ from srtbench.cli.common import (
     ROOT,
     SWEEP_FILE,
     InputError,
+    at_commits,
     checked,
     load,
+    read,
     selection_of,
     writing,
 )
@@ -107,12 +109,11 @@ def _pinned(
     sweep_file: Path, root: Path, selection: dict[str, list[str]]
 ) -> "tuple[SweepConfig | SweepOfParts, Plan]":
     """The sweep with the commits of what it uses of the hub, which is asked if need be."""
-    from srtbench.config import load_sweep
     from srtbench.execute.hub import pinned
     from srtbench.plan import plan_sweep
     from srtbench.store import SweepStore
 
-    given = load_sweep(sweep_file)
+    given = read(sweep_file)
     store = SweepStore(root, given.name)
     try:
         with writing(store.path):
@@ -166,15 +167,27 @@ def plan(
     mean_length: float,
     prompt_length: int,
 ) -> None:
-    """Print the grid, the shared stages and the estimated work. Loads no model and no data."""
+    """Check a sweep file, its data and its variants; print the grid and the estimated work.
+
+    Every mistake that can be found before training is told, with its line and key. Loads no model,
+    and asks no network: of the hub, data are read that this machine has.
+    """
+    from srtbench.checks import check_sweep
     from srtbench.cli.plan_text import plan_text
     from srtbench.plan.cost import Assumptions
     from srtbench.plan.select import restricted, select
 
-    _, planned = load(sweep_file, root)
-    if selection := selection_of(only):
-        planned = restricted(planned, checked(lambda: select(planned, selection)))
-    say(plan_text(planned, Assumptions(gpu, mean_length, prompt_length), every=every))
+    config, selection = at_commits(read(sweep_file), root), selection_of(only)
+    planned, found = checked(lambda: check_sweep(config, selection))
+    if not found.problems:
+        if selection:
+            planned = restricted(planned, select(planned, selection))
+        say(plan_text(planned, Assumptions(gpu, mean_length, prompt_length), every=every))
+    for name, reason in found.unread.items():
+        complain(f"not checked: {name}: {reason}")
+    for warning in found.warnings:
+        complain(f"warning: {warning}")
+    found.refuse()
 
 
 @click.command(

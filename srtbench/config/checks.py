@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from srtbench.config.datasets import FILE_SUFFIXES
+from srtbench.config.datasets import FILE_SUFFIXES, FileDataset
 from srtbench.config.errors import Problem, allowed
-from srtbench.config.eval_sets import RESERVED
+from srtbench.config.eval_sets import RESERVED, FileEvalSet
 from srtbench.config.rounds import OWN_FIT_OPTIONS
 from srtbench.config.tasks import task_reviews
 from srtbench.config.train import OWN_TRL_OPTIONS
 from srtbench.config.trl_options import trl_options
 from srtbench.config.yaml_source import KeyPath
+from srtbench.sections import FilePath, marked
 
 
 def cross_checks(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
@@ -185,7 +186,8 @@ def _check_files(content: dict[str, Any], folder: Path) -> Iterator[Problem]:
             entry = {"type": "file", "path": entry}
         if not isinstance(entry, dict) or entry.get("type") != "file":
             continue
-        for key in ("path", "eval_path"):
+        section = FileDataset if here[0] == "datasets" else FileEvalSet
+        for key in marked(section, FilePath):
             path = entry.get(key)
             if not isinstance(path, str):
                 continue

@@ -8,14 +8,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake in an input file."""
+    """One mistake in an input file; ``file``: that file, where several make up the input."""
 
     message: str
     key_path: tuple[str | int, ...] = ()
     line: int | None = None
+    file: Path | None = None
 
     def __str__(self) -> str:
-        where = []
+        where = [str(self.file)] if self.file is not None else []
         if self.line is not None:
             where.append(f"line {self.line}")
         if self.key_path:
@@ -24,13 +25,19 @@ class Problem:
 
 
 class ConfigError(ValueError):
-    """An input file is wrong; every mistake found is in ``problems``."""
+    """An input file is wrong; every mistake found is in ``problems``.
 
-    def __init__(self, path: Path | str, problems: Sequence[Problem]):
+    Attributes:
+        rest: what was read of the file, less the entries at fault; None: nothing can be said of it.
+    """
+
+    def __init__(self, path: Path | str, problems: Sequence[Problem], rest: object = None):
         self.path = Path(path)
         self.problems = list(problems)
+        self.rest = rest
         count = f"{len(problems)} problem" + ("s" if len(problems) != 1 else "")
-        super().__init__("\n".join([f"{path}: {count}", *(f"  {p}" for p in self.problems)]))
+        listed = [f"  {problem}".replace("\n", "\n  ") for problem in self.problems]
+        super().__init__("\n".join([f"{path}: {count}", *listed]))
 
 
 def format_key_path(key_path: Iterable[str | int]) -> str:

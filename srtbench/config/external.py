@@ -12,6 +12,7 @@ from srtbench.config.yaml_source import KeyPath, YamlSource
 from srtbench.sections import with_absolute_paths
 from srtbench.variants import VariantError
 from srtbench.variants.external import ExternalOptions, PluginOptions, PythonOptions, options_of
+from srtbench.variants.interface import signature_problems
 
 _KINDS: dict[str, type[ExternalOptions]] = {"python": PythonOptions, "plugin": PluginOptions}
 
@@ -36,6 +37,11 @@ def external_problems(source: YamlSource, folder: Path) -> Iterator[Problem]:
                 absolute, written = (str(p).rpartition(":")[0] for p in (options.path, given[key]))
                 message = message.replace(absolute, written)
             yield Problem(message, (*place, key), source.line((*place, key)))
+            continue
+        misfits = [*signature_problems(variant)]
+        for message in misfits:
+            yield Problem(message, (*place, key), source.line((*place, key)))
+        if misfits:
             continue
         try:
             options_of(variant, options)

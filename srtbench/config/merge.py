@@ -1,7 +1,9 @@
 """Sections of a cell: presets and overrides merged, and checked to fit together."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel
 
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
 from srtbench.config.merge_rounds import ROUNDS_KEYS, rounds_train
@@ -20,7 +22,10 @@ from srtbench.config.train import (
 from srtbench.config.trl_options import trl_options
 from srtbench.config.variants import CurriculumConfig, CurriculumStage, VariantConfig
 from srtbench.sections import deep_merge
-from srtbench.variants import Facts
+from srtbench.variants import Facts, RoundsVariant
+
+_T = TypeVar("_T")
+_S = TypeVar("_S", bound=BaseModel)
 
 SMALLEST_16_BIT_RATE = 1e-5
 """AdamW's steps below this learning rate are mostly rounded away in 16-bit weights."""
@@ -32,6 +37,7 @@ def merge_sections(
     dataset: DatasetConfig,
     variant: VariantConfig,
     answers: Facts,
+    once: "Sharing | None" = None,
 ) -> tuple[TrainConfig, EvalConfig, list[str]]:
     """The `train` and `eval` sections of a cell, and what does not fit together in them.
 
@@ -39,24 +45,22 @@ def merge_sections(
 
     Args:
         answers: what the variant says of itself.
+        once: of a plan, where cells whose sections say the same are merged once.
     """
-    layers = [_written(section.train) for section in (config, model, dataset, variant)]
-    named = [layer.pop("preset") for layer in layers if "preset" in layer]
-    preset: PresetName = named[-1] if named else _preset(model, dataset)
-    evaluation = EvalConfig(
-        **deep_merge(
-            EVAL_PRESETS[preset],
-            *(s.eval.model_dump(exclude_none=True) for s in (config, model, dataset, variant)),
-        )
+    once = once or _Anew()
+    preset = _preset(model, dataset)
+    of_dataset = once(_overrides, dataset, once)
+    train, evaluation, found = once(
+        _merged, config, model, of_dataset[0], of_dataset[1], variant, answers.selecting, preset
     )
-    if answers.selecting is not None:
-        train, problems = rounds_train(preset, layers, answers.selecting)
-        evaluation = evaluation.model_copy(update={"every": variant.eval.every or 1})
-    else:
-        train, problems = _online_train(preset, layers)
+    problems = [*found]
     problems += _many_answers(dataset, variant, answers)
     dtype = "float32" if isinstance(model, TinyModel) else model.dtype
-    if dtype != "float32" and train.learning_rate < SMALLEST_16_BIT_RATE:
+    if (
+        dtype != "float32"
+        and train.learning_rate < SMALLEST_16_BIT_RATE
+        and train.lora is None  # adapters are float32
+    ):
         problems.append(
             f"dtype {dtype} with learning_rate {train.learning_rate:g}: 16-bit weights hardly move "
             f"below {SMALLEST_16_BIT_RATE:g}; use dtype: float32, mixed precision is trl.bf16"
@@ -73,6 +77,63 @@ def merge_sections(
             f"it trains on the {evaluation.prompts} evaluation prompts (eval.prompts), fewer than "
             f"prompts_per_step = {train.prompts_per_step}"
         )
+    return train, evaluation, problems
+
+
+class Sharing(Protocol):
+    """Calls that many cells share, see `srtbench.plan.once`."""
+
+    def __call__(self, make: Callable[..., _T], /, *inputs: Any) -> _T:
+        """``make(*inputs)``, or what it returned for the same objects before."""
+
+    def same(self, section: _S) -> _S:
+        """The first section that was given here and says the same."""
+
+
+class _Anew:
+    """Shares nothing."""
+
+    def __call__(self, make: Callable[..., _T], /, *inputs: Any) -> _T:
+        return make(*inputs)
+
+    def same(self, section: _S) -> _S:
+        return section
+
+
+def _overrides(dataset: DatasetConfig, once: Sharing) -> tuple[TrainOverride, EvalOverride]:
+    """What a dataset overrides: one object for all datasets that override the same."""
+    return once.same(dataset.train), once.same(dataset.eval)
+
+
+def _merged(
+    config: SweepConfig,
+    model: ModelConfig,
+    train_of_dataset: TrainOverride,
+    eval_of_dataset: EvalOverride,
+    variant: VariantConfig,
+    selecting: type[RoundsVariant] | None,
+    preset: PresetName,
+) -> tuple[TrainConfig, EvalConfig, list[str]]:
+    """The two sections, and what does not fit within them.
+
+    Args:
+        preset: where none is named.
+    """
+    written = (config.train, model.train, train_of_dataset, variant.train)
+    layers = [_written(section) for section in written]
+    named = [layer.pop("preset") for layer in layers if "preset" in layer]
+    preset = named[-1] if named else preset
+    overrides = (config.eval, model.eval, eval_of_dataset, variant.eval)
+    evaluation = EvalConfig(
+        **deep_merge(
+            EVAL_PRESETS[preset], *(one.model_dump(exclude_none=True) for one in overrides)
+        )
+    )
+    if selecting is not None:
+        train, problems = rounds_train(preset, layers, selecting)
+        every = variant.eval.every or 1
+        return train, evaluation.model_copy(update={"every": every}), problems
+    train, problems = _online_train(preset, layers)
     return train, evaluation, problems
 
 
@@ -153,6 +214,10 @@ def _written(section: TrainOverride) -> dict[str, Any]:
         values["refill"] = section.refill.model_dump(exclude_unset=True)
     if section.pool is not None:
         values["pool"] = section.pool.model_dump(exclude_unset=True)
+    values.pop("lora", None)
+    if "lora" in section.model_fields_set:  # null: all weights after all
+        given = section.lora
+        values["lora"] = None if given is None else given.model_dump(exclude_unset=True)
     values.pop("stop", None)
     if "stop" in section.model_fields_set:
         values["stop"] = section.stop  # as a whole: two ways to stop do not merge
@@ -197,11 +262,12 @@ def _stop_problems(model: ModelConfig, train: TrainConfig, evaluation: EvalConfi
             f"train.stop.labelled_prompts = {labelled}, but there are {evaluation.prompts} "
             "held-out prompts (eval.prompts)"
         )
-    probed = isinstance(model, TinyModel) and not train.trl.get("use_vllm")
+    probed = isinstance(model, TinyModel) or train.lora is not None
+    probed = probed and not train.trl.get("use_vllm")
     if train.stop.signal == "kl" and train.beta == 0 and not probed:
         yield (
             "train.stop.signal: kl is measured with train.beta above 0; at 0 only for tiny models "
-            "sampled by transformers"
+            "and train.lora, sampled by transformers"
         )
 
 

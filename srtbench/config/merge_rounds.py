@@ -75,6 +75,7 @@ def rounds_train(
         beta=beta if objective == "dpo" else 0.0,
         num_processes=merged.get("num_processes", 1),
         pool=merged.get("pool"),
+        lora=merged.get("lora"),
         rounds=RoundsConfig(
             **{key: merged[key] for key in ("fresh_prompts", "init_from") if key in merged},
             fit=FitConfig(**fit),

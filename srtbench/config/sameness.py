@@ -10,6 +10,11 @@ def prompt_id(prompt: str) -> str:
     return hashlib.sha256(prompt.encode()).hexdigest()[:16]
 
 
+def prompt_of_gold(prompt: str, gold: str | None) -> str:
+    """Name of a prompt whose text is another prompt's too, with another gold answer or none."""
+    return prompt_id(f"{prompt}\n{gold or ''}")
+
+
 def prompts_digest(prompt_ids: Iterable[str]) -> str:
     """Name of these prompts in this order: one more or less, or two swapped, is another."""
     return prompt_id("\n".join(prompt_ids))

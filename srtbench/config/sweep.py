@@ -1,5 +1,6 @@
 """A sweep file: axes models x datasets x variants x seeds, shared sections, exclusions."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from srtbench.config.external import external_problems
 from srtbench.config.models import ModelConfig
 from srtbench.config.train import EvalOverride, ExecutionConfig, TrainOverride
 from srtbench.config.translate import telling, to_problem
-from srtbench.config.variants import VariantEntry
+from srtbench.config.variants import BUILT_IN, VariantEntry
 from srtbench.config.yaml_source import KeyPath, YamlSource, read_yaml
 from srtbench.sections import Name, NotInId, Section
 
@@ -84,6 +85,13 @@ class SweepConfig(Section):
 
     _folder: Path = PrivateAttr(default_factory=Path)
     _source: Path | None = PrivateAttr(None)
+    _left_out: frozenset[KeyPath] = PrivateAttr(frozenset())
+
+    def used(self, axis: str) -> Iterator[tuple[int, Any]]:
+        """Place and entry of each entry of a list that is planned with."""
+        for place, entry in enumerate(getattr(self, axis)):
+            if (axis, place) not in self._left_out:
+                yield place, entry
 
     @property
     def folder(self) -> Path:
@@ -153,11 +161,26 @@ def _load_grid(path: Path, source: YamlSource) -> SweepConfig:
         for problem in cross_checks(source.content, path.parent)
     ]
     problems += external_problems(source, path.parent)
+    if config is not None:
+        config._folder, config._source = path.parent.resolve(), path
     if problems or config is None:
         problems.sort(key=lambda problem: problem.line or 0)
-        raise ConfigError(path, problems)
-    config._folder, config._source = path.parent.resolve(), path
+        raise ConfigError(path, problems, config and _rest(config, problems))
     return config
+
+
+def _rest(config: SweepConfig, problems: Iterable[Problem]) -> SweepConfig:
+    """The sweep less the entries at fault; a variant at fault stands for self-reward."""
+    at_fault = {problem.key_path[:2] for problem in problems}
+    plain = BUILT_IN["srt"]
+    variants = tuple(
+        plain(type="srt", name=f"entry-{place}") if ("variants", place) in at_fault else entry
+        for place, entry in enumerate(config.variants)
+    )
+    rest = config.model_copy(update={"variants": variants})
+    rest._folder, rest._source = config._folder, config._source
+    rest._left_out = frozenset(at_fault - {path for path in at_fault if path[:1] == ("variants",)})
+    return rest
 
 
 def _load_parts(path: Path, source: YamlSource) -> SweepOfParts:

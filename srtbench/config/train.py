@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from srtbench.config.lora import LoraConfig
 from srtbench.config.rounds import FitOverride, RoundsConfig
 from srtbench.config.stop import StopConfig
 from srtbench.sections import NotInId, Section
@@ -77,6 +78,9 @@ class TrainConfig(Section):
     stop: StopConfig | None = Field(
         None, description="when a run ends before its last step; null: never"
     )
+    lora: LoraConfig | None = Field(
+        None, description="train low-rank adapters; null: all weights of the model"
+    )
     trl: Annotated[dict[str, Any], NotInId(REPORTING)] = Field(
         default_factory=dict, description="any further option of TRL's GRPOConfig or RLOOConfig"
     )
@@ -92,7 +96,7 @@ class TrainOverride(Section):
     """`train:` as written in a sweep file: every key may be left to the preset.
 
     The method ``online`` reads the keys up to ``updates_per_rollout``; the method ``rounds`` those
-    from ``rounds`` on. Both read lengths, temperature, processes and the pool.
+    from ``rounds`` on. Both read lengths, temperature, processes, the pool and ``lora``.
     """
 
     preset: PresetName | None = Field(None, description="null: chosen by model and dataset type")
@@ -115,6 +119,7 @@ class TrainOverride(Section):
     pool: PoolConfig | None = None
     refill: RefillConfig | None = None
     stop: StopConfig | None = None
+    lora: LoraConfig | None = None
     trl: dict[str, Any] = Field(default_factory=dict)
     rounds: int | None = Field(None, ge=1, le=MAX_STEPS, description="rounds of a rounds variant")
     prompts_per_round: int | None = Field(None, ge=1, description="prompts that a round samples")

@@ -11,7 +11,7 @@ from typing import Any
 
 from srtbench.config.datasets import AnswerStyle, FileDataset, HubDataset
 from srtbench.config.errors import allowed
-from srtbench.datasets.problems import DatasetError
+from srtbench.datasets.problems import MissingColumnsError
 
 MISSING = object()
 """Stands for a value that is not there; null is there."""
@@ -92,10 +92,11 @@ def check_columns(source: str, present: Iterable[str], wanted: Iterable[str]) ->
     """Check that the named columns exist.
 
     Raises:
-        DatasetError: one does not; the message names the columns there are.
+        MissingColumnsError: one does not; the message names the columns there are.
     """
     names = sorted(set(present))
     missing = [name for name in wanted if name not in names]
     if missing:
-        lines = [f"{source}: no column '{name}'. {allowed(name, names)}" for name in missing]
-        raise DatasetError("\n".join(lines))
+        raise MissingColumnsError(
+            {name: f"{source}: no column '{name}'. {allowed(name, names)}" for name in missing}
+        )

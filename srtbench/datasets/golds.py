@@ -103,7 +103,8 @@ def settle(
         count = f"{len(bad)} prompt{'s' if len(bad) > 1 else ''}"
         hint = "  correct the file, or leave these prompts out with on_bad_gold: drop"
         lines = listing([one.where for one in bad])
-        raise DatasetError("\n".join([f"{source}: {count} with two answers", *lines, hint]))
+        message = "\n".join([f"{source}: {count} with two answers", *lines, hint])
+        raise DatasetError(message, "on_bad_gold")
     return kept, bad
 
 

@@ -1,5 +1,6 @@
 """Repositories of the `datasets` library, from the hub or a local folder."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,24 @@ from srtbench.datasets.problems import DatasetError, Item
 from srtbench.datasets.rows import items_of
 
 
-def read_hub(dataset: HubDataset, split: str) -> list[Item]:
+class NotCachedError(DatasetError):
+    """A repository is not on this machine, or not all of it."""
+
+
+def read_hub(dataset: HubDataset, split: str, *, cached: bool = False) -> list[Item]:
     """Items of one split of the repository, in its order.
+
+    Args:
+        cached: what is on this machine must do; the network is not asked.
 
     Raises:
         DatasetError: it cannot be loaded (the reason of the `datasets` library is quoted), a column
             is missing, or rows are broken.
+        NotCachedError: with ``cached``, it cannot be loaded from what is here.
     """
     source = f"{dataset.id}[{split}]"
     try:
-        table = _table(dataset, split)
+        table = _cached_table(dataset, split) if cached else _table(dataset, split)
     except DatasetError:
         raise
     except Exception as error:  # no network, no such repository, subset or split, bad files, ...
@@ -31,6 +40,50 @@ def read_hub(dataset: HubDataset, split: str) -> list[Item]:
     tops = [(columns_of(name, present) or [name.split(".")[0]])[0] for name in columns.wanted]
     check_columns(source, present, tops)
     return items_of(source, _rows(table), columns)
+
+
+def _cached_table(dataset: HubDataset, split: str) -> Any:
+    """The split as this machine has it.
+
+    Raises:
+        NotCachedError: it has not.
+    """
+    if Path(dataset.id).is_dir():
+        return _table(dataset, split)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        place = snapshot_download(
+            dataset.id,
+            repo_type="dataset",
+            revision=dataset.commit or dataset.revision,
+            local_files_only=True,
+        )
+    except (OSError, HfHubHTTPError, HFValidationError):
+        raise NotCachedError("not in the cache of this machine") from None
+    import datasets
+
+    try:
+        with _offline():
+            return datasets.load_dataset(place, name=dataset.subset, split=split)
+    except Exception as error:  # parts of it may be here only
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise NotCachedError(f"what the cache has of it cannot be loaded: {reason}") from None
+
+
+@contextlib.contextmanager
+def _offline() -> Iterator[None]:
+    """Both libraries as if HF_HUB_OFFLINE were set."""
+    import datasets
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE = before
 
 
 def _table(dataset: HubDataset, split: str) -> Any:

@@ -8,7 +8,7 @@ from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
 from srtbench.datasets.golds import Dropped
 from srtbench.datasets.gym import distinct_problems
 from srtbench.datasets.problems import DatasetError, Item, Problem, Split
-from srtbench.datasets.tables import all_problems, table_problems
+from srtbench.datasets.tables import Table
 
 GENERATED_PROMPTS = 4096
 """Problems of a generated task when no number is asked for."""
@@ -18,10 +18,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Drawn:
-    """Problems of one split, and what `on_bad_gold: drop` left out of all of the split."""
+    """Problems of one split, and what `on_bad_gold: drop` left out of all of the split.
+
+    Attributes:
+        short: why there are fewer than were asked for, a sentence per level; none: there are not.
+    """
 
     problems: list[Problem]
     dropped: Dropped
+    short: tuple[str, ...] = ()
 
 
 def load_problems(dataset: DatasetConfig, split: Split, count: int | None = None) -> list[Problem]:
@@ -43,29 +48,36 @@ def draw_problems(dataset: DatasetConfig, split: Split, count: int | None = None
         DatasetError: the dataset cannot be read or used, the split has no problem at all, or eval
             has fewer than ``count``.
     """
+    if not isinstance(dataset, ReasoningGymDataset):
+        return _logged(dataset, split, draw_of_table(Table(dataset), split, count))
     if count is None and split == "train":
         count = dataset.train_prompts
     levels = _levels(dataset, split)
-    if not levels:
-        raise DatasetError(f"{dataset.label}: warm_start_levels has no level of positive weight")
-    dropped = Dropped()
-    if isinstance(dataset, ReasoningGymDataset):
-        count = GENERATED_PROMPTS if count is None else count
-        seen: dict[str, Item] = {}
-        streams = [distinct_problems(dataset, split, level, seen) for level in levels]
+    count = GENERATED_PROMPTS if count is None else count
+    seen: dict[str, Item] = {}
+    streams = [distinct_problems(dataset, split, level, seen) for level in levels]
+    problems = _take_turns(streams, count)
+    return _logged(dataset, split, _drawn(dataset, split, count, levels, problems, Dropped()))
+
+
+def draw_of_table(table: Table, split: Split, count: int | None = None) -> Drawn:
+    """The same of a table, which is read once for several calls; nothing is logged."""
+    dataset = table.dataset
+    if count is None and split == "train":
+        count = dataset.train_prompts
+    levels = _levels(dataset, split)
+    if levels != [None] and dataset.level_column is None:
+        raise DatasetError(
+            f"{dataset.label}: warm_start_levels needs a level_column", "warm_start_levels"
+        )
+    # Files are often sorted, by topic or difficulty; the first few must stand for all.
+    found, dropped = table.of(split)
+    found.sort(key=lambda problem: problem.prompt_id)
+    if split == "warm_start" and dataset.warm_start_levels:
+        streams = [iter([p for p in found if p.level == level]) for level in levels]
         problems = _take_turns(streams, count)
     else:
-        if levels != [None] and dataset.level_column is None:
-            raise DatasetError(f"{dataset.label}: warm_start_levels needs a level_column")
-        # Files are often sorted, by topic or difficulty; the first few must stand for all.
-        found, dropped = table_problems(dataset, split)
-        found.sort(key=lambda problem: problem.prompt_id)
-        if split == "warm_start" and dataset.warm_start_levels:
-            problems = _take_turns(
-                [iter([p for p in found if p.level == level]) for level in levels], count
-            )
-        else:
-            problems = found[:count]
+        problems = found[:count]
     return _drawn(dataset, split, count, levels, problems, dropped)
 
 
@@ -85,9 +97,22 @@ def draw_eval_set(dataset: DatasetConfig, count: int | None = None) -> Drawn:
     """
     if isinstance(dataset, ReasoningGymDataset):
         return draw_problems(dataset, "eval", count)
-    found, dropped = all_problems(dataset)
+    return _logged(dataset, "eval", draw_all_of_table(Table(dataset), count))
+
+
+def draw_all_of_table(table: Table, count: int | None = None) -> Drawn:
+    """The same of a table, which is read once for several calls; nothing is logged."""
+    found, dropped = table.whole()
     found.sort(key=lambda problem: problem.prompt_id)
-    return _drawn(dataset, "eval", count, [None], found[:count], dropped)
+    return _drawn(table.dataset, "eval", count, [None], found[:count], dropped)
+
+
+def _logged(dataset: DatasetConfig, split: Split, drawn: Drawn) -> Drawn:
+    if drawn.dropped.bad:
+        _log.warning("%s: %s: dropped %s", dataset.label, split, drawn.dropped)
+    for reason in drawn.short:
+        _log.warning("%s", reason)
+    return drawn
 
 
 def _drawn(
@@ -98,15 +123,19 @@ def _drawn(
     problems: list[Problem],
     dropped: Dropped,
 ) -> Drawn:
-    if dropped.bad:
-        _log.warning("%s: %s: dropped %s", dataset.label, split, dropped)
-    _check_enough(dataset, split, count, levels, problems)
-    return Drawn(problems, dropped)
+    short = tuple(_shortage(dataset, split, count, levels, problems))
+    return Drawn(problems, dropped, short)
 
 
 def _levels(dataset: DatasetConfig, split: Split) -> list[int | None]:
     if split == "warm_start" and dataset.warm_start_levels:
-        return [level for level, weight in sorted(dataset.warm_start_levels.items()) if weight > 0]
+        levels = sorted(level for level, weight in dataset.warm_start_levels.items() if weight > 0)
+        if not levels:
+            raise DatasetError(
+                f"{dataset.label}: warm_start_levels has no level of positive weight",
+                "warm_start_levels",
+            )
+        return [*levels]
     return [dataset.level if isinstance(dataset, ReasoningGymDataset) else None]
 
 
@@ -126,13 +155,18 @@ def _take_turns(streams: Sequence[Iterator[Problem]], rounds: int | None) -> lis
     return taken
 
 
-def _check_enough(
+def _shortage(
     dataset: DatasetConfig,
     split: Split,
     count: int | None,
     levels: Sequence[int | None],
     problems: Sequence[Problem],
-) -> None:
+) -> Iterator[str]:
+    """Why there are fewer problems than asked for.
+
+    Raises:
+        DatasetError: there are none, or not enough to evaluate on.
+    """
     by_level = len(levels) > 1
     for level in levels:
         found = sum(p.level == level for p in problems) if by_level else len(problems)
@@ -140,9 +174,9 @@ def _check_enough(
         if found == 0:
             share = getattr(dataset.split, split)
             hint = f"split.{split} is {share:g}" if share == 0 else "none of its questions is there"
-            raise DatasetError(f"{where}: no problems ({hint})")
+            raise DatasetError(f"{where}: no problems ({hint})", "split")
         if count is not None and found < count:
             message = f"{where}: {found} distinct problems, {count} asked for"
             if split == "eval":
-                raise DatasetError(message)
-            _log.warning("%s", message)
+                raise DatasetError(message, "prompts")
+            yield message

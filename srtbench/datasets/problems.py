@@ -8,7 +8,27 @@ Split = Literal["train", "eval", "warm_start"]
 
 
 class DatasetError(ValueError):
-    """A dataset cannot be used; the message says where and why."""
+    """A dataset cannot be used; the message says where and why.
+
+    Attributes:
+        key: of the entry in a sweep file that is to be changed, where that is known.
+    """
+
+    def __init__(self, message: str, key: str | None = None):
+        super().__init__(message)
+        self.key = key
+
+
+class MissingColumnsError(DatasetError):
+    """Columns that an entry names and its table has not.
+
+    Attributes:
+        lines: name of each -> what is said of it.
+    """
+
+    def __init__(self, lines: Mapping[str, str]):
+        super().__init__("\n".join(lines.values()))
+        self.lines = dict(lines)
 
 
 @dataclass(frozen=True)

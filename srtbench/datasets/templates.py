@@ -52,7 +52,7 @@ def _checked(dataset: Section, name: str, fields: tuple[str, ...]) -> str:
     try:  # again: model_copy and model_construct validate nothing
         return check_template(getattr(dataset, name), fields)
     except ValueError as error:
-        raise DatasetError(f"{name}: {error}") from None
+        raise DatasetError(f"{name}: {error}", name) from None
 
 
 class _Missing(dict[str, Any]):
@@ -76,10 +76,11 @@ def _render(name: str, template: str, item: Item, answer_column: str | None = No
         key = str(error.args[0])
         if key in hidden:
             raise DatasetError(
-                f"{name}: {{metadata[{key}]}}: the policy must not see the gold answer"
+                f"{name}: {{metadata[{key}]}}: the policy must not see the gold answer", name
             ) from None
         raise DatasetError(
-            f"{name}: {item.where} has no metadata '{key}'. {allowed(key, map(str, metadata))}"
+            f"{name}: {item.where} has no metadata '{key}'. {allowed(key, map(str, metadata))}",
+            name,
         ) from None
     except (LookupError, TypeError, ValueError) as error:
-        raise DatasetError(f"{name}: {item.where}: {error}") from None
+        raise DatasetError(f"{name}: {item.where}: {error}", name) from None

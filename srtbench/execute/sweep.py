@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from srtbench.checks import check_plan
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.execute.base import Executor, ExitCode, Handle, Work
 from srtbench.execute.cores import usable_cores
@@ -83,7 +84,8 @@ def run_sweep(
 
     Raises:
         ConfigError: the sections of the file do not fit together, `report_to` names a tool that
-            is not installed, or a model or dataset of the hub cannot be had.
+            is not installed, a model or dataset of the hub cannot be had, or what `check_plan`
+            finds wrong with the data and variants of the runs that are to be done.
         SweepBusyError: the sweep is being executed already.
         ValueError: ``only`` names an unknown axis or label.
     """
@@ -95,6 +97,7 @@ def run_sweep(
     plan = plan_sweep(config)
     runs = select(plan, only or {})
     check_report_to(config.source, runs)
+    _check(config, plan, _to_do(runs, store, retry_failed), on_event)
     with _only_sweep(store):
         store.tidy()
         store.write_plan(plan)
@@ -109,6 +112,31 @@ def run_sweep(
         finally:
             executor.close()
     return SweepResult({run.run_id: store.folder(run).shown_status().state for run in runs})
+
+
+def _to_do(runs: Sequence[RunSpec], store: SweepStore, retry_failed: bool) -> list[RunSpec]:
+    """The runs that are not at their end, as the scheduler sees it."""
+    ended = {"done"} if retry_failed else {"done", "failed"}
+    return [run for run in runs if store.folder(run).shown_status().state not in ended]
+
+
+def _check(
+    config: SweepConfig | SweepOfParts,
+    plan: Plan,
+    runs: Sequence[RunSpec],
+    on_event: Callable[[SweepEvent], None],
+) -> None:
+    """Try the data and variants of the runs; warnings are events.
+
+    Raises:
+        ConfigError: something would stop a run.
+    """
+    if not runs:
+        return
+    checked = check_plan(config, plan, runs)
+    for warning in checked.warnings:
+        on_event(SweepEvent("warning", plan.name, str(warning)))
+    checked.refuse()
 
 
 def make_executor(config: SweepConfig | SweepOfParts, store: SweepStore) -> Executor:

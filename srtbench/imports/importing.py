@@ -21,9 +21,10 @@ from srtbench.imports.caveats import caveats
 from srtbench.imports.judged import PartWriter, Prompts, RowJudge
 from srtbench.imports.runs import Found, find_run, read_manifest, settle
 from srtbench.imports.sources import Source, Sources, edges
-from srtbench.imports.staging import Place, Staging, clean
+from srtbench.imports.staging import Place, Staging
 from srtbench.rollouts import IMPORTED_SCHEMA, part_files, read_table
 from srtbench.rollouts.importers import Importer, ImporterError, Row, SourceFile
+from srtbench.rollouts.texts import clean
 from srtbench.store import Folder, Status
 from srtbench.store.imported import ImportedSpec, write_imported
 from srtbench.store.prompts import read_prompt_table
@@ -262,8 +263,8 @@ class _Reader:
                 self._ids.clear()
             row.prompt, text = clean(row.prompt), row.prompt
             name = self._ids[text] = prompt_id(row.prompt)
-        if not row.completion.isascii():
-            row.completion = clean(row.completion)
+        row.completion = clean(row.completion)
+        row.gold, row.group, row.eval_set = map(_cleaned, (row.gold, row.group, row.eval_set))
         label = (row.eval_set or OWN) if row.phase == "eval" else None
         self.prompts.add((label, name), row.prompt, row.gold)
         self.staging.add(row, name, number)
@@ -306,6 +307,10 @@ class _Reader:
             self.sources.files[self.names[file]].batches.append(batch)
             last = self.sources.last_step
             last[place[0]] = max(last.get(place[0], 0), place[2])
+
+
+def _cleaned(text: str | None) -> str | None:
+    return None if text is None else clean(text)
 
 
 def _add(held: dict[int, list[int]], step: int, rows: int, digest: int, varied: bool) -> None:

@@ -181,12 +181,3 @@ class Staging:
                 kept = table.slice(cut).to_batches()
             if kept:
                 yield pa.Table.from_batches(kept).cast(STAGED_SCHEMA)
-
-
-def clean(text: str) -> str:
-    """Text that every file can hold: half of a surrogate pair becomes its escape."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode()
-    return text

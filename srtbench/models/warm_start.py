@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from srtbench.checks.targets import check_count as check_count
 from srtbench.config.models import WarmStart
 from srtbench.engines.base import Completion
 from srtbench.engines.transformers import TransformersEngine
@@ -35,11 +36,6 @@ class WarmStartResult:
     steps: int
     accuracy: float
     reached: bool
-
-
-def check_count(available: int, wanted: int) -> int:
-    """How many of ``available`` prompts to hold out for checks: a quarter at most, at least one."""
-    return max(1, min(wanted, available // 4))
 
 
 def warm_start(

@@ -13,13 +13,16 @@ from typing import Any
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
 from srtbench.config.errors import ConfigError, Problem
 from srtbench.config.merge import merge_sections, stage_variant
-from srtbench.config.models import ModelConfig, TinyModel
+from srtbench.config.models import ModelConfig
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.config.train import ExecutionConfig
 from srtbench.config.variants import CurriculumConfig, VariantConfig
 from srtbench.plan.eval_sets import further_set, own_set, with_start
+from srtbench.plan.grid import Origin, excluded, points, with_seed
 from srtbench.plan.identity import Texts, run_id_of
+from srtbench.plan.lora import lora_problems
 from srtbench.plan.once import Once
+from srtbench.plan.sharding import sharding_problems
 from srtbench.plan.shared import run_needs
 from srtbench.plan.specs import RunSpec, StartsFrom
 from srtbench.plan.stages import StageSpec
@@ -34,6 +37,7 @@ class Plan:
     Attributes:
         curricula: name of each curriculum -> ids of the runs of all its stages, shared ones too.
         description: what the sweep file says of itself.
+        origins: id of each run -> the entries of the sweep file that it is made of.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Plan:
     execution: ExecutionConfig
     curricula: dict[str, frozenset[str]] = field(default_factory=dict)
     description: str = ""
+    origins: dict[str, Origin] = field(default_factory=dict)
 
     def stage(self, stage_id: str) -> StageSpec:
         """The stage of that id."""
@@ -73,22 +78,32 @@ def plan_sweep(config: SweepConfig | SweepOfParts) -> Plan:
     Raises:
         ConfigError: merged sections that do not fit together, each named by its cell.
     """
+    plan, problems = plan_what_fits(config)
+    if problems:
+        raise ConfigError(config.source, problems)
+    return plan
+
+
+def plan_what_fits(config: SweepConfig | SweepOfParts) -> tuple[Plan, list[Problem]]:
+    """The plan of the cells whose sections fit together, and what is wrong with the others."""
     draft = _Draft(config.name)
     if isinstance(config, SweepOfParts):
         for part in config.grids:
             _add_grid(draft, part, part.name)
     else:
         _add_grid(draft, config, None)
-    if draft.problems:
-        raise ConfigError(config.source, [*draft.problems])
-    if not draft.runs:
-        raise ConfigError(config.source, [Problem("every run is excluded")])
+    problems = [*draft.problems]
+    if not draft.runs and not problems:
+        problems = [Problem("every run is excluded")]
     runs = tuple(draft.runs.values())
     used = {stage_id for run in runs for stage_id in run.stages}
     kept = tuple(stage for stage in draft.stages.values() if stage.stage_id in used)
     curricula = {name: frozenset(chain) for name, chain in draft.curricula.items()}
     description = " ".join(config.description.split())
-    return Plan(config.name, runs, kept, config.execution, curricula, description)
+    plan = Plan(
+        config.name, runs, kept, config.execution, curricula, description, origins=draft.origins
+    )
+    return plan, problems
 
 
 @dataclass
@@ -105,6 +120,7 @@ class _Draft:
     cells: dict[tuple[str, int], str] = field(default_factory=dict)
     in_curricula: dict[tuple[str, ...], RunSpec] = field(default_factory=dict)
     curricula: dict[str, list[str]] = field(default_factory=dict)
+    origins: dict[str, Origin] = field(default_factory=dict)
     problems: dict[Problem, None] = field(default_factory=dict)
     once: Once = field(default_factory=Once)
     texts: Texts = field(default_factory=dict)
@@ -123,8 +139,9 @@ class _Draft:
         key = (run.model_label, run.dataset_label, run.run_id.rpartition("-")[2])
         return self.in_curricula.setdefault(key, run)
 
-    def run(self, run: RunSpec) -> None:
+    def run(self, run: RunSpec, origin: Origin) -> None:
         """Keep a run; one that is planned already stays as it is."""
+        self.origins.setdefault(run.run_id, origin)
         planned = self.cells.setdefault((run.cell, run.seed), run.run_id)
         if planned == run.run_id:
             self.runs.setdefault(run.run_id, run)
@@ -148,6 +165,7 @@ class _Cell:
     model: ModelConfig
     dataset: DatasetConfig
     seed: int
+    origin: Origin
 
     def named(self, label: str) -> str:
         """The cell in a message, with its part."""
@@ -156,22 +174,20 @@ class _Cell:
 
 
 def _add_grid(draft: _Draft, config: SweepConfig, part: str | None) -> None:
-    for given in config.models:
-        for dataset in config.datasets:
-            for variant in config.variants:
-                planned: dict[int, RunSpec | None] = {}
-                for seed in config.seeds:
-                    if config.exclude and _excluded(config, given, dataset, variant, seed):
-                        continue
-                    model = draft.once(_with_seed, given, seed)
-                    cell = _Cell(config, part, model, dataset, seed)
-                    if isinstance(variant, CurriculumConfig):
-                        _add_curriculum(draft, cell, variant)
-                        continue
-                    if id(model) not in planned:
-                        planned[id(model)] = _plan_run(draft, cell, variant, variant.label)
-                    if (run := planned[id(model)]) is not None:
-                        draft.run(_of_seed(draft, run, seed))
+    for given, dataset, variant, origin in points(config, part):
+        planned: dict[int, RunSpec | None] = {}
+        for seed in config.seeds:
+            if config.exclude and excluded(config, given, dataset, variant, seed):
+                continue
+            model = draft.once(with_seed, given, seed)
+            cell = _Cell(config, part, model, dataset, seed, origin)
+            if isinstance(variant, CurriculumConfig):
+                _add_curriculum(draft, cell, variant)
+                continue
+            if id(model) not in planned:
+                planned[id(model)] = _plan_run(draft, cell, variant, variant.label)
+            if (run := planned[id(model)]) is not None:
+                draft.run(_of_seed(draft, run, seed), origin)
 
 
 def _of_seed(draft: _Draft, run: RunSpec, seed: int) -> RunSpec:
@@ -203,17 +219,21 @@ def _plan_run(
         draft.note(cell.named(label), str(error))
         return None
     train, evaluation, found = merge_sections(
-        cell.config, cell.model, cell.dataset, variant, answers
+        cell.config, cell.model, cell.dataset, variant, answers, once
     )
     if starts_from is not None:
         chooses = train.pool is not None and train.pool.keep < 1
         found += _later_stage_problems(variant, answers, chooses)
+    model = once(with_absolute_paths, cell.model, folder)
+    before = draft.runs.get(starts_from.run_id) if starts_from is not None else None
+    after_lora = before is not None and before.train.lora is not None
+    found += lora_problems(model, train, after_lora=after_lora)
+    found += sharding_problems(train, answers)
     for message in found:
         draft.note(cell.named(label), message)
     if found:
         return None
     train, evaluation = once.same(train), once.same(evaluation)
-    model = once(with_absolute_paths, cell.model, folder)
     dataset = once(with_absolute_paths, cell.dataset, folder)
     own = once(own_set, dataset, evaluation, train.max_completion_length, draft)
     needs = run_needs(
@@ -228,7 +248,7 @@ def _plan_run(
     )
     sets = [own] + [
         once(further_set, entry, own, dataset.split, folder, draft)
-        for entry in cell.config.eval_sets
+        for _, entry in cell.config.used("eval_sets")
     ]
     if starts_from is None:
         sets = [once(with_start, one, model, needs.start_model, draft) for one in sets]
@@ -297,7 +317,7 @@ def _add_curriculum(draft: _Draft, cell: _Cell, curriculum: CurriculumConfig) ->
         shared = draft.shared(run)
         # The last one is its own run, so that each curriculum has a row in every table.
         before = run if stage is curriculum.stages[-1] else shared
-        draft.run(before)
+        draft.run(before, cell.origin)
         draft.curricula.setdefault(curriculum.label, []).append(before.run_id)
 
 
@@ -328,27 +348,3 @@ def _later_stage_problems(
             "train.pool.keep below 1 asks the start model which prompts are easy, which a later "
             "stage of a curriculum does not have; use it in the first stage, or on its own"
         )
-
-
-def _with_seed(model: ModelConfig, seed: int) -> ModelConfig:
-    """A tiny model whose start model is the run's own gets the run's seed."""
-    if isinstance(model, TinyModel) and model.warm_start.seed == "run":
-        warm_start = model.warm_start.model_copy(update={"seed": seed})
-        return model.model_copy(update={"warm_start": warm_start})
-    return model
-
-
-def _excluded(config: SweepConfig, model: Any, dataset: Any, variant: Any, seed: int) -> bool:
-    values = {
-        "model": model.label,
-        "dataset": dataset.label,
-        "variant": variant.label,
-        "seed": seed,
-    }
-    return any(
-        all(
-            getattr(rule, axis) is None or value in getattr(rule, axis)
-            for axis, value in values.items()
-        )
-        for rule in config.exclude
-    )

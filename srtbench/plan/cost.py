@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from srtbench.config.models import ModelConfig, TinyModel
 from srtbench.config.train import TrainConfig
 from srtbench.plan import EvalSetSpec, RunSpec, estimate
+from srtbench.plan.adapters import KEY_VALUE_WIDTH, adapter_bytes
 from srtbench.plan.estimate import as_fitted, train_rollouts
 from srtbench.plan.eval_sets import evaluations, set_rollouts
 from srtbench.plan.stages import StartModelStage
@@ -39,7 +40,6 @@ Sampler = RunSpec | StartModelStage
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 _VLLM_BYTES = 2  # vLLM keeps the checkpoint's own type, bfloat16 for current models
-_KEY_VALUE_WIDTH = 1024  # 8 key-value heads of 128: grouped-query attention
 _SIZE = re.compile(r"(?<![\d.xXA])(\d+(?:\.\d+)?)([BbMm])(?![A-Za-z0-9])")
 _ACTIVE = re.compile(r"-A(\d+(?:\.\d+)?)[Bb](?![A-Za-z0-9])")
 
@@ -281,10 +281,14 @@ def mean_prompt(train: TrainConfig, assumed: Assumptions) -> float:
 
 
 def training_flop_per_token(size: Size, train: TrainConfig) -> float:
-    """6 per parameter; 2 more for a reference model, and for recomputed activations."""
+    """6 per parameter; 2 more for a reference model, and for recomputed activations.
+
+    With adapters 4: no gradient of the model's own weights is computed.
+    """
     reference = 2 if train.beta > 0 else 0
     recomputed = 2 if train.trl.get("gradient_checkpointing", True) else 0
-    return (6 + reference + recomputed) * size.active
+    own = 6 if train.lora is None else 4
+    return (own + reference + recomputed) * size.active
 
 
 def group_batch(batch_size: int, samples: int) -> int:
@@ -320,6 +324,8 @@ def is_sharded(train: TrainConfig) -> bool:
 
 def state_bytes(spec: RunSpec, size: Size) -> float:
     """Weights, gradients and AdamW's two moments; reference model and variant's models if any."""
+    if spec.train.lora is not None:
+        return size.parameters * _bytes(spec.model) + adapter_bytes(spec, *_shape(size))
     copies = 4 + (spec.train.beta > 0) + facts(spec.variant).model_copies
     return copies * size.parameters * _bytes(spec.model)
 
@@ -376,7 +382,7 @@ def _gigabytes(
 def _kv_bytes(size: Size, width: int) -> float:
     """Keys and values of one token."""
     layers, hidden = _shape(size)
-    return 2 * layers * min(_KEY_VALUE_WIDTH, hidden) * width
+    return 2 * layers * min(KEY_VALUE_WIDTH, hidden) * width
 
 
 def _shape(size: Size) -> tuple[float, float]:

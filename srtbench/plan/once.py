@@ -22,7 +22,8 @@ class Once:
 
     def __init__(self) -> None:
         self._results: dict[tuple[Any, ...], tuple[tuple[Any, ...], Any]] = {}
-        self._sections: dict[tuple[type[BaseModel], str], Any] = {}
+        self._sections: dict[tuple[type[BaseModel], str, str], Any] = {}
+        self._known: dict[int, tuple[Any, Any]] = {}
 
     def __call__(self, make: Callable[_P, _T], /, *inputs: _P.args, **options: _P.kwargs) -> _T:
         """``make(*inputs, **options)``, or what it returned for the same inputs before."""
@@ -36,5 +37,11 @@ class Once:
 
     def same(self, section: _S) -> _S:
         """The first section that was given here and says the same."""
-        found: _S = self._sections.setdefault((type(section), section.model_dump_json()), section)
+        known = self._known.get(id(section))
+        if known is None:
+            # What is written says more than the values: a null that is written is no default.
+            written = section.model_dump_json(exclude_unset=True)
+            key = (type(section), section.model_dump_json(), written)
+            known = self._known[id(section)] = (section, self._sections.setdefault(key, section))
+        found: _S = known[1]
         return found

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from srtbench.answers.grader import gold_reward
-from srtbench.config.sameness import prompt_id
+from srtbench.config.sameness import prompt_id, prompt_of_gold
 from srtbench.replay.audit_files import check_seal
 from srtbench.replay.audit_report import AuditReport, Breach, health
 from srtbench.replay.audit_values import Found, compare
@@ -109,7 +109,8 @@ def _check_prompts(run: ImportedRun, checked: Counter[str]) -> Found:
     keys = dict(zip(golds, run.spec.grader.gold_keys(golds), strict=True))
     for row in rows:
         where = f"prompt {row['prompt_id']}"
-        if prompt_id(row["prompt"]) != row["prompt_id"]:
+        names = {prompt_id(row["prompt"]), prompt_of_gold(row["prompt"], row["gold_answer"])}
+        if row["prompt_id"] not in names:
             yield "prompts", where, "its text does not give its id"
         key = keys.get(row["gold_answer"])
         if key != row["gold_key"]:

@@ -10,7 +10,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
 from srtbench.config.errors import allowed
-from srtbench.rewards.trl import Batch, BatchListener
+from srtbench.rewards.batch import Batch, BatchListener
 from srtbench.rollouts.signals import SIGNAL_COLUMNS, batch_signals
 from srtbench.stats import ALARM_RULES, AlarmRule
 from srtbench.stats.watch import Alarm, AlarmWatch

@@ -5,63 +5,28 @@ nor the other rows of a group. Both are at the trainer, whose bound method ``log
 along; a test holds what is read of it against the installed version.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import gcd
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from srtbench.config.errors import allowed
-from srtbench.config.sameness import prompt_id
+from srtbench.config.sameness import prompt_id, prompt_of_gold
+from srtbench.rewards.batch import Batch, BatchListener, Row
 from srtbench.rewards.judging import Reward
 from srtbench.rewards.signals import signals
-from srtbench.rollouts.judge import Columns, Judged, runs_of
-from srtbench.rollouts.texts import completion_text, prompt_text
-from srtbench.variants import VariantError
+from srtbench.rollouts.judge import Columns, runs_of
+from srtbench.rollouts.texts import clean, completion_text, prompt_text
+from srtbench.store.imported import UNKNOWN
+from srtbench.store.written import LABELS, written_runs
+from srtbench.variants import VARIANTS, VariantError
+
+if TYPE_CHECKING:
+    from srtbench.rewards.trl_log import TrlLog
 
 
 class GroupError(RuntimeError):
     """The rows do not make whole groups of one prompt each: rewards would be wrong."""
-
-
-class Row(NamedTuple):
-    """A completion of one process; to be gathered."""
-
-    prompt: str
-    completion: str
-    gold: str | None
-    teacher: tuple[str, ...]
-    completion_tokens: int | None
-    truncated: bool | None
-    answer: str | None
-    answer_key: str | None
-    verifier_status: str
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one call judged, over all processes; columns are lists of length groups x samples.
-
-    Attributes:
-        is_training: whether it trains, else it is part of an evaluation.
-        steps_done: optimiser steps that the policy had done when it wrote.
-        prompts: prompt_id -> text. golds: prompt_id -> gold answer, where there is one.
-    """
-
-    is_training: bool
-    steps_done: int
-    columns: Columns
-    judged: Judged
-    prompts: Mapping[str, str]
-    golds: Mapping[str, str]
-
-
-class BatchListener(ABC):
-    """A callback of the trainer that wants to hear what was judged."""
-
-    @abstractmethod
-    def hear(self, name: str, batch: Batch, is_main: bool) -> None:
-        """Take what the reward ``name`` judged; called on every process."""
 
 
 class TrlReward:
@@ -75,6 +40,8 @@ class TrlReward:
         answer_kind: str,
         gold_column: str | None,
         teacher_column: str | None,
+        log_to: str | Path | None,
+        labels: Mapping[str, Any] | None,
         options: Mapping[str, Any],
     ):
         self._arguments = (
@@ -84,6 +51,8 @@ class TrlReward:
             answer_kind,
             gold_column,
             teacher_column,
+            log_to,
+            labels,
             dict(options),
         )
         self._reward = Reward(variant, options, answer_style=answer_style, answer_kind=answer_kind)
@@ -96,8 +65,16 @@ class TrlReward:
         )
         if num_generations is not None and num_generations < 1:
             raise ValueError(f"num_generations: {num_generations} is not at least 1")
+        self._labels = _labels(labels)
+        if labels and log_to is None:
+            raise ValueError("labels: they name the run that is written, so give log_to= too")
+        self._log_to = None if log_to is None else Path(log_to)
+        if self._log_to is not None:
+            written_runs(self._log_to)
+        self._log: TrlLog | None = None
         self.__name__ = self._reward.name
         self.batch: Batch | None = None
+        self._golds: dict[str, str | None] = {}
         self._place: tuple[bool, int] | None = None
         self._judged = 0
 
@@ -115,16 +92,18 @@ class TrlReward:
 
         Raises:
             VariantError: a column that was named is not there, or a prompt lacks what the variant
-                reads. GroupError: rows do not make whole groups.
+                reads. GroupError: rows do not make whole groups. StoreError: the run cannot be
+            written to ``log_to``.
         """
         log_extra = columns.get("log_extra")
         trainer = getattr(log_extra, "__self__", None)
+        if trainer is not None:
+            self._reward.seed = int(self._labels.get("seed", trainer.args.seed))
+        self._follow(trainer)
         local = self._rows(prompts, completions, completion_ids, columns, trainer)
         rows, first = _gathered(local, trainer)
         is_training = bool(trainer.model.training) if trainer is not None else True
         steps_done = int(getattr(columns.get("trainer_state"), "global_step", 0))
-        if trainer is not None:
-            self._reward.seed = int(trainer.args.seed)
         size = self._group_size(rows, trainer, is_training)
         self.batch = self._judge(rows, size, is_training, steps_done)
         found = self.batch.columns | self.batch.judged.columns
@@ -140,8 +119,22 @@ class TrlReward:
             for listener in trainer.callback_handler.callbacks:
                 if isinstance(listener, BatchListener):
                     listener.hear(self.__name__, self.batch, trainer.accelerator.is_main_process)
+        if self._log is not None:
+            self._log.hear(self.batch)
         rewards: list[float] = found["train_reward"][mine]
         return rewards
+
+    def _follow(self, trainer: Any) -> None:
+        """With ``log_to``: have what this trainer's steps are judged as written."""
+        if self._log_to is None or (self._log is not None and self._log.trainer is trainer):
+            return
+        if trainer is None:
+            raise GroupError("log_to: a run is written of a trainer's steps; there is no trainer")
+        from srtbench.rewards.trl_log import TrlLog
+
+        self._log = TrlLog(trainer, self._reward, self._log_to, self._labels)
+        self._golds = dict(self._log.golds)
+        trainer.add_callback(self._log)
 
     def _rows(
         self,
@@ -163,7 +156,7 @@ class TrlReward:
             Row(
                 prompt=prompt_text(prompt),
                 completion=text,
-                gold=None if gold is None else str(gold),
+                gold=None if gold is None else clean(str(gold)) or None,
                 teacher=tuple(completion_text(one) for one in teacher or ()),
                 completion_tokens=None if tokens is None else len(tokens),
                 truncated=None if tokens is None or not ends else not ends & {*tokens[-1:]},
@@ -228,7 +221,7 @@ class TrlReward:
                     f"step {step}: group {first + start // size} holds rows of {len(found)} "
                     "prompts; is num_generations right?"
                 )
-        prompts, golds, teachers, ids = _prompts(rows)
+        prompts, golds, teachers, ids = _prompts(rows, self._golds)
         prefix = "" if is_training else "eval-"
         groups = range(first, first + len(rows) // size)
         columns: Columns = {
@@ -243,12 +236,32 @@ class TrlReward:
         return Batch(is_training, steps_done, columns, judged, prompts, golds)
 
 
+def _labels(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the run is called, checked."""
+    found = dict(given or {})
+    for name, value in found.items():
+        if name not in LABELS:
+            raise ValueError(f"labels: {name!r} is not known; {allowed(name, LABELS)}")
+        wanted = int if name == "seed" else str
+        if not isinstance(value, wanted) or isinstance(value, bool) or value == "":
+            kind = "a whole number" if name == "seed" else "a text"
+            raise ValueError(f"labels: {name}={value!r}: {kind} is wanted")
+    if found.get("variant_type", UNKNOWN) not in (*VARIANTS, UNKNOWN):
+        choices = allowed(found["variant_type"], [*VARIANTS, UNKNOWN])
+        raise ValueError(f"labels: variant_type={found['variant_type']!r}: {choices}")
+    return found
+
+
 def _prompts(
-    rows: Sequence[Row],
+    rows: Sequence[Row], known: dict[str, str | None]
 ) -> tuple[dict[str, str], dict[str, str], dict[str, tuple[str, ...]], list[str]]:
     """Texts, gold answers and teacher completions by prompt id, and the id of each row.
 
-    One text with two gold answers is two prompts.
+    One text with two gold answers, or with one and without, is two prompts; the first to be seen
+    is called by the text alone.
+
+    Args:
+        known: prompt_id -> gold answer of the prompts that were seen, which grows.
     """
     texts: dict[str, str] = {}
     golds: dict[str, str] = {}
@@ -256,8 +269,9 @@ def _prompts(
     ids: list[str] = []
     for row in rows:
         name = prompt_id(row.prompt)
-        if row.gold is not None and golds.get(name, row.gold) != row.gold:
-            name = prompt_id(f"{row.prompt}\n{row.gold}")
+        if known.setdefault(name, row.gold) != row.gold:
+            name = prompt_of_gold(row.prompt, row.gold)
+            known[name] = row.gold
         texts[name] = row.prompt
         if row.gold is not None:
             golds[name] = row.gold
@@ -294,6 +308,8 @@ def trl_reward(
     answer_kind: str = "math",
     gold_column: str | None = None,
     teacher_column: str | None = None,
+    log_to: str | Path | None = None,
+    labels: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> TrlReward:
     """A reward function for ``reward_funcs`` of TRL's `GRPOTrainer` and `RLOOTrainer`.
@@ -308,10 +324,23 @@ def trl_reward(
             in the prompts.
         gold_column: column of the dataset with the right answer; for `gold`, and for the log.
         teacher_column: column with a list of completions of the frozen start model per prompt.
+        log_to: a sweep folder, to which all rollouts of training and evaluations are written as
+            a run, so that `srtbench report` and the other commands read it; see docs/rewards.md.
+        labels: what the run is called there: model, dataset, variant, seed. By itself what the
+            trainer says, and the trainer's seed. A run under other labels is another run.
 
     Raises:
         VariantError: no such variant or option, or it needs what TRL does not hand to a reward.
+        ValueError: a label is none. StoreError: ``log_to`` holds something else.
     """
     return TrlReward(
-        variant, num_generations, answer_style, answer_kind, gold_column, teacher_column, options
+        variant,
+        num_generations,
+        answer_style,
+        answer_kind,
+        gold_column,
+        teacher_column,
+        log_to,
+        labels,
+        options,
     )

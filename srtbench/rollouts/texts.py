@@ -6,34 +6,50 @@ from typing import Any
 WRITTEN_BY_POLICY = "assistant"
 
 
+def clean(text: str) -> str:
+    """Text that every file can hold: half of a surrogate pair becomes its escape."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
 def completion_text(completion: Any) -> str:
     """What the policy wrote: a string as it is; of chat messages, its own, an empty line between.
+
+    It is `clean`.
 
     Raises:
         TypeError: it is neither.
     """
     if isinstance(completion, str):
-        return completion
+        return clean(completion)
     own = [
         _content(message)
         for message in _messages(completion)
         if (message.get("role") or WRITTEN_BY_POLICY) == WRITTEN_BY_POLICY
     ]
-    return "\n\n".join(text for text in own if text)
+    return clean("\n\n".join(text for text in own if text))
 
 
 def prompt_text(prompt: Any) -> str:
     """A prompt as one text: a string or a single message as it is, else ``role: content`` lines.
 
+    It is `clean`.
+
     Raises:
         TypeError: it is neither a string nor chat messages.
     """
     if isinstance(prompt, str):
-        return prompt
+        return clean(prompt)
     messages = _messages(prompt)
     if len(messages) == 1:
-        return _content(messages[0])
-    return "\n".join(f"{message.get('role') or '?'}: {_content(message)}" for message in messages)
+        return clean(_content(messages[0]))
+    lines = [f"{message.get('role') or '?'}: {_content(message)}" for message in messages]
+    return clean("\n".join(lines))
 
 
 def _messages(given: Any) -> Sequence[Mapping[str, Any]]:

@@ -20,6 +20,9 @@ from srtbench.store.folders import Folder
 _LISTING = "files.json"
 """Written into a checkpoint when it is whole: name -> size in bytes."""
 
+ADAPTER_CONFIG = "adapter_config.json"
+"""Stands in a folder of adapters in the place of config.json."""
+
 _NAME = re.compile(r"checkpoint-(\d+)")
 _STATE = "trainer_state.json"
 _ZIPPED = {".pt", ".pth", ".bin"}
@@ -82,12 +85,13 @@ def steps_kept(folder: Folder) -> list[int]:
 
 
 def check_model(path: Path) -> None:
-    """A folder of weights as `save_pretrained` writes it.
+    """A folder of weights, or of adapters, as `save_pretrained` writes it.
 
     Raises:
         StoreError: a file is missing or cut; it is named.
     """
-    read_whole_json(path / "config.json")
+    is_adapter = (path / ADAPTER_CONFIG).exists()
+    read_whole_json(path / (ADAPTER_CONFIG if is_adapter else "config.json"))
     weights = [*path.glob("*.safetensors"), *path.glob("pytorch_model*.bin")]
     if not weights:
         raise StoreError(f"{path}: holds no weights")

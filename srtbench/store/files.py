@@ -127,8 +127,11 @@ def _in_words(error: ValidationError, at: Sequence[str]) -> str:
 
 
 @contextlib.contextmanager
-def held(path: Path) -> Iterator[None]:
+def held(path: Path, wait_seconds: float = 0) -> Iterator[None]:
     """Hold a lock file for this process; the system lets go of it however the process ends.
+
+    Args:
+        wait_seconds: how long to wait for another process.
 
     Raises:
         BlockingIOError: another live process holds it. StoreError: it is a symbolic link, which
@@ -139,7 +142,7 @@ def held(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, blocking=False, fallback_to_soft=False)
     try:
-        lock.acquire()
+        lock.acquire(timeout=wait_seconds, blocking=wait_seconds > 0)
     except Timeout:
         raise BlockingIOError(f"{path.parent} is in use by another process") from None
     except OSError as error:

@@ -6,14 +6,22 @@ An import fills one from a log; a reward function in another trainer fills one s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from srtbench.config.eval_sets import OWN
 from srtbench.plan.identity import digest
-from srtbench.rollouts import PROMPT_SCHEMA, write_parquet
+from srtbench.rollouts import (
+    IMPORTED_SCHEMA,
+    PROMPT_SCHEMA,
+    part_files,
+    read_table,
+    write_parquet,
+)
 from srtbench.sections import folder_part
 from srtbench.store.files import StoreError, held, write_sealed
 from srtbench.store.folders import Folder
@@ -26,11 +34,14 @@ from srtbench.store.imported import (
 )
 from srtbench.store.plan_file import read_plan
 from srtbench.store.prompts import read_prompt_table
-from srtbench.store.status import Status
+from srtbench.store.status import State
 from srtbench.variants import VARIANTS
 
 LABELS = ("model", "dataset", "variant", "variant_type", "seed")
 """What a run may be called by."""
+
+_NOTING_SECONDS = 60.0
+"""How long a run waits for another of its sweep that writes its own row of the plan."""
 
 
 def type_of(variant: str) -> str:
@@ -123,7 +134,7 @@ def run_id_of(cell: tuple[str, str, str], seed: int) -> str:
 def note_run(sweep: Path, spec: ImportedSpec, total_steps: int) -> None:
     """The run's row of plan.json, new or as it is now."""
     sweep.mkdir(parents=True, exist_ok=True)
-    with held(sweep / ".lock"):
+    with held(sweep / ".lock", _NOTING_SECONDS):
         path = sweep / "plan.json"
         rows = read_plan(sweep)["runs"] if path.is_file() else []
         row = spec.row() | {"total_steps": total_steps}
@@ -160,6 +171,7 @@ class WrittenRun:
         variant: Mapping[str, Any] | None = None,
         uses_gold: bool | None = None,
         num_generations: int | None = None,
+        prompts_per_step: int | None = None,
         answer_style: str = "boxed",
         answer_kind: str = "math",
         losses: Sequence[str] = (),
@@ -186,7 +198,8 @@ class WrittenRun:
         }
         given = {"seed": 0} | {k: v for k, v in labels.items() if v is not None}
         if variant is not None:
-            given.setdefault("variant_type", variant["type"])
+            known_type = variant["type"] if variant["type"] in VARIANTS else UNKNOWN
+            given.setdefault("variant_type", known_type)
         taken = written_runs(path)
         wanted = new_spec(path, given, (), called=format, paths=[], **known)
         mine = [one for one in taken if one.run_id == wanted.run_id]
@@ -201,7 +214,11 @@ class WrittenRun:
                         f"{getattr(spec, name)!r}, not {value!r}; choose other labels or another "
                         "folder"
                     )
-        update = {"num_generations": num_generations, "caveats": list(losses)}
+        update = {
+            "num_generations": num_generations,
+            "prompts_per_step": prompts_per_step,
+            "caveats": list(losses),
+        }
         run = cls(path, spec.model_copy(update=update))
         run.folder.path.mkdir(parents=True, exist_ok=True)
         return run
@@ -222,21 +239,94 @@ class WrittenRun:
                 self._prompts[place] = own | dict(row)
                 fresh = True
         if fresh:
-            rows = self._prompts.values()
-            table = {f.name: [row.get(f.name) for row in rows] for f in PROMPT_SCHEMA}
-            arrays = [pa.array(table[field.name], field.type) for field in PROMPT_SCHEMA]
-            write_parquet(
-                pa.Table.from_arrays(arrays, schema=PROMPT_SCHEMA), self.folder.prompts_path
-            )
+            self._write_prompts()
 
-    def note(self, step: int, total_steps: int, *, done: bool = False) -> None:
-        """Keep how far the training is: config.json, the row of the plan, and the status."""
+    @property
+    def prompts(self) -> list[dict[str, Any]]:
+        """Rows of `PROMPT_SCHEMA` that it has."""
+        return [*self._prompts.values()]
+
+    @property
+    def trained_and_held_out(self) -> int:
+        """Prompts that are both trained on and asked in an evaluation."""
+        trained = {prompt for label, prompt in self._prompts if label is None}
+        return len({p for label, p in self._prompts if label is not None} & trained)
+
+    def _write_prompts(self) -> None:
+        table = {f.name: [row.get(f.name) for row in self.prompts] for f in PROMPT_SCHEMA}
+        arrays = [pa.array(table[field.name], field.type) for field in PROMPT_SCHEMA]
+        write_parquet(pa.Table.from_arrays(arrays, schema=PROMPT_SCHEMA), self.folder.prompts_path)
+
+    @property
+    def last_step(self) -> int:
+        """Last step of its rollouts; -1: it has none."""
+        parts = part_files(self.folder.rollouts_path)
+        return max((_steps(path)[1] for path in parts), default=-1)
+
+    def keep_until(self, step: int) -> None:
+        """Drop the rollouts of later steps, and the prompts that no other row asks.
+
+        A part that holds earlier steps too is cut, then renamed: killed in between, it is cut anew.
+
+        Raises:
+            StoreError: a part is damaged.
+        """
+        asked: set[tuple[str | None, str]] = set()
+        for path in part_files(self.folder.rollouts_path):
+            first, last = _steps(path)
+            if first > step:
+                path.unlink()
+                continue
+            columns = None if last > step else ("eval_set", "prompt_id")
+            table = read_table(path, IMPORTED_SCHEMA, columns)
+            if last > step:
+                table = table.filter(pc.less_equal(table["step"], step))
+                write_parquet(table, path)
+                phase, last = path.stem.partition("-")[0], pc.max(table["step"]).as_py()
+                path.replace(path.with_name(f"{phase}-{first:08d}-{last:08d}.parquet"))
+            asked |= set(
+                zip(table["eval_set"].to_pylist(), table["prompt_id"].to_pylist(), strict=True)
+            )
+        self._prompts = {place: row for place, row in self._prompts.items() if place in asked}
+        if self._prompts:
+            self._write_prompts()
+        else:
+            self.folder.prompts_path.unlink(missing_ok=True)
+
+    def note(
+        self,
+        step: int,
+        total_steps: int,
+        *,
+        state: State = "running",
+        stopped: str | None = None,
+        progress: Mapping[str, float] | None = None,
+    ) -> None:
+        """Keep how far the training is: config.json, the row of the plan, and the status.
+
+        Args:
+            stopped: why it ended before its last step, in a sentence without its full stop.
+            progress: numbers that are new, see `Status`.
+        """
         labels = {label for label, _ in self._prompts if label is not None}
         sets = sorted(labels, key=lambda label: (label != OWN, label))
         self.spec = self.spec.model_copy(update={"eval_sets": sets})
         write_imported(self.folder, self.spec, {})
-        state = Status(
-            state="done" if done else "running", step=step, total_steps=total_steps, attempts=1
+        before = self.folder.read_status()
+        status = replace(
+            before,
+            state=state,
+            step=step,
+            total_steps=total_steps,
+            stopped=stopped,
+            attempts=max(1, before.attempts),
+            progress=before.progress | dict(progress or {}),
         )
-        self.folder.write_status(state)
+        self.folder.write_status(status)
         note_run(self.sweep, self.spec, total_steps)
+
+
+def _steps(part: Path) -> tuple[int, int]:
+    """First and last step of a part."""
+    _, first, last = part.stem.split("-")
+    return int(first), int(last)

@@ -16,6 +16,7 @@ from srtbench.rollouts import RolloutWriter, of_set, read_rollouts, with_columns
 from srtbench.train.context import RunContext
 from srtbench.train.evaluate import evaluation_table, sample_groups
 from srtbench.train.prompts import grader_of, read_prompts
+from srtbench.train.sharded import put_aside
 from srtbench.train.start import BestPolicies
 
 logger = logging.getLogger(__name__)
@@ -30,12 +31,13 @@ class Evaluator:
     Its calls are collective: each process samples its share of the prompts.
 
     Args:
-        policy: the policy as it is now, unwrapped.
+        policy: gives the policy as it is now, with all its weights; collective too.
     """
 
     def __init__(self, context: RunContext, policy: Callable[[], Any]):
         self._context = context
         self._policy = policy
+        self._now: Any = None
         self._prompts = {
             one.label: read_prompts(context.store.stage(one.needs.prompts).prompts_path)
             for one in context.spec.eval_sets
@@ -63,11 +65,15 @@ class Evaluator:
         """
         spec, is_main = self._context.spec, self._context.process.is_main_process
         found = {}
-        for one in spec.eval_sets:
-            if (step in one.steps(spec.train.steps)) is not ended:
-                found[one.label] = table = self._evaluated(one, step)
-                accuracy = float(table["gold_reward"].to_numpy().mean())
-                logger.info("step %d: accuracy %.3f on %s", step, accuracy, one.label)
+        due = [one for one in spec.eval_sets if (step in one.steps(spec.train.steps)) is not ended]
+        if due:
+            self._now = self._policy()
+        for one in due:
+            found[one.label] = table = self._evaluated(one, step)
+            accuracy = float(table["gold_reward"].to_numpy().mean())
+            logger.info("step %d: accuracy %.3f on %s", step, accuracy, one.label)
+        if due:
+            put_aside(self._now)
         if is_main and OWN in found:
             self._best.offer(step, found[OWN])
         return found
@@ -86,7 +92,7 @@ class Evaluator:
         prompts = self._prompts[one.label]
         share = prompts[process.process_index :: process.num_processes]
         seed = (sampling.seed * 100_003 + step) * process.num_processes + process.process_index
-        engine = TransformersEngine(self._policy(), context.tokenizer, sampling.batch_size)
+        engine = TransformersEngine(self._now, context.tokenizer, sampling.batch_size)
         asked = PromptFormat(context.format.chat, one.dataset.system_prompt)
         groups = sample_groups(engine, context.tokenizer, share, asked, sampling, seed)
         pairs = gather_object(list(zip(share, groups, strict=True)))
@@ -102,6 +108,6 @@ class Evaluator:
         )
 
     def save(self, path: Path) -> None:
-        """Write the policy, as it is now, into a new folder."""
-        self._policy().save_pretrained(path)
+        """Write the policy of the last evaluation into a new folder."""
+        self._now.save_pretrained(path)
         self._context.tokenizer.save_pretrained(path)

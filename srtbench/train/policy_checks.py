@@ -8,14 +8,18 @@ on_policy/sampler_logprob_difference_max   the largest of them
 on_policy/updates_since_sampling      optimiser steps between sampling and training, at most
 on_policy/kl_to_start                 mean KL(policy || start model) per token, in nats; where TRL
                                       trains with beta > 0 it logs ``kl`` itself
+
+Of a policy with adapters the start model is the policy without them.
 """
 
+import contextlib
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 
+from srtbench.models.lora import decoder_of
 from srtbench.train.token_statistics import head_of, padded
 
 PROBE_ROWS = 16
@@ -25,7 +29,9 @@ PROBE_LOGITS = 1 << 26
 """Logits that a check computes at most: with a large vocabulary, those of the first tokens."""
 
 START_MODEL_PARAMETERS = 50_000_000
-"""A frozen copy of the start model is kept up to this size; above it, train with beta > 0."""
+"""A frozen copy of the start model is kept up to this size; above it, train with beta > 0.
+
+With adapters there is no copy, and no limit."""
 
 
 class PolicyChecks:
@@ -36,9 +42,13 @@ class PolicyChecks:
         self._model = model
         self._temperature = temperature
         self._start: Any = None
+        self._has_adapters = hasattr(model, "disable_adapter")
+        self._measures_kl = needs_start_model
         count = sum(parameter.numel() for parameter in model.parameters())
-        if needs_start_model and count <= START_MODEL_PARAMETERS:
-            self._start = copy.deepcopy(model).eval().requires_grad_(False)
+        if needs_start_model and not self._has_adapters:
+            self._measures_kl = count <= START_MODEL_PARAMETERS
+            if self._measures_kl:
+                self._start = copy.deepcopy(model).eval().requires_grad_(False)
         self._heard: list[torch.Tensor] | None = None
         self._passes = 0
         head = head_of(model)
@@ -80,7 +90,7 @@ class PolicyChecks:
             ..., 0
         ]
         self._prompts = [list(ids) for ids in prompt_ids[:PROBE_ROWS]]
-        if self._start is not None:
+        if self._measures_kl:
             self._find("on_policy/kl_to_start", self._kl_to_start(rows, hidden, head))
 
     def replace(self, rows: set[int]) -> None:
@@ -128,16 +138,29 @@ class PolicyChecks:
         device, width = hidden.device, hidden.shape[1]
         prompts, prompt_mask = padded(self._prompts, 0, device, left=True)
         ids, mask = padded(completion_ids, 0, device, left=False)
-        self._start.to(device)
-        states = self._start.base_model(
-            input_ids=torch.cat([prompts, ids], dim=1),
-            attention_mask=torch.cat([prompt_mask, mask], dim=1),
-        ).last_hidden_state[:, -width - 1 : -1]
-        start_head = head_of(self._start)
+        with self._start_model() as start:
+            states = decoder_of(start.to(device))(
+                input_ids=torch.cat([prompts, ids], dim=1),
+                attention_mask=torch.cat([prompt_mask, mask], dim=1),
+            ).last_hidden_state[:, -width - 1 : -1]
+            start_head = head_of(start)
         now = _logprobs(hidden, head, self._temperature)
         then = _logprobs(states, start_head, self._temperature)
         kl = (now.exp() * (now - then)).sum(dim=2)
         return float((kl * mask).sum() / mask.sum().clamp(min=1))
+
+    @contextlib.contextmanager
+    def _start_model(self) -> Iterator[Any]:
+        """The frozen copy, or the policy while its adapters are disabled."""
+        if not self._has_adapters:
+            yield self._start
+            return
+        was_training = self._model.training
+        try:
+            with self._model.eval().disable_adapter():
+                yield self._model
+        finally:
+            self._model.train(was_training)
 
 
 def _logprobs(hidden: torch.Tensor, head: Any, temperature: float) -> torch.Tensor:

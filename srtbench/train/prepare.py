@@ -7,7 +7,7 @@ from typing import Any
 from srtbench.config.eval_sets import OWN
 from srtbench.config.train import ExecutionConfig
 from srtbench.engines.base import PromptFormat
-from srtbench.models.load import load_policy, uses_chat
+from srtbench.models.load import uses_chat
 from srtbench.plan import RunSpec
 from srtbench.rollouts import discard_after
 from srtbench.store import Folder, SweepStore
@@ -18,7 +18,7 @@ from srtbench.store.prompts import read_prompt_table
 from srtbench.train.context import RunContext
 from srtbench.train.evaluate import Prompt
 from srtbench.train.prompts import read_prompts, write_run_prompts
-from srtbench.train.start import resume_from, start_model_path
+from srtbench.train.start import resume_from, start_policy
 from srtbench.variants import Variant, VariantContext, build_variant
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def prepare_run(
     if process.is_main_process:
         prepare_folder(spec, store, folder, checkpoint)
     process.wait_for_everyone()
-    policy, tokenizer = load_policy(spec.model, start_model_path(spec, store))
+    policy, tokenizer = start_policy(spec, store)
     prompts = _train_prompts(spec, store, folder)
     variant = _variant(spec, store)
     return RunContext(

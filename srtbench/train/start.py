@@ -3,13 +3,17 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from srtbench.models.load import load_policy
+from srtbench.models.lora import is_adapter, merged
 from srtbench.plan import RunSpec
 from srtbench.store import Folder, StoreError, SweepStore, write_json
 from srtbench.store.checkpoints import Checkpoint, checkpoint_name, last_whole
 from srtbench.store.choices import BEST_NOTE, best_note, evaluation_score
+from srtbench.store.configs import read_run_spec
 from srtbench.store.stopping import Seen, outcome
 
 
@@ -41,6 +45,21 @@ def start_model_path(spec: RunSpec, store: SweepStore) -> Path | None:
         return place
     stage = spec.needs.start_model
     return store.stage(stage).model_path if stage else None
+
+
+def start_policy(spec: RunSpec, store: SweepStore) -> tuple[Any, Any]:
+    """The model that a run starts from, and its tokenizer.
+
+    Where the run before it trained adapters, they are added into the weights that it began with.
+
+    Raises:
+        StartError, ModelError: it is not there, or cannot be read.
+    """
+    place = start_model_path(spec, store)
+    if place is None or spec.starts_from is None or not is_adapter(place):
+        return load_policy(spec.model, place)
+    policy, tokenizer = start_policy(read_run_spec(store.run(spec.starts_from.run_id)), store)
+    return merged(policy, place), tokenizer
 
 
 def resume_from(spec: RunSpec, folder: Folder) -> Checkpoint:

@@ -15,11 +15,13 @@ from accelerate.utils import gather_object
 from transformers import TrainerCallback
 from trl import GRPOTrainer, RLOOTrainer
 
+from srtbench.models.lora import decoder_of
 from srtbench.plan.refill import RefillRule
 from srtbench.train.policy_checks import PolicyChecks
 from srtbench.train.refill import Drawn, PromptStream, Sampled
 from srtbench.train.reward import RewardAdapter, RolloutBatch
 from srtbench.train.sampler import ResumableSampler
+from srtbench.train.sharded import gathered, is_sharded
 from srtbench.train.stopper import Stopper
 from srtbench.train.token_statistics import CompletionStatistics, head_of, padded, self_certainty
 from srtbench.train.voters import Voter
@@ -68,7 +70,7 @@ class RolloutMixin(TrlTrainer):
             self._refill = refill, PromptStream(count, seed, shuffle=self.shuffle_dataset)
         model = self.unwrapped_policy()
         self._checks = PolicyChecks(model, self.temperature, needs_start_model=self.beta == 0.0)
-        model.base_model.register_forward_hook(self._keep_hidden)
+        decoder_of(model).register_forward_hook(self._keep_hidden)
 
     def keep_in_checkpoints(self, stopper: Stopper | None) -> None:
         """Have checkpoints hold what ends the run early, if anything does."""
@@ -77,6 +79,11 @@ class RolloutMixin(TrlTrainer):
     def unwrapped_policy(self) -> Any:
         """The policy as it is now, without what accelerate puts around it."""
         return self.accelerator.unwrap_model(self.model)
+
+    def whole_policy(self) -> Any:
+        """The policy as it is now, with all its weights on each process; collective."""
+        model, policy = self.model_wrapped, self.unwrapped_policy()
+        return gathered(model, policy) if is_sharded(model) else policy
 
     def take_batch(self, last: bool = False) -> RolloutBatch | None:
         """The last generation's rollouts, on every process.

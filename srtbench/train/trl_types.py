@@ -15,6 +15,7 @@ class TrlTrainer:
     beta: float
     callback_handler: Any
     model: Any
+    model_wrapped: Any
     num_generations: int
     num_iterations: int
     processing_class: Any

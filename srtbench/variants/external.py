@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -63,7 +64,16 @@ class PythonOptions(ExternalOptions):
         file, rest = FilePath.split(self.path)
         if not file.is_file():
             raise VariantError(f"file '{file}' not found")
-        return _checked(getattr(_module(file), rest[1:], None), self.path)
+        module, name = vars(_module(file)), rest[1:]
+        if name not in module:
+            names = [key for key, value in module.items() if _is_own(value, module["__name__"])]
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else "."
+            raise VariantError(
+                f"'{self.path}' is no subclass of srtbench.variants.Variant: there is no "
+                f"'{name}' in the file{hint} Variants in it: {', '.join(names) or 'none'}"
+            )
+        return _checked(module[name], self.path)
 
 
 class PluginOptions(ExternalOptions):
@@ -157,6 +167,11 @@ def _module(file: Path) -> object:
         reason = error if isinstance(error, Exception) else f"{type(error).__name__}({error})"
         raise VariantError(f"variant file '{file}' fails: {reason}") from error
     return module
+
+
+def _is_own(value: object, module: str) -> bool:
+    """Whether it is a variant that the file itself defines."""
+    return isinstance(value, type) and issubclass(value, Variant) and value.__module__ == module
 
 
 def _checked(found: object, where: str) -> VariantClass:

@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from matplotlib.figure import Figure
 
-from srtbench.analysis.bands import OVER_BOTH, OVER_PROMPTS, one_kind
+from srtbench.analysis.bands import OVER_BOTH, OVER_PROMPTS, one_kind, tables_of
+from srtbench.analysis.effects import table_of
 from srtbench.analysis.figures.fonts import give_fonts
+from srtbench.analysis.figures.panels import MOST_PANELS, few_cells
 from srtbench.analysis.figures.style import COLOURS, save, variant_style
 from srtbench.analysis.report import write_report
 from srtbench.plan import plan_sweep
@@ -127,3 +130,29 @@ def test_a_panel_has_one_kind_of_band() -> None:
     shown = one_kind(pl.DataFrame(rows))
     assert shown["band"].to_list() == [OVER_BOTH, None, OVER_PROMPTS]
     assert shown["low"].to_list() == [0.1, None, 0.1]
+
+
+def test_a_figure_of_many_cells_draws_some_and_says_so() -> None:
+    """The collapsed ones before others."""
+    cells: list[Any] = [("s", "m", f"d{n}", "srt") for n in range(50)]
+    chosen, said = few_cells(cells, "collapse", first=cells[48:])
+    assert len(chosen) == MOST_PANELS
+    assert chosen == {*cells[: MOST_PANELS - 2], *cells[48:]}
+    assert f"{MOST_PANELS} of 50 cells" in said
+    assert "tables/collapse.csv" in said
+    assert few_cells(cells[:MOST_PANELS], "collapse") == ({*cells[:MOST_PANELS]}, "")
+
+
+def test_tables_of_several_columns_are_those_of_each() -> None:
+    rows = pl.DataFrame(
+        {
+            "seed": [1, 0, 0, 1, 1],
+            "prompt_id": ["b", "a", "b", "a", "c"],
+            "avg_gold": [0.1, 0.2, None, 0.4, 0.5],
+            "any_correct": [True, None, False, True, True],
+        }
+    )
+    for part in (rows, rows.head(4)):
+        found = tables_of(part, ["avg_gold", "any_correct"])
+        for column, table in found.items():
+            np.testing.assert_array_equal(table, table_of(part, column))

@@ -149,7 +149,8 @@ def test_sweeps_in_which_nothing_finished(tmp_path: Path, state: Any) -> None:
     assert page.count(f'class="state {state}"') >= 2
     drawn = (folder / "figures" / "collapse.png").is_file()
     assert drawn == (state != "waiting")
-    assert not (folder / "figures" / "heat_map.png").exists()
+    evaluated = (folder / "figures" / "maj_at_k.png").is_file()
+    assert evaluated == (state == "running")
 
 
 def test_a_sweep_that_has_only_a_plan(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ import pytest
 from srtbench.analysis import open_sweep
 from srtbench.analysis.effects import table_of
 from srtbench.analysis.endings import Ending, _habit, ending_sentence
+from srtbench.analysis.figures.style import variant_style
 from srtbench.analysis.frames import query, view
 from srtbench.analysis.latex import latex_summary
 from srtbench.analysis.report import write_report
+from srtbench.analysis.report.facts import Fact, headline
 from srtbench.analysis.splits import cell_splits, last_scores
 from srtbench.analysis.warehouse.planned import task_sentence
 from srtbench.stats import rate_interval, seed_split
@@ -200,3 +202,13 @@ def test_seeds_that_split_have_lines_of_their_own(split: Path) -> None:
     assert seeds["srt-high-lr, 2 collapsed"] == 2
     assert (folder / "figures" / "collapse_panel.png").is_file()
     assert "No band where there is one seed." in (folder / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_headline_of_many_cells_names_a_few() -> None:
+    row = {"last_avg": 0.5, "uses_gold": False}
+    many = [
+        Fact(("s", "m", "d", f"v{n}"), "", variant_style("srt"), "rose", "", row) for n in range(30)
+    ]
+    said = headline(many)
+    assert said.startswith("Accuracy rose with v0 (50%), v1 (50%)")
+    assert said.endswith("v7 (50%) and 22 more.")

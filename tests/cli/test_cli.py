@@ -156,6 +156,6 @@ def test_a_broken_data_row_is_named(tmp_path: Path) -> None:
     lines[6] = '{"question": "ab"'
     (tmp_path / "swap.jsonl").write_text("\n".join(lines))
     result = srtbench("sweep", file, "--root", tmp_path / "runs", "--only", "variant=srt")
-    assert result.returncode == 1
-    assert "swap.jsonl" in result.stderr
+    assert result.returncode == 2, "before anything is trained"
+    assert "datasets[0].path: swap.jsonl: row 7" in result.stderr
     assert "row 7" in result.stderr

@@ -1,6 +1,10 @@
 """Runs of several processes: shares of an evaluation that are uneven, and a process that dies."""
 
 import json
+import os
+import shutil
+import signal
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -8,10 +12,17 @@ import pytest
 
 from srtbench.config import load_sweep
 from srtbench.plan import plan_sweep
+from srtbench.replay.audit import audit_sweep
 from srtbench.rollouts import read_rollouts
 from srtbench.store import SweepStore
 from srtbench.train.arguments import TrainerConfigError, trainer_arguments
-from tests.micro import CONTENT, srtbench, write_sweep
+from tests.execute.test_resume import (
+    assert_same_rollouts,
+    start,
+    wait_for_checkpoint,
+    workers_of,
+)
+from tests.micro import CONTENT, FinishedSweep, srtbench, write_sweep
 
 DYING = """
 import os, signal
@@ -60,6 +71,44 @@ def test_uneven_shares_of_an_evaluation_and_a_process_that_dies(tmp_path: Path) 
     assert {*asked.values()} == {3}
     prompts = Counter((name, step) for name, step, _ in asked)
     assert prompts == {("own", 0): 7, ("own", 1): 7, ("few", 0): 2, ("few", 1): 2}
+
+
+@pytest.mark.slow
+def test_adapters_on_two_processes_survive_a_kill(tmp_path: Path) -> None:
+    """RLOO with `train.lora`, groups that span the processes; all are killed at once."""
+    train = CONTENT["train"] | {"steps": 14, "prompts_per_step": 3, "num_processes": 2}
+    train |= {"algorithm": "rloo", "beta": 0.05, "lora": {"r": 4}, "learning_rate": 1e-2}
+    file = write_sweep(
+        tmp_path,
+        name="two",
+        variants=["srt"],
+        train=train,
+        eval={"every": 7, "prompts": 7, "samples": 3},
+        execution={"checkpoint_every": 2, "flush_every": 1},
+    )
+    said = srtbench("sweep", file, "--root", tmp_path / "whole")
+    assert said.returncode == 0, said.stdout + said.stderr
+    sweep = FinishedSweep(file, tmp_path / "whole", said.stdout)
+    assert audit_sweep(sweep.store.path).breaches == []
+    (run,) = sweep.plan.runs
+    root = tmp_path / "killed"
+    shutil.copytree(sweep.root, root)
+    store = SweepStore(root, "two")
+    shutil.rmtree(store.run(run.run_id).path)
+
+    process = start(sweep, root)
+    try:
+        wait_for_checkpoint(store, [run.run_id])
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert 0 < store.run(run.run_id).read_status().checkpoint_step < 14
+    while workers_of(root):
+        time.sleep(0.05)
+    again = srtbench("sweep", file, "--root", root)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "resuming after step" in store.run(run.run_id).log_path.read_text()
+    assert_same_rollouts(sweep, root)
 
 
 def test_sharding_without_a_gpu_is_refused_with_the_reason(

@@ -210,3 +210,14 @@ def test_a_wrong_map_is_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=r"map\.yaml") as error:
         read_map(file)
     assert message in str(error.value)
+
+
+def test_texts_that_no_file_can_hold_become_their_escapes(tmp_path: Path) -> None:
+    """JSON can spell half of a surrogate pair, as cut-off characters do; UTF-8 cannot."""
+    names = ("prompt", "completion", "group", "gold", "eval_set")
+    half = {name: f"{name} \ud83d" for name in names}
+    write_lines(tmp_path / "log.jsonl", [half | {"step": 1, "phase": "eval"}] * 2)
+    columns = {name: name for name in (*names, "step", "phase")}
+    found = imported(tmp_path, tmp_path / "log.jsonl", {"format": "jsonl", "columns": columns})
+    kept = found.select("prompt", "completion", "their_group", "gold_answer", "eval_set").rows()
+    assert kept == [tuple(f"{name} \\ud83d" for name in names)] * 2

@@ -87,6 +87,22 @@ def test_a_grid_of_many_labels_is_grouped_by_the_axis_with_fewest(tmp_path: Path
     assert len(text.splitlines()) < 30
 
 
+def test_a_null_that_a_dataset_writes_is_not_shared_with_one_that_writes_nothing(
+    tmp_path: Path,
+) -> None:
+    """Cells whose sections say the same are merged once; these two do not say the same."""
+    plain = {"type": "file", "path": "swap.jsonl", "prompt_template": "{question}="}
+    whole = plain | {"name": "whole", "train": {"micro_batch_size": None}}
+    train = {"steps": 2, "prompts_per_step": 4, "num_generations": 4, "micro_batch_size": 8}
+    for datasets in ([plain, whole], [whole, plain]):
+        file = write_sweep(tmp_path, datasets=datasets, variants=["srt"], train=train)
+        sizes = {
+            run.dataset_label: run.train.micro_batch_size
+            for run in plan_sweep(load_sweep(file)).runs
+        }
+        assert sizes == {"swap": 8, "whole": None}
+
+
 class _Section(BaseModel):
     value: int
 

@@ -4,14 +4,19 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from srtbench import open_sweep
 from srtbench.execute.base import worker_environment
+from srtbench.replay.audit import audit_sweep
 from srtbench.rewards import judge
+from srtbench.rollouts import IMPORTED_SCHEMA, part_files, read_table
 
 SCRIPT = Path(__file__).with_name("trl_script.py")
 
@@ -29,13 +34,20 @@ def train(kind: str, out: Path, processes: int = 1) -> tuple[dict[str, list[Any]
         timeout=240,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    files = sorted((out / "completions").glob("*.parquet"))
+    files = sorted((out / "completions").glob("completions_0000[12].parquet"))
     columns: dict[str, list[Any]] = {}
     for file in files:
         for name, values in pq.read_table(file).to_pydict().items():
             columns.setdefault(name, []).extend(values)
     history: list[Any] = json.loads((out / "state.json").read_text())["log_history"]
     return columns, history
+
+
+def parts_of(out: Path) -> Iterator[pa.Table]:
+    """Rollouts of the only run that `trl_script` wrote."""
+    (rollouts,) = (out / "mine").glob("*/rollouts")
+    for path in part_files(rollouts):
+        yield read_table(path, IMPORTED_SCHEMA)
 
 
 @pytest.mark.slow
@@ -55,8 +67,33 @@ def test_two_processes_label_like_one(tmp_path: Path) -> None:
     assert len(set(one["srt_pseudo_label"])) > 1
     assert {0.0, 1.0} == set(one["srt"])
     names = ("srt/vote_share", "srt/modal_share", "srt/label_accuracy", "rewards/srt/mean")
-    for a, b in zip(log[:2], log_two[:2], strict=True):
+    trained, trained_two = ([row for row in rows if "loss" in row] for rows in (log, log_two))
+    for a, b in zip(trained, trained_two, strict=True):
         assert [a[name] for name in names] == pytest.approx([b[name] for name in names])
+
+    written, written_two = (
+        [row for part in parts_of(tmp_path / name) for row in part.to_pylist()] for name in "12"
+    )
+    assert written == written_two  # though the second process was asked the evaluation once more
+    assert [row["phase"] for row in written] == ["eval"] * 4 + ["train"] * 24
+    for mine, theirs in (
+        ("completion", "completion"),
+        ("answer_key", "srt_answer_key"),
+        ("pseudo_label", "srt_pseudo_label"),
+        ("train_reward", "srt"),
+    ):
+        assert [row[mine] for row in written[4:]] == one[theirs]
+    watched, first, second = (
+        json.loads((tmp_path / name).read_text())
+        for name in ("1/monitor-0.json", "2/monitor-0.json", "2/monitor-1.json")
+    )
+    assert watched == first == second | {"warnings": 1}  # all stop, one warns
+    assert (second["warnings"], first["steps"], len(first["history"])) == (0, 2, 2)
+    runs = open_sweep(tmp_path / "2" / "mine").sql("SELECT state, step, stopped FROM runs")
+    assert runs.fetchall() == [("done", 2, "its trainer ended it at step 2 of 4")]
+    report = audit_sweep(tmp_path / "2" / "mine")
+    assert not report.breaches
+    assert report.checked["train_reward"] == 24
 
 
 @pytest.mark.slow
@@ -64,5 +101,9 @@ def test_rloo_trains_and_evaluates_with_groups_of_another_size(tmp_path: Path) -
     _, log = train("rloo", tmp_path / "out")
     assert all("srt/vote_share" in step for step in log if "loss" in step)
     (evaluated,) = [step for step in log if "eval_loss" in step]
+    assert {row["step"] for part in parts_of(tmp_path / "out") for row in part.to_pylist()} == {
+        1,
+        2,
+    }
     assert 0.0 <= evaluated["eval_srt/vote_share"] <= 1.0
     assert evaluated["eval_srt/answers_per_prompt"] <= 2

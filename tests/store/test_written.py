@@ -37,7 +37,7 @@ def write_step(run: WrittenRun, step: int) -> None:
         pa.Table.from_pylist(rows, ROLLOUT_SCHEMA),
         run.folder.rollouts_path / f"train-{step:08d}-{step:08d}.parquet",
     )
-    run.note(step, 2, done=step == 2)
+    run.note(step, 2, state="done" if step == 2 else "running")
 
 
 def test_it_is_a_sweep_folder_at_every_step_and_goes_on_where_it_was_left(tmp_path: Path) -> None:

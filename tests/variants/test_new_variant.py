@@ -124,8 +124,9 @@ def test_it_is_trained_audited_and_voted_again(folder: Path) -> None:
     train = CONTENT["train"] | {"steps": 2}
     sweep = write_sweep(folder, name="new", variants=[FILE, PLUGIN, peeks], train=train)
     result = srtbench("sweep", sweep, "--root", folder / "runs")
-    assert result.returncode == 1
-    assert "uses_gold = True" in result.stdout + result.stderr, "the third reads gold undeclared"
+    assert result.returncode == 2
+    assert "variants[2].path: Peeks.judge fails" in result.stderr
+    assert "uses_gold = True" in result.stderr, "the third reads gold undeclared"
     sweep = write_sweep(folder, name="new", variants=[FILE, PLUGIN], train=train)
     result = srtbench("sweep", sweep, "--root", folder / "runs")
     assert result.returncode == 0, result.stdout + result.stderr

@@ -7,6 +7,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.text import Text
+from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 _WHITE_SPACE = frozenset(map(ord, " \t\n\r\u00a0"))
 
@@ -24,6 +25,8 @@ def give_fonts(figure: Figure) -> None:
         if fitted != text.get_text():
             text.set_text(fitted)
     for axis in (one for ax in figure.axes for one in (ax.xaxis, ax.yaxis)):
+        if isinstance(axis.get_major_formatter(), ScalarFormatter | PercentFormatter):
+            continue  # numbers
         shown = [label.get_text() for label in axis.get_ticklabels()]
         names = [_fitted(name) for name in shown]
         families = list(dict.fromkeys(one for _, found in names for one in found))

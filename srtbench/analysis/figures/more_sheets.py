@@ -16,6 +16,7 @@ from srtbench.analysis.figures.panels import (
     WIDTH,
     Sheet,
     bands,
+    few_cells,
     grid,
     join,
     new_figure,
@@ -26,7 +27,7 @@ from srtbench.analysis.figures.panels import (
 from srtbench.analysis.figures.sheets import spent
 from srtbench.analysis.figures.style import ONSET, as_polars, styled, variants
 from srtbench.analysis.figures.votes import majority_by_k_curves, vote_flow
-from srtbench.analysis.frames import Cell
+from srtbench.analysis.frames import CELL, Cell, cell_of
 
 _HELD_OUT = ("avg_at_k", "maj_at_k", "modal_share", "answer_entropy_nats")
 """Measures of the collapse panel that are of held-out prompts; the others are of training."""
@@ -76,10 +77,13 @@ def vote_flow_sheet(frame: Any) -> Sheet | None:
     data = as_polars(frame)
     if not data.height:
         return None
+    cells = [cell_of(row) for row in data.select(CELL).unique(maintain_order=True).rows(named=True)]
+    chosen, left_out = few_cells(cells, "vote_flow")
     flows = [
-        (title, part.filter(pl.col("variant") == name))
+        (title, rows)
         for title, part in settings(data)
         for name, _ in variants(part)
+        if cell_of((rows := part.filter(pl.col("variant") == name)).row(0, named=True)) in chosen
     ]
     figure, axes = grid(len(flows), 3, 1.75, 2.6)
     for (title, part), ax in zip(flows, axes, strict=False):
@@ -89,6 +93,7 @@ def vote_flow_sheet(frame: Any) -> Sheet | None:
         "Held-out prompts by their majority at the first and at the last evaluation; above right, "
         "below wrong. Sharpened: right and right; learned: wrong, then right; corrupted: right, "
         "then wrong; locked wrong: wrong and wrong. Prompts of all seeds together."
+        f"{left_out}"
     )
     return Sheet("vote_flow", "What became of each vote", caption, figure, data)
 

@@ -1,6 +1,6 @@
 """What whole figures are made of: a panel per setting, captions of bands, the figure itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,8 @@ from srtbench.analysis.figures.lines import nothing
 from srtbench.analysis.frames import Cell
 
 WIDTH = 7.2
+MOST_PANELS = 36
+"""Of a figure with a panel per cell: more would be read by nobody, and drawn for minutes."""
 SETTING = ["sweep", "model", "dataset"]
 
 
@@ -44,6 +46,22 @@ def settings(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
 def under_way(curve: pl.DataFrame) -> pl.DataFrame:
     """Rows of the settings that have a point after the start: no axes for a start alone."""
     return curve.filter((pl.col("step").max() > 0).over(SETTING)) if curve.height else curve
+
+
+def few_cells(
+    cells: Sequence[Cell], name: str, first: Collection[Cell] = ()
+) -> tuple[set[Cell], str]:
+    """At most ``MOST_PANELS`` cells to draw, and what the caption says of the others.
+
+    Args:
+        cells: in the order of the plan. name: of the figure. first: cells that come before others.
+    """
+    if len(cells) <= MOST_PANELS:
+        return {*cells}, ""
+    order = sorted(cells, key=lambda cell: cell not in first)
+    which = "those that collapsed before others" if first else "the first of the plan"
+    said = f" {MOST_PANELS} of {len(cells)} cells, {which}; tables/{name}.csv has all."
+    return {*order[:MOST_PANELS]}, said
 
 
 def of_cell(frame: pl.DataFrame, cell: Cell) -> pl.DataFrame:

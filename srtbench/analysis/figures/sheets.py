@@ -23,6 +23,7 @@ from srtbench.analysis.figures.panels import (
     SETTING,
     Sheet,
     bands,
+    few_cells,
     grid,
     join,
     largest,
@@ -31,7 +32,10 @@ from srtbench.analysis.figures.panels import (
     settings,
 )
 from srtbench.analysis.figures.style import INK, as_polars, styled, variants
-from srtbench.analysis.frames import Cell
+from srtbench.analysis.frames import CELL, Cell, cell_of
+
+_BESIDE = 12
+"""Letters of a title that leave room for the onset's name on the same line."""
 
 
 @styled
@@ -88,14 +92,16 @@ def collapse_sheet(frame: Any, onsets: Mapping[Cell, tuple[int, int]]) -> Sheet:
     """train_reward against gold accuracy, one panel per variant; ``onsets`` per collapsed cell."""
     measures = ["train_reward", "gold_reward"]
     data = as_polars(frame).filter(pl.col("measure").is_in(measures))
+    name, title = "collapse", "What the optimiser saw against the truth"
+    cells = [cell_of(row) for row in data.select(CELL).unique(maintain_order=True).rows(named=True)]
+    chosen, left_out = few_cells(cells, name, onsets)
     places: list[tuple[str, str, pl.DataFrame] | None] = []
     columns = 3
-    for title, part in settings(data):  # each setting begins a new row
-        places += [None] * (-len(places) % columns)
-        places += [
-            (title, name, part.filter(pl.col("variant") == name)) for name, _ in variants(part)
-        ]
-    name, title = "collapse", "What the optimiser saw against the truth"
+    for setting, part in settings(data):  # each setting begins a new row
+        row = part.select(CELL).row(0)
+        here = [one for one, _ in variants(part) if (row[0], row[1], row[2], one) in chosen]
+        places += [None] * (-len(places) % columns if here else 0)
+        places += [(setting, one, part.filter(pl.col("variant") == one)) for one in here]
     if not places:
         figure = new_figure(1, 1.6, 5.4)
         nothing(figure.subplots())
@@ -109,7 +115,8 @@ def collapse_sheet(frame: Any, onsets: Mapping[Cell, tuple[int, int]]) -> Sheet:
         setting, variant, part = place
         key = (part["sweep"][0], part["model"][0], part["dataset"][0], variant)
         collapse_gap(part, ax, onset=onsets.get(key), labels=False)
-        ax.set_title(join(setting, variant), color=ax.title.get_color())
+        below_it = "\n" if key in onsets and len(variant) > _BESIDE else ""  # the onset's name
+        ax.set_title(join(setting, variant) + below_it, color=ax.title.get_color())
         below = places[number + columns : number + columns + 1]
         if below and below[0] is not None:
             ax.set_xlabel("")
@@ -118,6 +125,7 @@ def collapse_sheet(frame: Any, onsets: Mapping[Cell, tuple[int, int]]) -> Sheet:
         "Training rollouts: train_reward (dashed) is what the optimiser maximises, gold accuracy "
         "(solid) is never shown to a label-free variant. A collapse is a gold accuracy that falls "
         f"for good while train_reward holds or rises. {_window(data)}{bands(data, raw=True)}"
+        f"{left_out}"
     )
     return Sheet(name, title, caption, figure, data)
 

@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 from srtbench.analysis.figures.style import variant_style
-from srtbench.analysis.frames import query
+from srtbench.analysis.frames import query, varying
 
 MAX_ROWS = 100_000
 MAX_CHARACTERS = 24_000_000
@@ -67,7 +67,7 @@ def _columns(
         known[row["sweep"], row["prompt_id"], row["eval_set"]] = row
         known.setdefault((row["sweep"], row["prompt_id"], None), row)  # trained on, if it was
     sets = chosen["eval_set"].drop_nulls().unique(maintain_order=True).to_list()
-    names = [name for name in ("sweep", "model", "dataset") if runs[name].n_unique() > 1]
+    names = varying(runs)
     many_seeds = runs["seed"].n_unique() > 1
     several = runs["sweep"].n_unique() > 1
     run_list: list[dict[str, str]] = []

@@ -24,7 +24,7 @@ from srtbench.analysis.figures.more_sheets import (
     teacher_sheet,
     vote_flow_sheet,
 )
-from srtbench.analysis.figures.panels import Sheet, of_set, under_way
+from srtbench.analysis.figures.panels import SETTING, Sheet, of_set, under_way
 from srtbench.analysis.figures.sheets import (
     accuracy_sheet,
     collapse_sheet,
@@ -168,8 +168,9 @@ def _sheets_of(connection: duckdb.DuckDBPyConnection, name: str, x: str) -> Iter
 def _of_votes(
     connection: duckdb.DuckDBPyConnection, name: str = OWN
 ) -> tuple[Sheet | None, Sheet | None]:
+    votes = majority_by_k(connection, name)
     return (
-        majority_by_k_sheet(majority_by_k(connection, name)),
+        majority_by_k_sheet(votes.filter((pl.col("moment") == "last").any().over(SETTING))),
         vote_flow_sheet(frame(connection, "vote_flow", eval_set=name)),
     )
 

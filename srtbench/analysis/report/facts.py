@@ -17,6 +17,9 @@ from srtbench.analysis.splits import CellSplit, cell_splits, interval_text, side
 from srtbench.analysis.stops import cell_ends
 from srtbench.stats import Interval, verdict
 
+NAMED = 8
+"""Cells of one verdict that the headline names; the others are counted, and come below it."""
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -178,7 +181,8 @@ def headline(found: list[Fact]) -> str:
             if fact.verdict == what
         ]
         if cells:
-            parts.append(f"{start} {', '.join(cells)}.")
+            more = f" and {len(cells) - NAMED} more" if len(cells) > NAMED else ""
+            parts.append(f"{start} {', '.join(cells[:NAMED])}{more}.")
     return " ".join(parts)
 
 

@@ -22,7 +22,8 @@ class Failure:
 
     Attributes:
         what: what it is, in words. reason: last line of its error. error: all that was kept of it.
-        log: its log, below the folder that holds the sweep; None: there is none. tail: its end.
+        log: its log, below the folder that holds the sweep; None: there is none.
+        tail: the end of the log; None: it ends as the error does.
         stopped: runs that failed, or stand still, because of it.
     """
 
@@ -102,6 +103,8 @@ def _failure(
     reason = error.splitlines()[-1] if error else "no error was kept"
     tail = log_tail(folder)
     log = None if tail is None else "/".join(folder.log_path.parts[-3:])
+    if tail is not None and error.endswith("\n".join(tail.splitlines()[-3:])):
+        tail = None  # the log says the same
     return Failure(sweep, what, name, reason, error, log, tail, stopped)
 
 

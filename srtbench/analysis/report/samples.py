@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from srtbench.analysis.frames import query
+from srtbench.analysis.frames import by_cell, by_run, query
 from srtbench.analysis.report.facts import Fact
 
 PROMPTS = 1
@@ -76,19 +76,12 @@ def galleries(connection: duckdb.DuckDBPyConnection, facts: list[Fact]) -> list[
         key = (row["sweep"], row["run_id"], row["step"], row["prompt_id"])
         groups.setdefault(key, []).append(row)
     found = []
+    of_cell, of_run = by_cell(runs), by_run(moments)
     for fact in facts:
-        run = runs.filter(
-            (pl.col("sweep") == fact.cell[0])
-            & (pl.col("model") == fact.cell[1])
-            & (pl.col("dataset") == fact.cell[2])
-            & (pl.col("variant") == fact.cell[3])
-        )
-        if not run.height:
+        if fact.cell not in of_cell:
             continue
-        one = run.row(0, named=True)
-        steps = moments.filter(
-            (pl.col("sweep") == one["sweep"]) & (pl.col("run_id") == one["run_id"])
-        ).rows(named=True)
+        one = of_cell[fact.cell].row(0, named=True)
+        steps = of_run[one["sweep"], one["run_id"]].rows(named=True)
         rows = []
         for prompt in wanted.filter(pl.col("dataset") == fact.cell[2])["prompt_id"].to_list():
             keys = [(one["sweep"], one["run_id"], at["step"], prompt) for at in steps]

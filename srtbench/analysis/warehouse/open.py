@@ -278,16 +278,31 @@ class _Loader:
 
     def _texts(self, pattern: str, owners: Collection[str] | None = None) -> dict[str, str]:
         """Content of the files that match; of these folders alone, if any are given."""
-        found = {}
-        for file in self._glob(pattern):
-            if owners is not None and file.rsplit("/", 2)[-2] not in owners:
-                continue
-            try:
-                rows = self.connection.execute("SELECT content FROM read_text(?)", [escape(file)])
-                found[file] = str(rows.fetchall()[0][0])
-            except duckdb.Error as error:
-                found[file] = f"unreadable: {error}"
-        return found
+        files = [
+            file
+            for file in self._glob(pattern)
+            if owners is None or file.rsplit("/", 2)[-2] in owners
+        ]
+        return self._read(files)
+
+    def _read(self, files: list[str]) -> dict[str, str]:
+        """Content of files, all at once, and one by one only where that fails."""
+        if not files:
+            return {}
+        try:
+            rows = self.connection.execute(
+                "SELECT filename, content FROM read_text(?)", [[escape(file) for file in files]]
+            ).fetchall()
+        except duckdb.Error as error:
+            if len(files) == 1:
+                return {files[0]: f"unreadable: {error}"}
+            return {file: text for one in files for file, text in self._read([one]).items()}
+        if len(files) == 1:  # its name may come back spelled otherwise
+            return {files[0]: str(rows[0][1])}
+        texts = {name: str(text) for name, text in rows}
+        if not texts.keys() >= {*files}:
+            return {file: text for one in files for file, text in self._read([one]).items()}
+        return {file: texts[file] for file in files}
 
     def _json(
         self, pattern: str, sweep: str, owners: Collection[str] | None = None

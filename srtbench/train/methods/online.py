@@ -1,5 +1,6 @@
 """Reinforcement learning on fresh samples: GRPO and RLOO through TRL."""
 
+import dataclasses
 from typing import Any
 
 import datasets
@@ -7,6 +8,7 @@ from accelerate.utils import gather_object
 from transformers import PrinterCallback, ProgressCallback
 
 from srtbench.config.eval_sets import OWN
+from srtbench.models.lora import peft_config
 from srtbench.plan.refill import RefillRule
 from srtbench.store.checkpoints import checkpoint_name
 from srtbench.train.arguments import trainer_arguments
@@ -30,7 +32,7 @@ class Online:
         if process.is_main_process:
             prepare_reports(spec, folder, context.resumed_step)
         trainer = _trainer(context)
-        evaluator = Evaluator(context, trainer.unwrapped_policy)
+        evaluator = Evaluator(context, trainer.whole_policy)
         stopper = _stopper(context, evaluator)
         trainer.keep_in_checkpoints(stopper)
         recorder = Recorder(
@@ -84,13 +86,16 @@ def _trainer(context: RunContext) -> RolloutMixin:
         {"prompt": context.format.messages(prompt.prompt), "prompt_id": prompt.prompt_id}
         for prompt in context.prompts
     ]
+    lora = spec.train.lora
     trainer = TRAINERS[spec.train.algorithm](
         model=context.policy,
         reward_funcs=adapter,
         args=trainer_arguments(spec, context.folder.checkpoint_path),
         train_dataset=datasets.Dataset.from_list(rows),
         processing_class=tokenizer,
+        peft_config=peft_config(context.policy, lora) if lora is not None else None,
     )
+    context = dataclasses.replace(context, policy=trainer.unwrapped_policy())  # with its adapters
     voter = make_voter(context, trainer.sample_once_more)
     trainer.listen(adapter, voter, RefillRule.of(spec))
     return trainer

@@ -16,6 +16,7 @@ import torch
 
 from srtbench.config.eval_sets import OWN
 from srtbench.models.load import load_policy
+from srtbench.models.lora import merged, with_adapters, with_adapters_of
 from srtbench.rollouts import RolloutWriter
 from srtbench.store import read_json, write_json
 from srtbench.store.checkpoints import checkpoint_name, list_files, steps_kept
@@ -25,7 +26,7 @@ from srtbench.train.evaluator import Evaluator
 from srtbench.train.fit import fit_examples, fit_pairs
 from srtbench.train.recorder import MetricLog, mean_of
 from srtbench.train.round_samples import Round, RoundSampler, seed_of
-from srtbench.train.start import start_model_path
+from srtbench.train.start import start_policy
 from srtbench.variants import RoundsVariant
 
 logger = logging.getLogger(__name__)
@@ -145,7 +146,12 @@ class _Run:
         rounds = self._spec.train.rounds
         assert rounds is not None
         first = number == 1 or rounds.fit.reference == "start"
-        return self._start() if first else self._load(self._checkpoint(number - 1))
+        if first:
+            return _on_device(self._start_model())
+        place = self._checkpoint(number - 1)
+        if self._spec.train.lora is None:
+            return self._load(place)
+        return _on_device(merged(self._start_model(), place))
 
     def _save(self, number: int) -> None:
         path = self._checkpoint(number)
@@ -175,9 +181,22 @@ class _Run:
     def _checkpoint(self, number: int) -> Path:
         return self._folder.checkpoint_path / checkpoint_name(number)
 
-    def _start(self) -> Any:
-        return self._load(start_model_path(self._spec, self._context.store))
+    def _start_model(self) -> Any:
+        policy, _ = start_policy(self._spec, self._context.store)
+        return policy
 
-    def _load(self, place: Path | None) -> Any:
+    def _start(self) -> Any:
+        """The policy before the first round, with the adapters that are trained if there are."""
+        policy, lora = self._start_model(), self._spec.train.lora
+        return _on_device(policy if lora is None else with_adapters(policy, lora, self._spec.seed))
+
+    def _load(self, place: Path) -> Any:
+        """The policy of a checkpoint."""
+        if self._spec.train.lora is not None:
+            return _on_device(with_adapters_of(self._start_model(), place))
         policy, _ = load_policy(self._spec.model, place)
-        return policy.to("cuda" if torch.cuda.is_available() else "cpu")
+        return _on_device(policy)
+
+
+def _on_device(policy: Any) -> Any:
+    return policy.to("cuda" if torch.cuda.is_available() else "cpu")

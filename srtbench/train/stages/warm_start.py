@@ -1,11 +1,11 @@
 """The stage that makes a tiny start model."""
 
+from srtbench.checks.targets import WARM_START_PROMPTS
 from srtbench.config.sameness import prompts_digest
 from srtbench.datasets import draw_problems
-from srtbench.datasets.splits import normalise
 from srtbench.engines.base import Completion
 from srtbench.models.tiny import build_tiny
-from srtbench.models.warm_start import Example, check_count, warm_start
+from srtbench.models.warm_start import Example, warm_start
 from srtbench.plan.stages import WarmStart
 from srtbench.rollouts import write_parquet
 from srtbench.store import Folder, write_json
@@ -15,12 +15,10 @@ from srtbench.train.stages.target_checks import (
     check_alphabet,
     check_lengths,
     check_targets,
+    lesson,
 )
 
 __all__ = ["WARM_START_PROMPTS", "WarmStartError", "make_start_model"]
-
-WARM_START_PROMPTS = 2000
-"""Warm-start prompts per level, at most."""
 
 
 def make_start_model(spec: WarmStart, folder: Folder) -> None:
@@ -30,26 +28,11 @@ def make_start_model(spec: WarmStart, folder: Folder) -> None:
         WarmStartError: it cannot be trained or checked, or does not reach the accuracy.
     """
     dataset, config = spec.dataset, spec.model.warm_start
+    level = getattr(dataset, "level", None)
     drawn = draw_problems(dataset, "warm_start", WARM_START_PROMPTS)
     problems = drawn.problems
-    level = getattr(dataset, "level", None)
-    weights: dict[int | None, float] = {level: 1.0}
-    if dataset.warm_start_levels:
-        weights = dict(dataset.warm_start_levels.items())
-    checked = [problem for problem in problems if problem.level == level or level is None]
-    if not checked:
-        raise WarmStartError(
-            f"{dataset.label}: level {level} will be trained, but warm_start_levels has none of "
-            "it, so its accuracy cannot be checked: give it a weight there"
-        )
-    checked = checked[-check_count(len(checked), config.check_prompts) :]
-    held_out = {normalise(problem.prompt) for problem in checked}
-    training = [problem for problem in problems if normalise(problem.prompt) not in held_out]
-    if not training:
-        raise WarmStartError(
-            f"{dataset.label}: nothing is left to train on: of {len(problems)} warm-start prompts "
-            "all are held out to check the accuracy; raise split.warm_start, or give more questions"
-        )
+    divided = lesson(spec, problems)
+    checked = divided.checked
     write_parquet(prompt_table(dataset, problems), folder.prompts_path)
 
     grader = grader_of(dataset)
@@ -71,9 +54,9 @@ def make_start_model(spec: WarmStart, folder: Folder) -> None:
         # Without a mixture all levels are one pool: that of the level that the weights name.
         [
             Example(p.prompt, p.target, p.level if dataset.warm_start_levels else level)
-            for p in training
+            for p in divided.training
         ],
-        weights,
+        divided.weights,
         [problem.prompt for problem in checked],
         is_right,
         max_completion_length=spec.max_completion_length,

@@ -36,6 +36,7 @@ class CopyVoter(Voter):
         seed: int,
         process_index: int,
     ):
+        self._trained = [name for name, p in policy.named_parameters() if p.requires_grad]
         self._copy = frozen_copy(policy)
         self._engine = TransformersEngine(self._copy, tokenizer, batch_size)
         self._temperature = temperature
@@ -84,22 +85,24 @@ class CopyVoter(Voter):
 
     @torch.no_grad()
     def move(self, policy: Any, weight: float) -> None:
-        """copy <- copy + weight * (policy - copy), parameter by parameter."""
-        own = dict(self._copy.named_parameters())
-        for name, parameter in policy.named_parameters():
-            value = parameter.detach().to(own[name].device, own[name].dtype)
+        """copy <- copy + weight * (policy - copy), parameter by parameter of those trained."""
+        own, policies = dict(self._copy.named_parameters()), dict(policy.named_parameters())
+        for name in self._trained:
+            value = policies[name].detach().to(own[name].device, own[name].dtype)
             own[name].lerp_(value, weight)
 
     def save(self, checkpoint: Path) -> None:
-        """Put the copy into a checkpoint folder."""
-        tensors = {name: p.cpu().contiguous() for name, p in self._copy.named_parameters()}
+        """Put what is trained of the copy into a checkpoint folder."""
+        own = dict(self._copy.named_parameters())
+        tensors = {name: own[name].cpu().contiguous() for name in self._trained}
         save_file(tensors, checkpoint / self.file)
 
     def load(self, checkpoint: Path) -> None:
         """Take the copy from a checkpoint folder."""
         saved = load_file(checkpoint / self.file)
-        for name, parameter in self._copy.named_parameters():
-            parameter.data.copy_(saved[name])
+        own = dict(self._copy.named_parameters())
+        for name in self._trained:
+            own[name].data.copy_(saved[name])
 
 
 def frozen_copy(policy: Any) -> Any:
@@ -107,8 +110,10 @@ def frozen_copy(policy: Any) -> Any:
 
     TRL and accelerate give a model a ``forward`` of its own, a closure over the forward of the very
     model. ``deepcopy`` copies no closure: a copy with it would compute with the policy's weights.
+    Weights that are not trained, those beside adapters, are not copied but shared.
     """
-    made = copy.deepcopy(policy)
+    shared = {id(p): p for p in policy.parameters() if not p.requires_grad}
+    made = copy.deepcopy(policy, shared)
     for module in made.modules():
         vars(module).pop("forward", None)
     return made.eval().requires_grad_(False)

@@ -1,0 +1,23 @@
+"""What cannot be had together with weights that FSDP shards over a run's processes."""
+
+from collections.abc import Iterator
+
+from srtbench.config.train import TrainConfig
+from srtbench.variants import Facts
+
+
+def sharding_problems(train: TrainConfig, answers: Facts) -> Iterator[str]:
+    """Why `trl.fsdp` does not fit a run.
+
+    Args:
+        answers: what the run's variant says of itself.
+    """
+    if not train.trl.get("fsdp"):
+        return
+    if train.lora is not None:
+        yield "trl.fsdp with train.lora has never been run; leave one of them out"
+    if answers.model_copies:
+        yield (
+            "trl.fsdp with a variant whose votes are those of a copy of the policy: the copy "
+            "follows whole weights only; leave fsdp out, or use another variant"
+        )
