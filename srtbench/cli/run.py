@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from srtbench.cli.common import (
     FAILED,
@@ -142,7 +143,7 @@ Examples:
     type=click.Choice(["a100", "h100", "gh200", "h200", "l40s"]),
     default="h100",
     show_default=True,
-    help="Kind of GPU to estimate for.",
+    help="Kind of GPU to estimate for; given, this machine is not asked whether it has the engine.",
 )
 @click.option(
     "--mean-length",
@@ -171,10 +172,13 @@ def plan(
 
     Every mistake that can be found before training is told, with its line and key. Loads no model,
     and asks no network: of the hub, data are read that this machine has.
+    A sweep whose engine is not on this machine is refused as well, unless --gpu is given or its
+    runs are sharded over GPUs: it is planned for another machine then.
     """
     from srtbench.checks import check_sweep
     from srtbench.cli.plan_text import plan_text
-    from srtbench.plan.cost import Assumptions
+    from srtbench.execute.engines_here import check_engines
+    from srtbench.plan.cost import Assumptions, is_sharded
     from srtbench.plan.select import restricted, select
 
     config, selection = at_commits(read(sweep_file), root), selection_of(only)
@@ -188,6 +192,9 @@ def plan(
     for warning in found.warnings:
         complain(f"warning: {warning}")
     found.refuse()
+    given = click.get_current_context().get_parameter_source("gpu")
+    if given is ParameterSource.DEFAULT and planned.execution.backend == "local":
+        check_engines(config.source, [run for run in planned.runs if not is_sharded(run.train)])
 
 
 @click.command(

@@ -263,11 +263,10 @@ def _stop_problems(model: ModelConfig, train: TrainConfig, evaluation: EvalConfi
             "held-out prompts (eval.prompts)"
         )
     probed = isinstance(model, TinyModel) or train.lora is not None
-    probed = probed and not train.trl.get("use_vllm")
     if train.stop.signal == "kl" and train.beta == 0 and not probed:
         yield (
             "train.stop.signal: kl is measured with train.beta above 0; at 0 only for tiny models "
-            "and train.lora, sampled by transformers"
+            "and train.lora"
         )
 
 

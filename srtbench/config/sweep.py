@@ -11,6 +11,7 @@ from srtbench.config.datasets import DatasetConfig
 from srtbench.config.errors import ConfigError, Problem
 from srtbench.config.eval_sets import EvalSetEntry
 from srtbench.config.external import external_problems
+from srtbench.config.generation import GenerationConfig
 from srtbench.config.models import ModelConfig
 from srtbench.config.train import EvalOverride, ExecutionConfig, TrainOverride
 from srtbench.config.translate import telling, to_problem
@@ -72,6 +73,9 @@ class SweepConfig(Section):
     eval: EvalOverride = Field(
         default_factory=EvalOverride,
         description="how every run is evaluated; entries may override it",
+    )
+    generation: GenerationConfig = Field(
+        default_factory=GenerationConfig, description="what generates completions"
     )
     eval_sets: tuple[EvalSetEntry, ...] = Field(
         (), description="further prompts on which every run is evaluated"

@@ -265,5 +265,18 @@ OWN_TRL_OPTIONS: dict[str, str] = {
     "remove_unused_columns": "nothing: rewards need the prompt ids",
     "disable_tqdm": "nothing: the sweep shows progress",
     "reward_weights": "the `weighted` variant",
+    "use_vllm": "generation.engine",
+    "vllm_gpu_memory_utilization": "generation.gpu_memory_utilization",
+    "vllm_max_model_length": "generation.max_model_len",
+    "vllm_enable_sleep_mode": "generation.enable_sleep_mode",
+    "vllm_mode": "nothing: vLLM samples in the training processes (colocate)",
+    "vllm_tensor_parallel_size": "nothing: each training process has a vLLM of its own",
+    "vllm_model_impl": "nothing: vLLM's own",
+    "vllm_structured_outputs_regex": "nothing: completions are sampled freely",
+    "vllm_server_base_url": "nothing: vLLM samples in the training processes",
+    "vllm_server_host": "nothing: vLLM samples in the training processes",
+    "vllm_server_port": "nothing: vLLM samples in the training processes",
+    "vllm_server_timeout": "nothing: vLLM samples in the training processes",
+    "vllm_group_port": "nothing: vLLM samples in the training processes",
 }
 """TRL options that srtbench sets itself -> where a sweep file says the same."""

@@ -10,6 +10,7 @@ from srtbench.config.errors import ConfigError
 from srtbench.config.models import LocalModel, TinyModel
 from srtbench.config.sweep import SweepOfParts
 from srtbench.doctor.machine import GIB, Machine
+from srtbench.execute.engines_here import engines_here
 from srtbench.plan import Plan, RunSpec, cost, plan_sweep
 from srtbench.plan.hub import Repository, repositories_of
 
@@ -86,12 +87,12 @@ def _outlook(
 def _packages(config: SweepConfig | SweepOfParts, plan: Plan) -> Iterator[str]:
     wanted = {
         "gguf": any(isinstance(run.model, LocalModel) and run.model.gguf_file for run in plan.runs),
-        "vllm": any(run.train.trl.get("use_vllm") for run in plan.runs),
         "ray": config.execution.backend == "ray",
     }
     for name, is_wanted in wanted.items():
         if is_wanted and find_spec(name) is None:
             yield f"the package {name}: pip install 'srtbench[{name}]'"
+    yield from engines_here(plan.runs)
 
 
 def _files(plan: Plan) -> Iterator[str]:

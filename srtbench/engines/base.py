@@ -1,6 +1,6 @@
 """What generates completions, and what it takes and gives."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -64,3 +64,20 @@ class Engine(Protocol):
             temperature: 0 takes the most likely token at each place; ``samples`` must then be 1.
         """
         ...
+
+
+EngineMaker = Callable[[Any, int], Engine]
+"""Model, and completions at once -> the engine that samples it with the weights that it has then.
+
+An engine that plans its batches itself, as vLLM does, does not look at the second.
+"""
+
+
+def end_tokens(model: Any, tokenizer: Any) -> list[int]:
+    """Every token that ends a completion: the tokenizer's and the generation config's."""
+    ends = {tokenizer.eos_token_id}
+    configured = getattr(model, "generation_config", None)
+    if configured is not None and configured.eos_token_id is not None:
+        value = configured.eos_token_id
+        ends |= set(value) if isinstance(value, list) else {value}
+    return sorted(token for token in ends if token is not None)

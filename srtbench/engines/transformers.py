@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from srtbench.engines.base import Completion
+from srtbench.engines.base import Completion, EngineMaker, end_tokens
 
 
 class TransformersEngine:
@@ -21,7 +21,7 @@ class TransformersEngine:
         self._model = model
         self._tokenizer = tokenizer
         self._batch_size = batch_size
-        self._ends = _end_tokens(model, tokenizer)
+        self._ends = end_tokens(model, tokenizer)
 
     @torch.no_grad()
     def sample(
@@ -90,11 +90,6 @@ def _decoding(temperature: float) -> dict[str, Any]:
     return {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
 
 
-def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
-    """Every token that ends a completion: the tokenizer's and the generation config's."""
-    ends = {tokenizer.eos_token_id}
-    configured = getattr(model, "generation_config", None)
-    if configured is not None and configured.eos_token_id is not None:
-        value = configured.eos_token_id
-        ends |= set(value) if isinstance(value, list) else {value}
-    return sorted(token for token in ends if token is not None)
+def transformers_engines(tokenizer: Any) -> EngineMaker:
+    """Engines that sample a model where it is."""
+    return lambda model, batch_size: TransformersEngine(model, tokenizer, batch_size)

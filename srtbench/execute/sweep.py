@@ -12,6 +12,7 @@ from srtbench.checks import check_plan
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.execute.base import Executor, ExitCode, Handle, Work
 from srtbench.execute.cores import usable_cores
+from srtbench.execute.engines_here import check_engines
 from srtbench.execute.hub import pinned
 from srtbench.execute.local import LocalExecutor
 from srtbench.execute.provenance import provenance
@@ -97,6 +98,8 @@ def run_sweep(
     plan = plan_sweep(config)
     runs = select(plan, only or {})
     check_report_to(config.source, runs)
+    if config.execution.backend == "local":
+        check_engines(config.source, runs)
     _check(config, plan, _to_do(runs, store, retry_failed), on_event)
     with _only_sweep(store):
         store.tidy()

@@ -17,6 +17,7 @@ from srtbench.config.models import ModelConfig
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.config.train import ExecutionConfig
 from srtbench.config.variants import CurriculumConfig, VariantConfig
+from srtbench.plan.engine import engine_problems
 from srtbench.plan.eval_sets import further_set, own_set, with_start
 from srtbench.plan.grid import Origin, excluded, points, with_seed
 from srtbench.plan.identity import Texts, run_id_of
@@ -236,6 +237,7 @@ def _plan_run(
     train, evaluation = once.same(train), once.same(evaluation)
     dataset = once(with_absolute_paths, cell.dataset, folder)
     own = once(own_set, dataset, evaluation, train.max_completion_length, draft)
+    generation = cell.config.generation.in_plan
     needs = run_needs(
         draft,
         model,
@@ -243,6 +245,7 @@ def _plan_run(
         answers,
         train,
         own,
+        generation,
         start_model=start_model,
         is_later=starts_from is not None,
     )
@@ -251,7 +254,7 @@ def _plan_run(
         for _, entry in cell.config.used("eval_sets")
     ]
     if starts_from is None:
-        sets = [once(with_start, one, model, needs.start_model, draft) for one in sets]
+        sets = [once(with_start, one, model, needs.start_model, generation, draft) for one in sets]
     run = RunSpec(
         run_id="",
         sweep=draft.sweep,
@@ -266,9 +269,10 @@ def _plan_run(
         train=train,
         needs=needs,
         starts_from=starts_from,
+        generation=generation,
         eval_sets=tuple(sets),
     )
-    for message in _sampling_problems(run):
+    for message in (*_sampling_problems(run), *engine_problems(run)):
         draft.note(cell.named(label), message)
     return run
 

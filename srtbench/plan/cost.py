@@ -9,6 +9,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from srtbench.config.generation import GenerationConfig
 from srtbench.config.models import ModelConfig, TinyModel
 from srtbench.config.train import TrainConfig
 from srtbench.plan import EvalSetSpec, RunSpec, estimate
@@ -30,16 +31,12 @@ BANDWIDTH_SHARE = {"vllm": 0.6, "transformers": 0.15}
 USABLE_MEMORY = 0.9
 """Share of a GPU's memory that a run may fill."""
 
-VLLM_MEMORY = 0.3
-"""TRL's default of `vllm_gpu_memory_utilization`."""
-
 MOST_GPUS = 1024
 
 Sampler = RunSpec | StartModelStage
 """Work that samples from a model."""
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-_VLLM_BYTES = 2  # vLLM keeps the checkpoint's own type, bfloat16 for current models
 _SIZE = re.compile(r"(?<![\d.xXA])(\d+(?:\.\d+)?)([BbMm])(?![A-Za-z0-9])")
 _ACTIVE = re.compile(r"-A(\d+(?:\.\d+)?)[Bb](?![A-Za-z0-9])")
 
@@ -197,8 +194,8 @@ def cost(spec: Sampler, assumed: Assumptions) -> Cost | None:
 def _run_cost(spec: RunSpec, size: Size, assumed: Assumptions) -> Cost:
     train, gpu, gpus = spec.train, GPUS[assumed.gpu], spec.train.num_processes
     limit = train.max_completion_length
-    lengths = Lengths(mean_prompt(train, assumed), assumed.mean_length * limit, limit)
-    sets = [_set_work(one, spec, assumed) for one in spec.eval_sets]
+    lengths = Lengths(mean_prompt(spec, assumed), assumed.mean_length * limit, limit)
+    sets = [_set_work(one, spec, size, assumed) for one in spec.eval_sets]
     rollouts = sum(train_rollouts(spec))
 
     fitted = as_fitted(spec)
@@ -206,10 +203,12 @@ def _run_cost(spec: RunSpec, size: Size, assumed: Assumptions) -> Cost:
     flop = trained * lengths.total * training_flop_per_token(size, fitted.train)
     seconds = flop / (gpu.tflops * 1e12 * TRAIN_UTILISATION) / gpus
     sampled = [(rollouts, lengths), *((work.rollouts, found) for work, found in sets)]
-    work = _training_samples(train, size, lengths, gpu, rollouts / gpus, _bytes(spec.model))
-    if train.rounds is not None:
-        at_once = group_batch(spec.own.sampling.batch_size, train.num_generations)
-        work = dataclasses.replace(work, batch=at_once)
+    per_step = math.ceil(train.completions_per_step / gpus)
+    batch = group_batch(spec.own.sampling.batch_size, train.num_generations)
+    batch = per_step if train.rounds is None else batch
+    engine, width = sampling_engine(spec)
+    at_once = _at_once(spec, size, gpu, lengths, per_step, batch)
+    work = Sampling(rollouts / gpus, train.steps, at_once, engine, width)
     seconds += decode_seconds(size, gpu, work, lengths)
     for work, found in sets:
         share = dataclasses.replace(work, rollouts=work.rollouts / gpus)
@@ -227,38 +226,50 @@ def _run_cost(spec: RunSpec, size: Size, assumed: Assumptions) -> Cost:
     )
 
 
-def _set_work(one: EvalSetSpec, spec: RunSpec, assumed: Assumptions) -> tuple[Sampling, Lengths]:
+def _set_work(
+    one: EvalSetSpec, spec: RunSpec, size: Size, assumed: Assumptions
+) -> tuple[Sampling, Lengths]:
     """What a run samples on an evaluation set, on all its GPUs together."""
     limit, batch = one.sampling.max_completion_length, one.sampling.batch_size
-    work = Sampling(
-        set_rollouts(one, spec),
-        max(1, evaluations(one, spec)),
-        group_batch(batch, one.sampling.samples),
-        "transformers",
-        _bytes(spec.model),
-    )
-    return work, Lengths(mean_prompt(spec.train, assumed), assumed.mean_length * limit, limit)
+    lengths = Lengths(mean_prompt(spec, assumed), assumed.mean_length * limit, limit)
+    rollouts, parts = set_rollouts(one, spec), max(1, evaluations(one, spec))
+    wanted = math.ceil(rollouts / parts / spec.train.num_processes)
+    batch = group_batch(batch, one.sampling.samples)
+    at_once = _at_once(spec, size, GPUS[assumed.gpu], lengths, wanted, batch)
+    return Sampling(rollouts, parts, at_once, *sampling_engine(spec)), lengths
 
 
-def _training_samples(
-    train: TrainConfig, size: Size, lengths: Lengths, gpu: Gpu, rollouts: float, width: int
-) -> Sampling:
-    batch = train.completions_per_step // train.num_processes
-    if not train.trl.get("use_vllm"):
-        return Sampling(rollouts, train.steps, batch, "transformers", width)
-    batch = min(batch, _vllm_batch(size, train, lengths.total, gpu))
-    return Sampling(rollouts, train.steps, batch, "vllm", _VLLM_BYTES)
+def sampling_engine(spec: Sampler) -> tuple[str, int]:
+    """The engine, and the bytes of each weight that it samples with."""
+    if spec.generation is None:
+        return "transformers", _bytes(spec.model)
+    dtype = spec.generation.dtype
+    return "vllm", _bytes(spec.model) if dtype is None else _BYTES[dtype]
+
+
+def _at_once(spec: Sampler, size: Size, gpu: Gpu, lengths: Lengths, wanted: int, batch: int) -> int:
+    """Completions of a wave: those of a batch; with vLLM all that are wanted and have room."""
+    if spec.generation is None:
+        return batch
+    width = sampling_engine(spec)[1]
+    share = spec.generation.gpu_memory_utilization
+    free = share * gpu.gigabytes * 1e9 - size.parameters * width
+    return max(1, min(wanted, int(free / (lengths.total * _kv_bytes(size, width)))))
 
 
 def _stage_cost(spec: StartModelStage, size: Size, assumed: Assumptions) -> Cost:
-    """Sampling from the start model on one GPU, with transformers."""
-    gpu, width, limit = GPUS[assumed.gpu], _bytes(spec.model), spec.sampling.max_completion_length
+    """Sampling from the start model on one GPU."""
+    gpu, limit = GPUS[assumed.gpu], spec.sampling.max_completion_length
+    engine, width = sampling_engine(spec)
     lengths = Lengths(float(assumed.prompt_tokens), assumed.mean_length * limit, limit)
     rollouts = estimate(spec).rollouts
     at_once = group_batch(spec.sampling.batch_size, spec.sampling.samples) if rollouts else 0
-    work = Sampling(rollouts, 1, at_once, "transformers", width)
+    at_once = _at_once(spec, size, gpu, lengths, rollouts, at_once)
+    work = Sampling(rollouts, 1, at_once, engine, width)
     held = at_once * lengths.longest * _kv_bytes(size, width)
     gigabytes = (size.parameters * width + held) / 1e9
+    if spec.generation is not None:
+        gigabytes = _vllm_bytes(spec.generation, size, width, gpu) / 1e9
     fits = gigabytes <= USABLE_MEMORY * gpu.gigabytes
     return Cost(
         prompt_tokens=rollouts * lengths.prompt,
@@ -272,23 +283,19 @@ def _stage_cost(spec: StartModelStage, size: Size, assumed: Assumptions) -> Cost
     )
 
 
-def mean_prompt(train: TrainConfig, assumed: Assumptions) -> float:
-    """Mean prompt length: as assumed, but no longer than a limit in `trl` lets it be."""
-    longest = train.trl.get("vllm_max_model_length")
+def mean_prompt(spec: RunSpec, assumed: Assumptions) -> float:
+    """Mean prompt length: as assumed, but no longer than `generation` lets it be."""
+    longest = spec.generation.max_model_len if spec.generation else None
     if longest is None:
         return float(assumed.prompt_tokens)
-    return float(max(1, min(assumed.prompt_tokens, longest - train.max_completion_length)))
+    return float(max(1, min(assumed.prompt_tokens, longest - spec.train.max_completion_length)))
 
 
 def training_flop_per_token(size: Size, train: TrainConfig) -> float:
-    """6 per parameter; 2 more for a reference model, and for recomputed activations.
-
-    With adapters 4: no gradient of the model's own weights is computed.
-    """
+    """6 per parameter (4 with adapters); 2 more for a reference model, and for recomputation."""
     reference = 2 if train.beta > 0 else 0
     recomputed = 2 if train.trl.get("gradient_checkpointing", True) else 0
-    own = 6 if train.lora is None else 4
-    return (own + reference + recomputed) * size.active
+    return ((6 if train.lora is None else 4) + reference + recomputed) * size.active
 
 
 def group_batch(batch_size: int, samples: int) -> int:
@@ -330,12 +337,10 @@ def state_bytes(spec: RunSpec, size: Size) -> float:
     return copies * size.parameters * _bytes(spec.model)
 
 
-def _vllm_batch(size: Size, train: TrainConfig, length: float, gpu: Gpu) -> int:
-    """Completions whose keys and values fit into what vLLM may take beside its weights."""
-    share = train.trl.get("vllm_gpu_memory_utilization", VLLM_MEMORY)
-    weights = size.parameters * _VLLM_BYTES / train.trl.get("vllm_tensor_parallel_size", 1)
-    free = share * gpu.gigabytes * 1e9 - weights
-    return max(1, int(free / (length * _kv_bytes(size, _VLLM_BYTES))))
+def _vllm_bytes(generation: GenerationConfig, size: Size, width: int, gpu: Gpu) -> float:
+    """What vLLM takes of a GPU: its share, and at least its weights."""
+    share = generation.gpu_memory_utilization
+    return max(share * gpu.gigabytes * 1e9, size.parameters * width)
 
 
 def _least_gpus(spec: RunSpec, size: Size, gpu: Gpu, lengths: Lengths) -> int | None:
@@ -359,24 +364,20 @@ def _gigabytes(
     kept = layers + 17 if train.trl.get("gradient_checkpointing", True) else 17 * layers
     activations = micro * length * hidden * 2 * kept
 
-    # To sample, transformers needs the weights whole.
-    gathered = size.parameters * width if sharded and gpus > 1 else 0
+    if spec.generation is not None:
+        reserved = _vllm_bytes(spec.generation, size, sampling_engine(spec)[1], gpu)
+        if spec.generation.enable_sleep_mode:  # its memory is free while the others work
+            return (state + max(activations, reserved)) / 1e9
+        return (state + activations + reserved) / 1e9
     held = max(
         group_batch(one.sampling.batch_size, one.sampling.samples)
         * (lengths.prompt + one.sampling.max_completion_length)
         for one in spec.eval_sets
     )
-    sampling = gathered + held * _kv_bytes(size, width)
-    reserved = 0.0
-    if not train.trl.get("use_vllm"):
-        sampling = max(sampling, gathered + per_process * length * _kv_bytes(size, width))
-    elif train.trl.get("vllm_mode", "colocate") == "colocate":
-        share = train.trl.get("vllm_gpu_memory_utilization", VLLM_MEMORY)
-        weights = size.parameters * _VLLM_BYTES / train.trl.get("vllm_tensor_parallel_size", 1)
-        reserved = max(share * gpu.gigabytes * 1e9, weights)
-    if train.trl.get("vllm_enable_sleep_mode"):  # its memory is free while the others work
-        return (state + max(activations, sampling, reserved)) / 1e9
-    return (state + max(activations, sampling) + reserved) / 1e9
+    # To sample, transformers needs the weights whole.
+    gathered = size.parameters * width if sharded and gpus > 1 else 0
+    sampling = gathered + max(held, per_process * length) * _kv_bytes(size, width)
+    return (state + max(activations, sampling)) / 1e9
 
 
 def _kv_bytes(size: Size, width: int) -> float:

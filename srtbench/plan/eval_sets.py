@@ -4,6 +4,7 @@ from pathlib import Path
 
 from srtbench.config.datasets import DatasetConfig, SplitShares
 from srtbench.config.eval_sets import OWN, EvalSetEntry
+from srtbench.config.generation import GenerationConfig
 from srtbench.config.models import ModelConfig
 from srtbench.config.train import EvalConfig
 from srtbench.plan.shared import Keep
@@ -62,7 +63,11 @@ def _set_dataset(entry: EvalSetEntry, shares: SplitShares, folder: Path) -> Data
 
 
 def with_start(
-    one: EvalSetSpec, model: ModelConfig, start_model: str | None, keep: Keep
+    one: EvalSetSpec,
+    model: ModelConfig,
+    start_model: str | None,
+    generation: GenerationConfig | None,
+    keep: Keep,
 ) -> EvalSetSpec:
     """The set with the stage that evaluates the start model on it."""
     stage = keep.stage(
@@ -73,6 +78,7 @@ def with_start(
         prompts_stage=one.needs.prompts,
         prompts=one.prompts,
         sampling=one.sampling,
+        generation=generation,
     )
     needs = one.needs.model_copy(update={"start": stage})
     return one.model_copy(update={"needs": needs})

@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
+from srtbench.config.generation import GenerationConfig
 from srtbench.config.merge import pool_size
 from srtbench.config.models import LocalModel, ModelConfig, TinyModel
 from srtbench.config.train import TrainConfig
@@ -62,6 +63,7 @@ def run_needs(
     answers: Facts,
     train: TrainConfig,
     own: EvalSetSpec,
+    generation: GenerationConfig | None,
     *,
     start_model: str | None,
     is_later: bool,
@@ -71,6 +73,7 @@ def run_needs(
     Args:
         answers: what the run's variant says of itself.
         own: the held-out prompts of its dataset.
+        generation: the engine that samples; None: transformers.
         start_model: the stage that made the start model of the first run of a curriculum.
         is_later: whether the run starts from another one's policy, so nothing of the start model's.
     """
@@ -88,6 +91,7 @@ def run_needs(
         "model_stage": start_model,
         "prompts_stage": train_prompts,
         "prompts": own.prompts if on_eval else pool,
+        "generation": generation,
     }
 
     def votes(count: int | None, temperature: float) -> Sampling:

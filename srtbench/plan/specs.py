@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from srtbench.config.datasets import DatasetConfig
 from srtbench.config.eval_sets import OWN
+from srtbench.config.generation import GenerationConfig
 from srtbench.config.models import ModelConfig
 from srtbench.config.train import EvalConfig, TrainConfig
 from srtbench.config.variants import StartRule, VariantConfig
@@ -119,6 +120,7 @@ class RunSpec(Spec):
     Attributes:
         part: name of the part of the sweep that it belongs to, if the sweep has parts.
         starts_from: the run before it in a curriculum.
+        generation: the engine that samples; None: transformers.
         keep_best: policies to keep for the runs that start from this one.
         eval_sets: prompts to evaluate on; the first set is `OWN`, as the `eval:` section says.
     """
@@ -136,6 +138,7 @@ class RunSpec(Spec):
     train: TrainConfig
     needs: Annotated[Needs, NotInId()]
     starts_from: StartsFrom | None = None
+    generation: GenerationConfig | None = None
     keep_best: Annotated[tuple[StartRule, ...], NotInId()] = ()
     eval_sets: Annotated[tuple[EvalSetSpec, ...], AnyOrder()]
 

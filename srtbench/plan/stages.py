@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, RootModel
 
 from srtbench.config.datasets import DatasetConfig, FileDataset
+from srtbench.config.generation import GenerationConfig
 from srtbench.config.models import LocalModel, ModelConfig, TinyModel
 from srtbench.plan.identity import Texts, content_id
 from srtbench.plan.specs import Estimate, Sampling, Spec
@@ -98,6 +99,7 @@ class StartModelStage(StageSpec):
         model_stage: makes the start model; None: it is loaded as it is.
         prompts_stage: drew the prompts.
         prompts: how many of them; None: as many as there are.
+        generation: the engine that samples; None: transformers.
     """
 
     model: ModelConfig
@@ -106,6 +108,7 @@ class StartModelStage(StageSpec):
     prompts_stage: str
     prompts: int | None
     sampling: Sampling
+    generation: GenerationConfig | None = None
 
     @property
     def requires(self) -> tuple[str, ...]:

@@ -207,12 +207,17 @@ _PLAIN = {
 
 
 def _of_the_loss(spec: RunSpec, rows: Columns, tokens: np.ndarray) -> Numbers:
-    """Entropy and loss of the pass: at the policy that sampled the ratio is 1, and none clips."""
+    """Entropy and loss of the pass: at the policy that sampled the ratio is 1, and none clips.
+
+    With vLLM TRL weighs the loss by how much likelier the trainer finds a completion than vLLM did,
+    which no row has: 1 up to rounding with the same dtype, and something else with another.
+    """
     found: Numbers = {}
     if None not in rows["entropy_nats"] and tokens.sum() and spec.train.algorithm == "grpo":
         found["entropy"] = float(np.dot(rows["entropy_nats"], tokens) / tokens.sum())
     dapo = spec.train.trl.get("loss_type") == "dapo" and spec.train.beta == 0
-    if dapo and None not in rows["advantage"] and spec.train.algorithm == "grpo" and tokens.sum():
+    plain = dapo and spec.generation is None
+    if plain and None not in rows["advantage"] and spec.train.algorithm == "grpo" and tokens.sum():
         found["loss"] = float(-np.dot(rows["advantage"], tokens) / tokens.sum())
     return found
 

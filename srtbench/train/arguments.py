@@ -43,6 +43,13 @@ def trainer_arguments(spec: RunSpec, output_dir: Path) -> Any:
         "top_k": 0,
         "use_cpu": not torch.cuda.is_available(),
     }
+    if spec.generation is not None:
+        values |= {
+            "use_vllm": True,
+            "vllm_mode": "colocate",
+            "vllm_enable_sleep_mode": spec.generation.enable_sleep_mode,
+            "vllm_gpu_memory_utilization": spec.generation.gpu_memory_utilization,
+        }
     config_class = GRPOConfig if train.algorithm == "grpo" else RLOOConfig
     _check_values(config_class, spec)
     values |= train.trl

@@ -9,8 +9,7 @@ import pyarrow as pa
 from accelerate.utils import gather_object
 
 from srtbench.config.eval_sets import OWN
-from srtbench.engines.base import PromptFormat
-from srtbench.engines.transformers import TransformersEngine
+from srtbench.engines.base import EngineMaker, PromptFormat
 from srtbench.plan import EvalSetSpec
 from srtbench.rollouts import RolloutWriter, of_set, read_rollouts, with_columns
 from srtbench.train.context import RunContext
@@ -32,10 +31,11 @@ class Evaluator:
 
     Args:
         policy: gives the policy as it is now, with all its weights; collective too.
+        engines: what samples it.
     """
 
-    def __init__(self, context: RunContext, policy: Callable[[], Any]):
-        self._context = context
+    def __init__(self, context: RunContext, policy: Callable[[], Any], engines: EngineMaker):
+        self._context, self._engines = context, engines
         self._policy = policy
         self._now: Any = None
         self._prompts = {
@@ -92,7 +92,7 @@ class Evaluator:
         prompts = self._prompts[one.label]
         share = prompts[process.process_index :: process.num_processes]
         seed = (sampling.seed * 100_003 + step) * process.num_processes + process.process_index
-        engine = TransformersEngine(self._now, context.tokenizer, sampling.batch_size)
+        engine = self._engines(self._now, sampling.batch_size)
         asked = PromptFormat(context.format.chat, one.dataset.system_prompt)
         groups = sample_groups(engine, context.tokenizer, share, asked, sampling, seed)
         pairs = gather_object(list(zip(share, groups, strict=True)))

@@ -35,8 +35,11 @@ With adapters there is no copy, and no limit."""
 
 
 class PolicyChecks:
-    """Collects the checks between two logs. Works with transformers' own generation; with vLLM,
-    TRL logs ``sampling/sampling_logp_difference`` and nothing is collected here."""
+    """Collects the checks between two logs.
+
+    What the policy gave a token when it was sampled is heard from transformers' own generation, and
+    said by vLLM.
+    """
 
     def __init__(self, model: Any, temperature: float, *, needs_start_model: bool):
         self._model = model
@@ -93,6 +96,29 @@ class PolicyChecks:
         if self._measures_kl:
             self._find("on_policy/kl_to_start", self._kl_to_start(rows, hidden, head))
 
+    @torch.no_grad()
+    def take_sampling(
+        self,
+        prompt_ids: Sequence[Sequence[int]],
+        completion_ids: Sequence[Sequence[int]],
+        logprobs: Sequence[Sequence[float]],
+    ) -> None:
+        """Another engine has sampled, and says the log-probabilities: (rows, tokens of each)."""
+        self._heard, head = None, head_of(self._model)
+        longest = max((len(ids) for ids in completion_ids[:PROBE_ROWS]), default=0)
+        width = min(longest, self._tokens) if head is not None else longest
+        rows = [ids[:width] for ids in completion_ids[:PROBE_ROWS]]
+        if not width:
+            return
+        self._sampled = torch.tensor(
+            [[*row[:width], *[0.0] * (width - len(row))] for row in logprobs[: len(rows)]],
+            device=next(self._model.parameters()).device,
+        )
+        self._prompts = [list(ids) for ids in prompt_ids[:PROBE_ROWS]]
+        if self._measures_kl and head is not None:
+            hidden = self._states(self._model, rows)
+            self._find("on_policy/kl_to_start", self._kl_to_start(rows, hidden, head))
+
     def replace(self, rows: set[int]) -> None:
         """Other completions than those that were heard are trained in these rows."""
         self._replaced = rows
@@ -135,14 +161,9 @@ class PolicyChecks:
         self, completion_ids: Sequence[Sequence[int]], hidden: torch.Tensor, head: Any
     ) -> float:
         """Exact KL per token, averaged over the probe's tokens."""
-        device, width = hidden.device, hidden.shape[1]
-        prompts, prompt_mask = padded(self._prompts, 0, device, left=True)
-        ids, mask = padded(completion_ids, 0, device, left=False)
+        _, mask = padded(completion_ids, 0, hidden.device, left=False)
         with self._start_model() as start:
-            states = decoder_of(start.to(device))(
-                input_ids=torch.cat([prompts, ids], dim=1),
-                attention_mask=torch.cat([prompt_mask, mask], dim=1),
-            ).last_hidden_state[:, -width - 1 : -1]
+            states = self._states(start.to(hidden.device), completion_ids)
             start_head = head_of(start)
         now = _logprobs(hidden, head, self._temperature)
         then = _logprobs(states, start_head, self._temperature)
@@ -155,12 +176,22 @@ class PolicyChecks:
         if not self._has_adapters:
             yield self._start
             return
-        was_training = self._model.training
-        try:
-            with self._model.eval().disable_adapter():
-                yield self._model
-        finally:
-            self._model.train(was_training)
+        with self._model.disable_adapter():
+            yield self._model
+
+    def _states(self, model: Any, completion_ids: Sequence[Sequence[int]]) -> torch.Tensor:
+        """(rows, tokens, width): what a model computes before each token of the probe."""
+        device = next(model.parameters()).device
+        prompts, prompt_mask = padded(self._prompts, 0, device, left=True)
+        ids, mask = padded(completion_ids, 0, device, left=False)
+        was_training = model.training
+        model.eval()
+        states: torch.Tensor = decoder_of(model)(
+            input_ids=torch.cat([prompts, ids], dim=1),
+            attention_mask=torch.cat([prompt_mask, mask], dim=1),
+        ).last_hidden_state[:, -ids.shape[1] - 1 : -1]
+        model.train(was_training)
+        return states
 
 
 def _logprobs(hidden: torch.Tensor, head: Any, temperature: float) -> torch.Tensor:

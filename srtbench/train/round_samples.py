@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from srtbench.engines.base import Completion
-from srtbench.engines.transformers import TransformersEngine
+from srtbench.engines.base import Completion, EngineMaker
 from srtbench.plan.specs import Sampling
 from srtbench.rollouts import rollout_table
 from srtbench.rollouts.judge import Columns, Judge, Judged, graded_rows
@@ -57,7 +56,8 @@ class _Asked:
 class RoundSampler:
     """Samples rounds of one run. What a round gives depends on the run, its number and policy."""
 
-    def __init__(self, context: RunContext, variant: RoundsVariant):
+    def __init__(self, context: RunContext, variant: RoundsVariant, engines: EngineMaker):
+        self._engines = engines
         self._context, self._variant, self._spec = context, variant, context.spec
         self._grader = grader_of(context.spec.dataset)
         self._judge = Judge(variant, context.spec.seed, context.gold_keys)
@@ -71,9 +71,7 @@ class RoundSampler:
         """Round ``number`` of this policy, on these prompts."""
         train, plan = self._spec.train, self._plan
         size = train.num_generations
-        engine = TransformersEngine(
-            policy, self._context.tokenizer, self._spec.own.sampling.batch_size
-        )
+        engine = self._engines(policy, self._spec.own.sampling.batch_size)
 
         def ask(
             asked: Sequence[tuple[int, Prompt, Prompt]],

@@ -17,6 +17,7 @@ from trl import GRPOTrainer, RLOOTrainer
 
 from srtbench.models.lora import decoder_of
 from srtbench.plan.refill import RefillRule
+from srtbench.train.colocated import hear_logprobs
 from srtbench.train.policy_checks import PolicyChecks
 from srtbench.train.refill import Drawn, PromptStream, Sampled
 from srtbench.train.reward import RewardAdapter, RolloutBatch
@@ -45,6 +46,7 @@ class RolloutMixin(TrlTrainer):
     _ready: list[Sampled] | None = None
     _loss_inputs: dict[str, Any] | None = None
     _hidden: torch.Tensor | None = None
+    _sampled_logprobs: list[list[float]]
     _prompts: list[Any]
     _prompt_ids: list[list[int]]
 
@@ -71,6 +73,8 @@ class RolloutMixin(TrlTrainer):
         model = self.unwrapped_policy()
         self._checks = PolicyChecks(model, self.temperature, needs_start_model=self.beta == 0.0)
         decoder_of(model).register_forward_hook(self._keep_hidden)
+        if self.use_vllm:
+            hear_logprobs(self.vllm_generation, self._hear)
 
     def keep_in_checkpoints(self, stopper: Stopper | None) -> None:
         """Have checkpoints hold what ends the run early, if anything does."""
@@ -224,7 +228,9 @@ class RolloutMixin(TrlTrainer):
             self._checks.start_sampling(int(self.state.global_step))
         generated = super()._generate(prompts)
         self._prompts, self._prompt_ids = prompts, generated[0]
-        if not further:
+        if not further and self.use_vllm:
+            self._checks.take_sampling(generated[0], generated[1], self._sampled_logprobs)
+        elif not further:
             self._checks.end_sampling(generated[0], generated[1])
         votes = self.reward_adapter.votes_per_row if self._is_training else 0
         if votes:
@@ -286,6 +292,10 @@ class RolloutMixin(TrlTrainer):
         if self._loss_inputs is not None:
             self._note(self._loss_inputs, result[0].detach(), result[1].detach())
         return result
+
+    def _hear(self, logprobs: list[list[float]]) -> None:
+        """What vLLM says of the completions that it sampled last."""
+        self._sampled_logprobs = logprobs
 
     def _keep_hidden(self, module: Any, args: Any, output: Any) -> None:
         """Forward hook of the decoder: keep the last hidden states of a pass that is noted."""

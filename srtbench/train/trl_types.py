@@ -23,6 +23,8 @@ class TrlTrainer:
     temperature: float
     shuffle_dataset: bool
     train_dataset: Any
+    use_vllm: bool
+    vllm_generation: Any
     _metrics: Any
     _step: int
     _tokenizer: Any

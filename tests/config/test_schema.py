@@ -130,6 +130,7 @@ PLACES: dict[str, list[tuple[str | int, ...]]] = {
     "EvalOverride": [("eval",)],
     "GymEvalSet": [("eval_sets", 0)],
     "ExecutionConfig": [("execution",)],
+    "GenerationConfig": [("generation",)],
     "SweepConfig": [()],
 }
 FULL: dict[str, Any] = {
@@ -157,6 +158,7 @@ FULL: dict[str, Any] = {
         "prompts_per_round": 50,
     },
     "eval": {"prompts": 32},
+    "generation": {"engine": "vllm"},
     "execution": {"workers": 1},
 }
 

@@ -14,15 +14,19 @@ from srtbench.cli.run import plan as plan_command
 from srtbench.config import load_sweep
 from srtbench.config.models import HubModel, LocalModel, TinyModel
 from srtbench.plan import RunSpec, cost, plan_sweep
+from srtbench.plan.stages import StartModelStage
 from tests.micro import CONTENT, MODEL, srtbench, write_sweep
 
 GPU = cost.Gpu("example", 1000, 80, 1.0)
 TRAIN = CONTENT["train"] | {"micro_batch_size": 4, "beta": 0.0, "trl": {}}
 
 
-def run_of(folder: Path, name: str = "a/Toy-1B", **train: Any) -> RunSpec:
+def run_of(
+    folder: Path, name: str = "a/Toy-1B", generation: dict[str, Any] | None = None, **train: Any
+) -> RunSpec:
     model = {"type": "hub", "id": name}
     content = {"models": [model], "variants": ["srt"], "train": TRAIN | train}
+    content["generation"] = generation or {}
     return plan_sweep(load_sweep(write_sweep(folder, **content))).runs[0]
 
 
@@ -159,19 +163,38 @@ def test_sharding_divides_the_state_and_names_the_least_gpus(tmp_path: Path) -> 
 
 
 def test_vllm_takes_its_memory_unless_it_sleeps(tmp_path: Path) -> None:
-    vllm = {"use_vllm": True, "vllm_gpu_memory_utilization": 0.4}
+    vllm = {"engine": "vllm", "gpu_memory_utilization": 0.4, "dtype": "bfloat16"}
     transformers = cost_of(run_of(tmp_path))
-    awake = cost_of(run_of(tmp_path, trl=vllm))
-    asleep = cost_of(run_of(tmp_path, trl=vllm | {"vllm_enable_sleep_mode": True}))
-    assert awake.gigabytes == pytest.approx(transformers.gigabytes + 0.4 * 80, rel=0.01)
-    assert asleep.gigabytes == pytest.approx(16 + 0.4 * 80, rel=0.01)
+    awake = cost_of(run_of(tmp_path, generation=vllm))
+    asleep = cost_of(run_of(tmp_path, generation=vllm | {"enable_sleep_mode": True}))
+    assert awake.gigabytes == pytest.approx(16 + 0.4 * 80, rel=0.01)
+    assert asleep.gigabytes == 16 + 0.4 * 80, "activations take turns with it"
+    assert asleep.gigabytes < awake.gigabytes
     assert awake.gpu_hours < transformers.gpu_hours
 
 
 def test_prompts_are_no_longer_than_vllm_lets_them_be(tmp_path: Path) -> None:
-    run = run_of(tmp_path, trl={"use_vllm": True, "vllm_max_model_length": 56})
-    assert cost.mean_prompt(run.train, cost.Assumptions(prompt_tokens=200)) == 50
-    assert cost.mean_prompt(run.train, cost.Assumptions(prompt_tokens=20)) == 20
+    run = run_of(tmp_path, generation={"engine": "vllm", "max_model_len": 56})
+    assert cost.mean_prompt(run, cost.Assumptions(prompt_tokens=200)) == 50
+    assert cost.mean_prompt(run, cost.Assumptions(prompt_tokens=20)) == 20
+
+
+def test_the_start_model_and_evaluations_are_sampled_by_the_engine_too(tmp_path: Path) -> None:
+    generation = {"engine": "vllm", "gpu_memory_utilization": 0.4, "dtype": "bfloat16"}
+    content = {"models": [{"type": "hub", "id": "a/Toy-7B"}], "variants": ["fixed_teacher"]}
+    train = TRAIN | {"max_completion_length": 600}
+    found = {}
+    for engine in ({}, generation):
+        config = load_sweep(write_sweep(tmp_path, **content, train=train, generation=engine))
+        for stage in plan_sweep(config).stages:
+            if isinstance(stage, StartModelStage):
+                found[stage.kind, bool(engine)] = cost.cost(stage, cost.Assumptions())
+    for kind in ("base_eval", "teacher_labels"):
+        slow, fast = found[kind, False], found[kind, True]
+        assert slow is not None
+        assert fast is not None
+        assert fast.gpu_hours < slow.gpu_hours / 4, "half the bytes, four times the bandwidth"
+        assert fast.gigabytes == pytest.approx(0.4 * 80)
 
 
 def test_a_tiny_sweep_says_nothing_of_gpus(tmp_path: Path) -> None:

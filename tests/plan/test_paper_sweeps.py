@@ -71,7 +71,8 @@ def test_the_mathematics_grid_is_the_published_one() -> None:
         train, own = run.train, run.own
         assert (train.algorithm, train.prompts_per_step, train.num_generations) == ("rloo", 16, 32)
         assert (train.beta, train.temperature, train.max_completion_length) == (1e-3, 1.0, 3072)
-        assert train.trl["vllm_max_model_length"] == 1024 + 3072
+        assert run.generation is not None
+        assert (run.generation.engine, run.generation.max_model_len) == ("vllm", 1024 + 3072)
         assert own.every == 100
         assert [one.label for one in run.further] == ["aime24", "aime25", "amc23", "math-500"]
         for one in run.further:

@@ -14,6 +14,7 @@ import torch
 
 from srtbench.config import load_sweep
 from srtbench.config.errors import ConfigError
+from srtbench.engines.transformers import transformers_engines
 from srtbench.models.tiny import build_tiny
 from srtbench.plan import plan_sweep
 from srtbench.rollouts import read_rollouts
@@ -151,13 +152,18 @@ def small_teacher(**options: Any) -> tuple[Any, EmaTeacher]:
         "seed": 0,
         "process_index": 0,
     }
-    return model, EmaTeacher(model, tokenizer, **(settings | options))
+    return model, EmaTeacher(model, transformers_engines(tokenizer), **(settings | options))
 
 
 def small_snapshot(model: Any, tokenizer: Any, every: int | None) -> SnapshotTeacher:
     settings = {"temperature": 1.0, "max_completion_length": 4, "batch_size": 8}
     return SnapshotTeacher(
-        model, tokenizer, refresh_every=every, seed=0, process_index=0, **settings
+        model,
+        transformers_engines(tokenizer),
+        refresh_every=every,
+        seed=0,
+        process_index=0,
+        **settings,
     )
 
 

@@ -8,10 +8,13 @@ from accelerate.utils import gather_object
 from transformers import PrinterCallback, ProgressCallback
 
 from srtbench.config.eval_sets import OWN
+from srtbench.engines.base import EngineMaker
+from srtbench.engines.transformers import transformers_engines
 from srtbench.models.lora import peft_config
 from srtbench.plan.refill import RefillRule
 from srtbench.store.checkpoints import checkpoint_name
 from srtbench.train.arguments import trainer_arguments
+from srtbench.train.colocated import colocated_engines, corrected
 from srtbench.train.context import RunContext
 from srtbench.train.evaluator import Evaluator
 from srtbench.train.prompts import grader_of
@@ -31,8 +34,8 @@ class Online:
         spec, folder, process = context.spec, context.folder, context.process
         if process.is_main_process:
             prepare_reports(spec, folder, context.resumed_step)
-        trainer = _trainer(context)
-        evaluator = Evaluator(context, trainer.whole_policy)
+        trainer, engines = _trainer(context)
+        evaluator = Evaluator(context, trainer.whole_policy, engines)
         stopper = _stopper(context, evaluator)
         trainer.keep_in_checkpoints(stopper)
         recorder = Recorder(
@@ -69,8 +72,8 @@ def _stopper(context: RunContext, evaluator: Evaluator) -> Stopper | None:
     return Stopper(stop, context.spec, context.folder, evaluator.save, is_main=is_main)
 
 
-def _trainer(context: RunContext) -> RolloutMixin:
-    """TRL's trainer of the run, with the variant as its only reward."""
+def _trainer(context: RunContext) -> tuple[RolloutMixin, EngineMaker]:
+    """TRL's trainer of the run, with the variant as its only reward, and the engines beside it."""
     spec, tokenizer = context.spec, context.tokenizer
     adapter = RewardAdapter(
         context.variant,
@@ -87,18 +90,23 @@ def _trainer(context: RunContext) -> RolloutMixin:
         for prompt in context.prompts
     ]
     lora = spec.train.lora
-    trainer = TRAINERS[spec.train.algorithm](
-        model=context.policy,
-        reward_funcs=adapter,
-        args=trainer_arguments(spec, context.folder.checkpoint_path),
-        train_dataset=datasets.Dataset.from_list(rows),
-        processing_class=tokenizer,
-        peft_config=peft_config(context.policy, lora) if lora is not None else None,
-    )
+    with corrected(spec, context.policy):
+        trainer = TRAINERS[spec.train.algorithm](
+            model=context.policy,
+            reward_funcs=adapter,
+            args=trainer_arguments(spec, context.folder.checkpoint_path),
+            train_dataset=datasets.Dataset.from_list(rows),
+            processing_class=tokenizer,
+            peft_config=peft_config(context.policy, lora) if lora is not None else None,
+        )
+    if spec.generation is None:
+        engines = transformers_engines(tokenizer)
+    else:
+        engines = colocated_engines(trainer, tokenizer)
     context = dataclasses.replace(context, policy=trainer.unwrapped_policy())  # with its adapters
-    voter = make_voter(context, trainer.sample_once_more)
+    voter = make_voter(context, trainer.sample_once_more, engines)
     trainer.listen(adapter, voter, RefillRule.of(spec))
-    return trainer
+    return trainer, engines
 
 
 def _end_tokens(policy: Any, tokenizer: Any) -> frozenset[int]:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from srtbench.config.eval_sets import OWN
+from srtbench.engines.make import make_engines
 from srtbench.models.load import load_policy
 from srtbench.models.lora import merged, with_adapters, with_adapters_of
 from srtbench.rollouts import RolloutWriter
@@ -64,10 +65,11 @@ class _Run:
 
     def train(self) -> None:
         """All rounds that are left."""
-        evaluator = Evaluator(self._context, lambda: self.policy)
+        engines = make_engines(self._spec.generation, self._context.tokenizer, self._spec.seed)
+        evaluator = Evaluator(self._context, lambda: self.policy, engines)
         if not self._done:
             evaluator.start()
-        sampler = RoundSampler(self._context, self._variant)
+        sampler = RoundSampler(self._context, self._variant, engines)
         rounds = self._spec.train.steps
         for number in range(self._done + 1, rounds + 1):
             self._folder.update_status(step=number - 1, progress=self._progress)

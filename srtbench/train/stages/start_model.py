@@ -4,7 +4,7 @@ import pyarrow as pa
 import torch
 
 from srtbench.engines.base import PromptFormat
-from srtbench.engines.transformers import TransformersEngine
+from srtbench.engines.make import make_engines
 from srtbench.models.load import load_policy, uses_chat
 from srtbench.plan.stages import StartEval, StartModelStage, VotesStage
 from srtbench.rollouts import RolloutWriter
@@ -28,7 +28,10 @@ def start_model_votes(spec: VotesStage, store: SweepStore, folder: Folder) -> No
 
 
 def _sample(spec: StartModelStage, store: SweepStore, folder: Folder) -> pa.Table:
-    """Groups of the start model, on a GPU where there is one; written, and returned."""
+    """Groups of the start model, on a GPU where there is one; written, and returned.
+
+    For an engine that has a copy of its own the model stays in main memory.
+    """
     prompts = read_prompts(store.stage(spec.prompts_stage).prompts_path)
     path = store.stage(spec.model_stage).model_path if spec.model_stage else None
     model, tokenizer = load_policy(spec.model, path)
@@ -39,9 +42,11 @@ def _sample(spec: StartModelStage, store: SweepStore, folder: Folder) -> pa.Tabl
         if done % max(1, total // 20) == 0:
             folder.update_status(step=done)
 
-    model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+    if spec.generation is None:
+        model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+    engines = make_engines(spec.generation, tokenizer, spec.sampling.seed)
     groups = sample_groups(
-        TransformersEngine(model, tokenizer, spec.sampling.batch_size),
+        engines(model, spec.sampling.batch_size),
         tokenizer,
         prompts,
         PromptFormat(uses_chat(spec.model, tokenizer), spec.dataset.system_prompt),

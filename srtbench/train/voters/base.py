@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from srtbench.engines.base import EngineMaker
 from srtbench.train.context import RunContext
 
 OnceMore = Callable[[], list[list[int]]]
@@ -18,12 +19,15 @@ class Voter(ABC):
 
     @classmethod
     @abstractmethod
-    def of(cls, context: RunContext, options: Any, once_more: OnceMore) -> "Voter":
+    def of(
+        cls, context: RunContext, options: Any, once_more: OnceMore, engines: EngineMaker
+    ) -> "Voter":
         """The voter of a run.
 
         Args:
             options: configuration of the variant that asks for it.
             once_more: the method's own way to sample the policy as it is now.
+            engines: what samples other models.
         """
 
     @abstractmethod
@@ -55,7 +59,9 @@ class PolicyVoter(Voter):
         self._once_more = once_more
 
     @classmethod
-    def of(cls, context: RunContext, options: Any, once_more: OnceMore) -> "PolicyVoter":
+    def of(
+        cls, context: RunContext, options: Any, once_more: OnceMore, engines: EngineMaker
+    ) -> "PolicyVoter":
         """See `Voter`."""
         return cls(once_more)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from srtbench.engines.transformers import TransformersEngine
+from srtbench.engines.base import EngineMaker
 from srtbench.train.context import RunContext
 from srtbench.train.voters.base import Voter
 
@@ -19,6 +19,7 @@ class CopyVoter(Voter):
 
     Args:
         policy: start model; copied before training changes it.
+        engines: what samples the copy.
         seed: seed of the sampling. process_index: so that processes sample different votes.
     """
 
@@ -28,7 +29,7 @@ class CopyVoter(Voter):
     def __init__(
         self,
         policy: Any,
-        tokenizer: Any,
+        engines: EngineMaker,
         *,
         temperature: float,
         max_completion_length: int,
@@ -38,7 +39,7 @@ class CopyVoter(Voter):
     ):
         self._trained = [name for name, p in policy.named_parameters() if p.requires_grad]
         self._copy = frozen_copy(policy)
-        self._engine = TransformersEngine(self._copy, tokenizer, batch_size)
+        self._engine = engines(self._copy, batch_size)
         self._temperature = temperature
         self._length = max_completion_length
         self._seed = (seed, process_index)

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from srtbench.engines.base import EngineMaker
 from srtbench.train.context import RunContext
 from srtbench.train.voters.base import OnceMore
 from srtbench.train.voters.copies import CopyVoter
@@ -18,17 +19,25 @@ class EmaTeacher(CopyVoter):
     file = "ema_teacher.safetensors"
 
     def __init__(
-        self, policy: Any, tokenizer: Any, *, decay_start: float, decay_end: float, **sampling: Any
+        self,
+        policy: Any,
+        engines: EngineMaker,
+        *,
+        decay_start: float,
+        decay_end: float,
+        **sampling: Any,
     ):
-        super().__init__(policy, tokenizer, **sampling)
+        super().__init__(policy, engines, **sampling)
         self._decays = (decay_start, decay_end)
 
     @classmethod
-    def of(cls, context: RunContext, options: Any, once_more: OnceMore) -> "EmaTeacher":
+    def of(
+        cls, context: RunContext, options: Any, once_more: OnceMore, engines: EngineMaker
+    ) -> "EmaTeacher":
         """See `Voter`; it starts as a copy of the start model."""
         return cls(
             context.policy,
-            context.tokenizer,
+            engines,
             decay_start=options.decay_start,
             decay_end=options.decay_end,
             **cls.sampling_of(context, options),

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from srtbench.engines.base import EngineMaker
 from srtbench.store import read_json, write_json
 from srtbench.train.context import RunContext
 from srtbench.train.voters.base import OnceMore
@@ -19,18 +20,20 @@ class SnapshotTeacher(CopyVoter):
 
     file = "snapshot_teacher.safetensors"
 
-    def __init__(self, policy: Any, tokenizer: Any, *, refresh_every: int | None, **sampling: Any):
-        super().__init__(policy, tokenizer, **sampling)
+    def __init__(
+        self, policy: Any, engines: EngineMaker, *, refresh_every: int | None, **sampling: Any
+    ):
+        super().__init__(policy, engines, **sampling)
         self._every = refresh_every
         self._taken_at = 0
 
     @classmethod
-    def of(cls, context: RunContext, options: Any, once_more: OnceMore) -> "SnapshotTeacher":
+    def of(
+        cls, context: RunContext, options: Any, once_more: OnceMore, engines: EngineMaker
+    ) -> "SnapshotTeacher":
         """See `Voter`; it starts as a copy of the start model."""
         sampling = cls.sampling_of(context, options)
-        return cls(
-            context.policy, context.tokenizer, refresh_every=options.refresh_every, **sampling
-        )
+        return cls(context.policy, engines, refresh_every=options.refresh_every, **sampling)
 
     @property
     def policy_step(self) -> int:
