@@ -12,7 +12,7 @@ import polars as pl
 
 from srtbench.analysis.effects import SHARE, Effect, effect, over, table_of
 from srtbench.analysis.estimates import paired, vote_matrix
-from srtbench.analysis.frames import frame, query
+from srtbench.analysis.frames import frame, query, view
 from srtbench.config.eval_sets import OWN
 from srtbench.stats import maj_at_k
 
@@ -90,10 +90,10 @@ def self_consistency(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN)
     """Voting with the start model, and avg@k and maj@k of the last policy of each cell beside it.
 
     One row per setting for the start model (``variant`` null), then one per cell that was evaluated
-    after its start. ``gain`` is the last avg@k minus the maj@k of the policy that the run started
-    from, on the same prompts and seeds: above 0, one sample after training is right more often
-    than a vote of k before it. ``low`` and ``high`` are its 95% interval, ``over`` what that is
-    over.
+    after its start; two where some seeds collapsed and some ``did not`` (``side``, else null).
+    ``gain`` is the last avg@k minus the maj@k of the policy that the run started from, on the same
+    prompts and seeds: above 0, one sample after training is right more often than a vote of k
+    before it. ``low`` and ``high`` are its 95% interval, ``over`` what that is over.
     """
     rows: list[dict[str, Any]] = []
     voting = start_voting(connection, eval_set).partition_by(*_SETTING, maintain_order=True)
@@ -107,25 +107,39 @@ def self_consistency(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN)
     ends = scores.filter((at == last) & (at > 0)).join(
         begun, on=["sweep", "run_id", "prompt_id"], maintain_order="left"
     )
+    ends = ends.join(_sides(connection), on=["sweep", "run_id"], how="left", maintain_order="left")
     for setting in scores.partition_by(*_SETTING, maintain_order=True):
         labels = setting.select(_SETTING).row(0, named=True)
         if (start := starts.get(tuple(labels.values()))) is not None:
             k, means = int(start["k"][-1]), start["value"]
             rows.append(labels | {"k": k, "avg_at_k": means[0], "maj_at_k": means[-1]})
         cells = ends.filter([pl.col(name) == value for name, value in labels.items()])
-        for cell in cells.partition_by("variant", maintain_order=True):
-            numbers = {
-                name: float(np.mean([one[column].mean() for one in cell.partition_by("run_id")]))
-                for name, column in (("avg_at_k", "avg_gold"), ("maj_at_k", "majority_correct"))
-            }
-            row = labels | {
-                "variant": cell["variant"][0],
-                "k": int(cell["samples"].to_numpy().max()),
-            }
-            if (gain := paired(cell, "avg_gold", "start_maj")) is not None:
-                ends_of = {"gain": gain.estimate, "low": gain.low, "high": gain.high}
-                row |= ends_of | {"over": over(gain)}
-            rows.append(row | numbers)
-    schema: dict[str, Any] = dict.fromkeys((*_SETTING, "variant"), pl.String) | {"k": pl.Int64}
+        for cell in cells.partition_by("variant", "side", maintain_order=True):
+            rows.append(labels | _row(cell))
+    schema: dict[str, Any] = dict.fromkeys((*_SETTING, "variant", "side"), pl.String)
+    schema |= {"k": pl.Int64, "seeds": pl.Int64}
     schema |= dict.fromkeys(("avg_at_k", "maj_at_k", "gain", "low", "high"), pl.Float64)
     return pl.DataFrame(rows, schema=schema | {"over": pl.String})
+
+
+def _sides(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """The runs of cells of which some seeds collapsed and some did not, by which they are."""
+    summary = view(connection, "run_summary").filter(pl.col("last_step") > 0)
+    fell = pl.col("collapse_step").is_not_null()
+    split = summary.filter(
+        fell.any().over(*_SETTING, "variant") & ~fell.all().over(*_SETTING, "variant")
+    )
+    side = pl.when(fell).then(pl.lit("collapsed")).otherwise(pl.lit("did not"))
+    return split.select("sweep", "run_id", side=side)
+
+
+def _row(cell: pl.DataFrame) -> dict[str, Any]:
+    """A row of `self_consistency`, of the last scores of some seeds of a cell."""
+    seeds = cell.partition_by("run_id")
+    row: dict[str, Any] = cell.select("variant", "side").row(0, named=True)
+    row |= {"k": int(cell["samples"].to_numpy().max()), "seeds": len(seeds)}
+    for name, column in (("avg_at_k", "avg_gold"), ("maj_at_k", "majority_correct")):
+        row[name] = float(np.mean([one[column].mean() for one in seeds]))
+    if (gain := paired(cell, "avg_gold", "start_maj")) is not None:
+        row |= {"gain": gain.estimate, "low": gain.low, "high": gain.high, "over": over(gain)}
+    return row

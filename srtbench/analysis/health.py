@@ -10,10 +10,20 @@ import duckdb
 
 from srtbench.analysis.diagnosis import diagnose_runs
 from srtbench.analysis.estimates import paired_change
-from srtbench.analysis.frames import Run, frame, view
+from srtbench.analysis.frames import Run, frame, query, view
 from srtbench.analysis.stops import ends
 from srtbench.analysis.warehouse.open import CorruptFileWarning, open_sweep
+from srtbench.config.eval_sets import OWN
 from srtbench.stats import CollapseReport, Interval, verdict
+
+_FURTHER = """
+SELECT DISTINCT eval_set FROM run_signals
+WHERE eval_set <> 'own' AND (sweep, run_id) NOT IN (
+    SELECT (sweep, run_id) FROM run_signals WHERE eval_set = 'own' AND gold_reward IS NOT NULL
+)
+ORDER BY eval_set
+"""
+"""Sets of runs that were never evaluated on held-out prompts of their own."""
 
 Outcome = Literal["collapsed", "rose", "fell", "undecided"]
 
@@ -33,6 +43,8 @@ class Health:
         stopped: why `train.stop` ended it before its last step, in a sentence; None: it did not.
         kept_step: step of the policy that `train.stop` keeps.
         damaged_files: files of the run that were left out.
+        eval_set: on which it was judged: its own held-out prompts, or of a run that has none, as an
+            imported one may, the first further set that shows a collapse, else the first.
     """
 
     sweep: str
@@ -51,6 +63,7 @@ class Health:
     stopped: str | None = None
     kept_step: int | None = None
     damaged_files: tuple[str, ...] = ()
+    eval_set: str = OWN
 
 
 def run_health(path: Path) -> list[Health]:
@@ -73,16 +86,22 @@ def run_health(path: Path) -> list[Health]:
 
 
 def _healths(connection: duckdb.DuckDBPyConnection) -> Iterator[Health]:
-    reports = {(row["sweep"], row["run_id"]): report for row, report in diagnose_runs(connection)}
-    changes, ended = _changes(connection), ends(connection)
+    judged = _judged(connection)
+    changes = {
+        name: _changes(connection, name) for name in {OWN, *(one for one, _ in judged.values())}
+    }
+    ended = ends(connection)
     damaged: dict[Run, list[str]] = {}
     for row in view(connection, "damaged_files").iter_rows(named=True):
         damaged.setdefault((row["sweep"], row["run_id"]), []).append(row["file"])
     for run in view(connection, "runs").iter_rows(named=True):
         key = (run["sweep"], run["run_id"])
         cell = (*(run[name] for name in ("sweep", "model", "dataset", "variant", "seed")),)
-        report, change = reports.get(key), changes.get(cell)
+        label, report = judged.get(key, (OWN, None))
+        change = changes[label].get(cell)
         outcome, why = _outcome(run, report, change)
+        if label != OWN:
+            why += f"; judged on the evaluation set {label}"
         if key in ended:
             why += f"; {ended[key]}"
         files = tuple(sorted(damaged.get(key, ())))
@@ -106,7 +125,20 @@ def _healths(connection: duckdb.DuckDBPyConnection) -> Iterator[Health]:
             stopped=run["stopped"],
             kept_step=run["kept_step"],
             damaged_files=files,
+            eval_set=label,
         )
+
+
+def _judged(connection: duckdb.DuckDBPyConnection) -> dict[Run, tuple[str, CollapseReport]]:
+    """Evaluation set and diagnosis of each run; see `Health.eval_set`."""
+    found: dict[Run, tuple[str, CollapseReport]] = {}
+    for label in (OWN, *(name for (name,) in query(connection, _FURTHER).iter_rows())):
+        for row, report in diagnose_runs(connection, label):
+            key = (row["sweep"], row["run_id"])
+            known = found.setdefault(key, (label, report))
+            if known[0] != OWN and report.collapsed and not known[1].collapsed:
+                found[key] = (label, report)
+    return found
 
 
 def _outcome(
@@ -135,10 +167,12 @@ def _outcome(
     return said.word, f"{said.numbers} from the first to the last evaluation, 95% over prompts"
 
 
-def _changes(connection: duckdb.DuckDBPyConnection) -> dict[tuple[Any, ...], Interval]:
+def _changes(
+    connection: duckdb.DuckDBPyConnection, eval_set: str
+) -> dict[tuple[Any, ...], Interval]:
     """Last minus first avg@k of each run, over its prompts; key: cell and seed."""
     keys = ["sweep", "model", "dataset", "variant", "seed"]
-    rows = frame(connection, "change").drop_nulls(["start_avg", "last_avg"])
+    rows = frame(connection, "change", eval_set=eval_set).drop_nulls(["start_avg", "last_avg"])
     parts = rows.partition_by(keys, as_dict=True)
     changes = {key: paired_change(part) for key, part in parts.items()}
     return {key: change for key, change in changes.items() if change is not None}

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from srtbench.cli import check, doctor, evidence, importing, results, run, start
+from srtbench.cli import check, doctor, evidence, importing, init, results, run, start
 from srtbench.cli.common import FAILED, REFUSED, InputError, system_error
 from srtbench.cli.say import complain, one_line
 
@@ -73,6 +73,7 @@ Examples:
   srtbench check runs/smoke                   exit code 1 if a run collapsed
   srtbench import /logs/run1 --out runs/theirs   rollouts that another trainer logged
   srtbench doctor                             what this machine can run
+  srtbench init my-study --data mine.jsonl    a sweep file for rows of one's own
 """,
 )
 @click.version_option(package_name="srtbench")
@@ -84,6 +85,6 @@ for _command in (
     *(run.plan, run.sweep, run.status),
     *(results.report, results.export),
     *(evidence.audit, evidence.revote),
-    *(check.check, doctor.doctor, start.schema, importing.import_),
+    *(check.check, doctor.doctor, init.init, start.schema, importing.import_),
 ):
     main.add_command(_command)

@@ -32,7 +32,11 @@ class WarmStart(Section):
     batch_size: int = Field(256, ge=1, description="targets per step")
     learning_rate: float = Field(3e-3, gt=0, description="of AdamW")
     target_accuracy: float = Field(
-        0.6, gt=0, le=1, description="stop once avg@k on held-out warm-start prompts reaches this"
+        0.6,
+        ge=0,
+        le=1,
+        description="stop once avg@k on held-out warm-start prompts reaches this; 0: at the first "
+        "check",
     )
     check_every: int = Field(10, ge=1, description="steps between two accuracy checks")
     check_prompts: int = Field(128, ge=8, description="held-out prompts of a check")

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from srtbench.datasets.columns import MISSING, Columns, check_columns, names_in,
 from srtbench.datasets.problems import DatasetError, Item
 from srtbench.datasets.splits import excerpt, listing
 
-_LEVEL = re.compile(r"(?:level\s*)?(-?\d{1,9})(?:\.0+)?", re.IGNORECASE)  # "Level 5" as in MATH
+LEVEL = re.compile(r"(?:level\s*)?(-?\d{1,9})(?:\.0+)?", re.IGNORECASE)  # "Level 5" as in MATH
 _READERS = {
     ".jsonl": formats.jsonl_rows,
     ".csv": formats.csv_rows,
@@ -30,15 +30,25 @@ def read_file(path: Path, columns: Columns) -> list[Item]:
         DatasetError: no such file, another format, a missing column, or broken rows: how many, and
             the first 20 with their reasons.
     """
+    try:
+        return items_of(path.name, table_rows(path), columns)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def table_rows(path: Path) -> Iterator[formats.Row]:
+    """Rows of a JSONL, CSV or Parquet file, good or broken, in its order.
+
+    Raises:
+        DatasetError: no such file, or another format.
+        OSError: it cannot be read.
+    """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise DatasetError(f"{path}: unknown file type; allowed: {', '.join(sorted(_READERS))}")
     if not path.is_file():
         raise DatasetError(f"{path}: no such file")
-    try:
-        return items_of(path.name, reader(path), columns)
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return reader(path)
 
 
 def count_rows(path: Path) -> int:
@@ -153,7 +163,7 @@ def _level(values: Mapping[str, Any], column: str | None, problems: list[str]) -
     value = None if column is None else value_at(values, column)
     if value is None or value is MISSING or (isinstance(value, str) and not value.strip()):
         return None
-    match = _LEVEL.fullmatch(str(value).strip())
+    match = LEVEL.fullmatch(str(value).strip())
     if match is None or isinstance(value, bool):
         problems.append(f"'{column}' is {value!r}, not a whole number")
         return None

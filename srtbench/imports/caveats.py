@@ -9,10 +9,22 @@ from srtbench.store.imported import UNKNOWN, ImportedSpec
 _SILENT = {
     "completion_tokens": "token counts",
     "truncated": "marks of truncation",
-    "policy_step": "the policy's step",
+    "policy_step": "policy steps",
     "gold_reward": "gold answers",
     "their_reward": "rewards",
 }
+
+
+_MAPPED = {
+    "completion_tokens": "completion_tokens",
+    "truncated": "truncated",
+    "policy_step": "policy_step",
+    "mean_logprob": "mean_logprob",
+    "gold": "gold_reward",
+    "train_reward": "their_reward",
+    "their_correct": "their_correct",
+}
+"""Column of a map -> the column that is counted."""
 
 
 def caveats(
@@ -35,6 +47,7 @@ def caveats(
         found.append(f"It has no {_listed(silent)}, so nothing is said of them.")
     if partly:
         found.append(f"Not every row has {_listed(partly)}.")
+    found += _astray(spec, sources)
     found += importer.lost
     found += sources.notes
     if "train" in sources.last_step:
@@ -59,6 +72,8 @@ def caveats(
         found.append(
             f"Gold answers without a key, whose prompts are not graded: {sources.keyless:,}."
         )
+    if sources.mixed_groups:
+        found.append("Rows of one group's name have several prompts: each prompt is a group.")
     if rows and not sources.counts.get("answer"):
         found.append(
             f"No completion has an answer in the style '{spec.answer_style}': "
@@ -70,11 +85,24 @@ def caveats(
     if further and "own" not in spec.eval_sets:
         found.append(
             f"Its evaluations are on {_listed(further)}: see the evaluation sets, there are no "
-            "held-out prompts of its own."
+            "held-out prompts of its own. srtbench check looks there for a collapse; the head of "
+            "the report does not."
         )
     if spec.eval_sets == [] and "train" in sources.last_step:
         found.append("The log has no evaluations.")
     return found
+
+
+def _astray(spec: ImportedSpec, sources: Sources) -> list[str]:
+    """Paths of a map at which no record has anything."""
+    columns = (spec.map or {}).get("columns", {})
+    astray = [
+        f"'{columns[name]}' ({name})"
+        for name, counted in _MAPPED.items()
+        if isinstance(columns.get(name), str) and not sources.counts.get(counted)
+        if name != "gold" or not sources.keyless
+    ]
+    return [f"No record has anything at the map's {_listed(astray)}."] if astray else []
 
 
 def _of_labels(spec: ImportedSpec) -> list[str]:

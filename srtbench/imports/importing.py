@@ -18,15 +18,15 @@ from typing import Any
 from srtbench.config.eval_sets import OWN
 from srtbench.config.sameness import prompt_id
 from srtbench.imports.caveats import caveats
-from srtbench.imports.judged import PartWriter, Prompts, RowJudge
+from srtbench.imports.judged import COUNTED, PartWriter, Prompts, RowJudge
 from srtbench.imports.runs import Found, find_run, read_manifest, settle
 from srtbench.imports.sources import Source, Sources, edges
 from srtbench.imports.staging import Place, Staging
-from srtbench.rollouts import IMPORTED_SCHEMA, part_files, read_table
+from srtbench.rollouts import part_files
 from srtbench.rollouts.importers import Importer, ImporterError, Row, SourceFile
 from srtbench.rollouts.texts import clean
 from srtbench.store import Folder, Status
-from srtbench.store.imported import ImportedSpec, write_imported
+from srtbench.store.imported import ImportedSpec, imported_part, write_imported
 from srtbench.store.prompts import read_prompt_table
 from srtbench.store.written import note_run
 
@@ -147,6 +147,7 @@ def _import(found: Found, progress: Progress | None) -> ImportResult:
         sources.dropped += dropped
         _count(sources, judge, reopened)
         reader.note()
+        sources.mixed_groups |= staging.mixed
         sources.notes = list(dict.fromkeys([*sources.notes, *importer.notes()]))
         spec = found.spec = _described(spec, sources, importer, prompts)
         torn.touch()
@@ -168,7 +169,10 @@ def _import(found: Found, progress: Progress | None) -> ImportResult:
 
 
 def _nothing(found: Found, sources: Sources) -> str:
-    text = f"{', '.join(found.spec.paths)}: holds no rollout of the format '{found.spec.format}'"
+    wanted = "that the map finds" if found.spec.map else f"of the format '{found.spec.format}'"
+    text = f"{', '.join(found.spec.paths)}: holds no rollout {wanted}"
+    if not sources.damaged and not any(one.size for one in sources.files.values()):
+        text += "; all of its files are empty"
     if sources.damaged:
         text += f"; {sources.skipped} records are damaged, the first: {sources.damaged[0]}"
     return text
@@ -227,9 +231,10 @@ class _Reader:
                 known = self.sources.files[file.name] = Source(file.name)
             elif how:
                 file.start = known.read
+                self.sources.mend(known)
             else:
                 self.replaced[file.name] = self.sources.places(file.name)
-                self.sources.skipped -= known.skipped
+                self.sources.forget(known)
                 known = self.sources.files[file.name] = Source(file.name)
             stat = file.path.stat()
             rows = self._read(file, self.numbers[file.name])
@@ -237,6 +242,7 @@ class _Reader:
             known.reading = reading
             known.read, known.rows = file.stop, known.rows + rows
             known.skipped += file.damage.count
+            known.cut = file.cut
             known.edges = edges(file.path, file.stop) if file.kind == "jsonl" else ""
             self.sources.note(file, file.damage)
             if progress is not None:
@@ -264,8 +270,10 @@ class _Reader:
             row.prompt, text = clean(row.prompt), row.prompt
             name = self._ids[text] = prompt_id(row.prompt)
         row.completion = clean(row.completion)
-        row.gold, row.group, row.eval_set = map(_cleaned, (row.gold, row.group, row.eval_set))
-        label = (row.eval_set or OWN) if row.phase == "eval" else None
+        row.gold, row.group = _cleaned(row.gold), _cleaned(row.group)
+        if row.phase == "eval":  # it is the name of a folder, as openai/gsm8k is not
+            row.eval_set = (_cleaned(row.eval_set) or OWN).replace("/", "-").lstrip(".-") or OWN
+        label = row.eval_set if row.phase == "eval" else None
         self.prompts.add((label, name), row.prompt, row.gold)
         self.staging.add(row, name, number)
 
@@ -341,7 +349,7 @@ def _reopen(folder: Folder, reader: _Reader) -> _Reopened:
         if not any(p == phase and s in steps for p, s in touched):
             continue
         found.parts.append(path)
-        table = read_table(path, IMPORTED_SCHEMA)
+        table = imported_part(path)
         for row in table.to_pylist():
             _uncount(found, row)
             if row["source_file"] in reader.replaced:
@@ -353,8 +361,7 @@ def _reopen(folder: Folder, reader: _Reader) -> _Reopened:
 
 
 def _uncount(found: _Reopened, row: Mapping[str, Any]) -> None:
-    for name in ("completion_tokens", "truncated", "policy_step", "gold_reward", "their_reward",
-                 "their_correct", "answer"):  # fmt: skip
+    for name in COUNTED:
         found.counts[name] = found.counts.get(name, 0) + (row[name] is not None)
 
 

@@ -27,6 +27,12 @@ from srtbench.variants import Variant
 PART_ROWS = 65_536
 """Rows after which a part ends, at the end of a step."""
 
+COUNTED = (
+    "completion_tokens", "truncated", "policy_step", "gold_reward", "their_reward",
+    "their_correct", "answer", "mean_logprob",
+)  # fmt: skip
+"""Columns of which it is counted how many rows have a value."""
+
 Place = tuple[str | None, str]
 """Evaluation set (None in train) and prompt id."""
 
@@ -197,8 +203,7 @@ class RowJudge:
                 value = pa.array(value, field.type)
             arrays.append(value)
         table = pa.Table.from_arrays(arrays, schema=IMPORTED_SCHEMA)
-        for name in ("completion_tokens", "truncated", "policy_step", "gold_reward", "their_reward",
-                     "their_correct", "answer"):  # fmt: skip
+        for name in COUNTED:
             known = len(table) - table[name].null_count
             self.counts[name] = self.counts.get(name, 0) + known
         return table

@@ -118,7 +118,9 @@ def settle(
         try:
             found = LogMap.model_validate(dict(log_map))
         except ValidationError as error:
-            raise ImporterError(f"map: {error.errors()[0]['msg']}") from None
+            first = error.errors()[0]
+            place = ".".join(str(one) for one in ("map", *first["loc"]))
+            raise ImporterError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
     elif log_map is not None:
         found = read_map(Path(log_map))
     if found is not None and format not in (None, "map"):

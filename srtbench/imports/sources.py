@@ -29,7 +29,8 @@ class Source:
         edges: digest of the first bytes and the last ones that were read.
         reading: in which of several ways it was read, see `Importer.reading_of`.
         batches: phase, set, step, rows, digest of the content, whether its completions vary.
-        skipped: damaged records so far. duplicate_of: a file of the same content.
+        skipped: damaged records so far. cut: name of the last of them, if it was a line that was
+            not whole yet.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Source:
     batches: list[tuple[str, str, int, int, int, bool]] = field(default_factory=list)
     rows: int = 0
     skipped: int = 0
+    cut: str = ""
 
 
 @dataclass
@@ -53,7 +55,8 @@ class Sources:
         repeated_steps: train steps that held the batch of the step before.
         damaged: the first damaged records by name.
         notes: sentences on the log. conflicts: rows whose gold answer is another than their
-            prompt's. keyless: gold answers without a key. others: files of no known format.
+            prompt's. keyless: gold answers without a key. mixed_groups: whether rows of
+            one group's name have several prompts.
     """
 
     files: dict[str, Source] = field(default_factory=dict)
@@ -69,6 +72,7 @@ class Sources:
     keyless: int = 0
     last_step: dict[str, int] = field(default_factory=dict)
     prompts_per_step: int = 0
+    mixed_groups: bool = False
 
     @staticmethod
     def path(folder: Folder) -> Path:
@@ -104,6 +108,20 @@ class Sources:
         """What was skipped."""
         self.skipped += damage.count
         self.damaged = [*self.damaged, *damage.named][:20]
+
+    def mend(self, known: Source) -> None:
+        """A line that was cut off is read again, so it is not damaged so far."""
+        if known.cut:
+            known.skipped -= 1
+            self.skipped -= 1
+            self.damaged = [one for one in self.damaged if not one.startswith(f"{known.cut}:")]
+            known.cut = ""
+
+    def forget(self, known: Source) -> None:
+        """What was damaged in a file that is read anew."""
+        self.skipped -= known.skipped
+        own = (f"{known.name}:", f"{known.name} ")
+        self.damaged = [one for one in self.damaged if not one.startswith(own)]
 
     def places(self, name: str) -> list[Place]:
         """What a file held."""

@@ -54,6 +54,7 @@ class Staging:
     Attributes:
         batches: (file, place) -> rows, a digest of their content that no order changes, and
             whether completions of a prompt differ. No rows that are judged again are in it.
+        mixed: whether rows of one group's name have several prompts.
     """
 
     def __init__(self, folder: Path):
@@ -65,7 +66,8 @@ class Staging:
         self.again_rows = 0
         self._columns: list[list[Any]] = [[] for _ in STAGED_SCHEMA]
         self._some: dict[tuple[int, Place], tuple[set[str], set[bytes]]] = {}
-        self._groups: dict[int, int] = {}
+        self._groups: dict[int, tuple[int, str]] = {}
+        self.mixed = False
         self._writer: pq.ParquetWriter | None = None
 
     def add(self, row: Row, prompt: str, file: int) -> None:
@@ -73,8 +75,7 @@ class Staging:
         held = row.phase == "eval"
         label = (row.eval_set or OWN) if held else ""
         place = (row.phase, label, row.step)
-        told = row.group if row.group is not None else prompt
-        order = self._order(hash((place, row.group is None, told)), len(self._groups))
+        order = self._group(place, row.group, prompt, len(self._groups))
         self._keep(
             row.phase, label if held else None, row.step, order, row.sample, self.rows, file,
             prompt, row.completion, row.group, row.reward, row.correct, row.completion_tokens,
@@ -99,9 +100,9 @@ class Staging:
     def again(self, row: Mapping[str, Any], file: int) -> None:
         """Keep a row that was judged before, in front of the new ones."""
         place = (row["phase"], row["eval_set"] or "", row["step"])
-        told = row["their_group"] if row["their_group"] is not None else row["prompt_id"]
-        key = hash((place, row["their_group"] is None, told))
-        order = self._order(key, len(self._groups) - _BEFORE)
+        order = self._group(
+            place, row["their_group"], row["prompt_id"], len(self._groups) - _BEFORE
+        )
         self._keep(
             row["phase"], row["eval_set"], row["step"], order, row["sample_index"],
             self.again_rows - _BEFORE, file, row["prompt_id"], row["completion"],
@@ -111,8 +112,20 @@ class Staging:
         )  # fmt: skip
         self.again_rows += 1
 
-    def _order(self, key: int, place: int) -> int:
-        return self._groups.setdefault(key, place)
+    def _group(self, place: Place, told: str | None, prompt: str, number: int) -> int:
+        """Number of the group of a row: a group is of one prompt.
+
+        Processes of a trainer may number the groups of their files alike, so rows of one name and
+        other prompts are several groups.
+        """
+        if told is None:
+            return self._groups.setdefault(hash((place, prompt)), (number, prompt))[0]
+        found = self._groups.setdefault(hash((place, "group", told)), (number, prompt))
+        if found[1] != prompt:
+            self.mixed = True
+            name = hash((place, "group", told, prompt))
+            found = self._groups.setdefault(name, (number, prompt))
+        return found[0]
 
     def _keep(self, *values: Any) -> None:
         for column, value in zip(self._columns, values, strict=True):

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from srtbench.answers.grader import Grader
 from srtbench.config.variants import VariantConfig
-from srtbench.rollouts import IMPORTED_SCHEMA, Phase, part_files, read_table
+from srtbench.rollouts import IMPORTED_SCHEMA, SELECTION, Phase, part_files, read_table
 from srtbench.rollouts.judge import Columns, Judge, eval_votes, runs_of
 from srtbench.store.files import SEAL, StoreError, checked, read_json, write_sealed
 from srtbench.store.folders import Folder
@@ -170,13 +170,26 @@ class ImportedRun:
             StoreError: a part is damaged.
         """
         for path in part_files(self.folder.rollouts_path, phase):
-            yield path, read_table(path, IMPORTED_SCHEMA)
+            yield path, imported_part(path)
 
     @cached_property
     def prompts(self) -> dict[tuple[str | None, str], dict[str, Any]]:
         """(evaluation set or None, prompt id) -> row of prompts.parquet."""
         rows = read_prompt_table(self.folder).to_pylist()
         return {(row["eval_set"], row["prompt_id"]): row for row in rows}
+
+
+def imported_part(path: Path) -> pa.Table:
+    """A part as `IMPORTED_SCHEMA`; one of an older version has nulls in what was added since.
+
+    Raises:
+        StoreError: it is damaged, or of a newer srtbench.
+    """
+    table = read_table(path, IMPORTED_SCHEMA, added=SELECTION)
+    for field in IMPORTED_SCHEMA:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(len(table), field.type))
+    return table.select(IMPORTED_SCHEMA.names).cast(IMPORTED_SCHEMA)
 
 
 def imported_votes(

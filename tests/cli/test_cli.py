@@ -21,6 +21,7 @@ COMMANDS = [
     "import",
     "check",
     "schema",
+    "init",
 ]
 
 

@@ -393,3 +393,11 @@ FOUND = {
 def test_a_sample_of_each_trainer_is_read_by_detection(sample: str, tmp_path: Path) -> None:
     result = srtbench.import_rollouts(SHARED / "formats" / sample, out=tmp_path / "out")
     assert (result.format, result.total, result.skipped) == (*FOUND[sample], 0), result.damaged
+
+
+def test_files_of_nemo_rl_whose_names_tell_no_step_are_numbered(tmp_path: Path) -> None:
+    nemo_rl(tmp_path / "log")
+    (tmp_path / "log" / "train_data_step7.jsonl").rename(tmp_path / "log" / "renamed.dat")
+    result = srtbench.import_rollouts(tmp_path / "log", out=tmp_path / "out")
+    assert (result.format, result.total) == ("nemo-rl", 8), result.damaged
+    assert any("1 files tell no step" in one for one in result.caveats)

@@ -136,6 +136,8 @@ def _voting_rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     for row in rows:
         row["setting"] = " · ".join(str(row[name]) for name in named)
         row["difference"] = _points(row, "gain")
+        side = "" if row["side"] is None else f", {row['seeds']} {row['side']}"
+        row["name"] = "start model" if row["variant"] is None else row["variant"] + side
     return rows
 
 

@@ -38,10 +38,10 @@ class AReaL(Importer):
     def of_record(self, record: Record, file: SourceFile) -> Iterator[Row]:
         """One sample; special tokens at its end are no text."""
         head = whole_of(record["head_version"], "head_version")
-        tail = whole_of(record.get("tail_version", head), "tail_version")
-        if head is None or tail is None:
+        tail = whole_of(record.get("tail_version"), "tail_version")
+        if head is None:
             raise RowError("head_version: is missing")
-        self._aged += head != tail
+        self._aged += tail is not None and head != tail
         version = PurePath(file.name).parent.name
         written = int(version) if version.isascii() and version.isdecimal() else head
         folders = {part.lower() for part in file.path.parts[-4:-1]}

@@ -28,7 +28,7 @@ from srtbench.rollouts.importers.row import (
 def is_episode(record: Record) -> bool:
     """Whether a record is an episode."""
     traces = record.get("traces")
-    return isinstance(traces, list) and "task" in record and "env" in record
+    return isinstance(traces, list) and "task" in record and bool({"env", "run", "ok"} & {*record})
 
 
 def episode_rows(record: Record, file: SourceFile) -> Iterator[Row]:

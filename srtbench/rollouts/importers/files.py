@@ -5,35 +5,33 @@ Nothing here executes what it reads: a pickle is refused, never loaded.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from srtbench.config.errors import StoreError
+from srtbench.rollouts.importers.csv_rows import csv_records
+from srtbench.rollouts.importers.kinds import (
+    BROKEN,
+    PICKLES,
+    Kind,
+    kind_of,
+    open_log,
+    packing_of,
+)
 from srtbench.rollouts.importers.row import RowError
 
-Kind = Literal["jsonl", "json", "parquet", "csv", "eval"]
 Record = dict[str, Any]
+_T = TypeVar("_T")
 
-SUFFIXES: dict[str, Kind] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".parquet": "parquet",
-    ".csv": "csv",
-    ".eval": "eval",
-}
-_PACKED = {".gz": "gzip", ".zst": "zstd"}
-_PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt")
 MAX_LINE = 256 * 2**20
 """Bytes of the longest line that is read."""
 MAX_JSON = 2**30
@@ -64,7 +62,7 @@ class SourceFile:
         name: its path below the folder that was given, for messages.
         start: bytes (JSON lines) or records (other kinds) that were read before.
         stop: where the next import goes on: after the last whole record.
-        damage: what was skipped.
+        damage: what was skipped. cut: the name of a last line that is not whole yet.
     """
 
     path: Path
@@ -73,6 +71,7 @@ class SourceFile:
     start: int = 0
     stop: int = 0
     damage: Damage = field(default_factory=Damage)
+    cut: str = ""
 
     def records(self) -> Iterator[tuple[str, Record]]:
         """(where, record) of each whole record; a damaged one is noted and skipped."""
@@ -80,17 +79,32 @@ class SourceFile:
         if self.kind == "eval":  # Inspect's own, which its own reader reads
             return
         if self.kind == "jsonl":
-            yield from self._lines()
+            yield from self._unbroken(self._lines())
             return
         read = {"json": self._json, "parquet": self._parquet, "csv": self._csv}[self.kind]
-        for number, record in enumerate(read(), 1):
+        for number, record in enumerate(self._unbroken(read()), 1):
             if number > self.start:
                 self.stop = number
                 yield f"{self.name} record {number}", record
 
+    def _unbroken(self, found: Iterator[_T]) -> Iterator[_T]:
+        """What can be read of a packed file that is cut off or damaged."""
+        if packing_of(self.path) is None:
+            yield from found
+            return
+        try:
+            yield from found
+        except BROKEN as error:
+            self.damage.add(self.name, f"cannot be unpacked to its end ({error})")
+
     def skip(self, where: str, reason: str) -> None:
         """Note a record that is no rollout."""
         self.damage.add(where, reason)
+
+    @property
+    def names_step(self) -> bool:
+        """Whether the path says a step."""
+        return bool(_STEP.search(self.name) or _STEP.search(str(self.path.parent)))
 
     def step(self, default: int | None = None) -> int:
         """The step that the path names, as ``global_step_10`` or ``checkpoint-10`` do.
@@ -103,27 +117,28 @@ class SourceFile:
             raise RowError("step: neither the record nor the path says it")
         return int(found[-1]) if found else int(default or 0)
 
-    def _open(self) -> Any:
-        packed = _PACKED.get(self.path.suffix.lower())
-        if packed is None:
-            return self.path.open("rb")
-        return io.BufferedReader(pa.input_stream(str(self.path), compression=packed))
-
     def _lines(self) -> Iterator[tuple[str, Record]]:
-        with self._open() as source:
-            if self.start and self.path.suffix.lower() not in _PACKED:
+        packed = packing_of(self.path) is not None
+        with open_log(self.path) as source:
+            if self.start and not packed:
                 source.seek(self.start)
             elif self.start:
                 source.read(self.start)
             number = 0
             while line := source.readline(MAX_LINE):
                 number += 1
-                whole = line.endswith(b"\n")
-                text = line.strip()
+                size, whole = len(line), line.endswith(b"\n")
                 after = f" after byte {self.start}" if self.start else ""
                 where = f"{self.name} line {number}{after}"
+                if not whole and size >= MAX_LINE:
+                    while not whole and (more := source.readline(MAX_LINE)):
+                        size, whole = size + len(more), more.endswith(b"\n")
+                    self.damage.add(where, f"is longer than {MAX_LINE:,} bytes")
+                    self.stop += size
+                    continue
+                text = line.strip()
                 if not text:
-                    self.stop += len(line)
+                    self.stop += size
                     continue
                 try:
                     record = json.loads(text)
@@ -136,18 +151,19 @@ class SourceFile:
                         reason = f"not valid JSON ({error})"
                     else:
                         reason = "cut off; it is read again when it is whole"
+                        self.cut = where
                     self.damage.add(where, reason)
                     if whole:
-                        self.stop += len(line)
+                        self.stop += size
                     continue
-                self.stop += len(line)
+                self.stop += size
                 yield where, record
 
     def _json(self) -> Iterator[Record]:
         """The objects of a list, or the one object."""
         if self.path.stat().st_size > MAX_JSON:
             raise StoreError(f"{self.name}: is larger than {MAX_JSON:,} bytes, use JSON lines")
-        with self._open() as source:
+        with open_log(self.path) as source:
             try:
                 content = json.load(source)
             except (ValueError, RecursionError) as error:
@@ -163,43 +179,22 @@ class SourceFile:
         try:
             with pq.ParquetFile(self.path) as file:
                 for batch in file.iter_batches(_BATCH):
-                    yield from batch.to_pylist()
+                    yield from _as_written(batch).to_pylist(maps_as_pydicts="lossy")
         except (OSError, pa.ArrowException) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             self.damage.add(self.name, f"not a whole Parquet file ({reason})")
 
     def _csv(self) -> Iterator[Record]:
-        csv.field_size_limit(MAX_LINE)
-        with io.TextIOWrapper(self._open(), "utf-8-sig", errors="replace", newline="") as source:
-            reader = csv.DictReader(source, strict=False)
-            number = 0
-            while True:
-                number += 1
-                try:
-                    record = next(reader)
-                except StopIteration:
-                    return
-                except csv.Error as error:
-                    self.damage.add(f"{self.name} record {number}", str(error))
-                    continue
-                if None in record or None in record.values():
-                    fields = len(reader.fieldnames or ())
-                    self.damage.add(f"{self.name} record {number}", f"not of {fields} fields")
-                    continue
-                yield {key: (value if value != "" else None) for key, value in record.items()}
+        yield from csv_records(open_log(self.path), self.name, self.damage.add)
 
 
-def kind_of(path: Path) -> Kind | None:
-    """How a file is read, by its suffix; a packed one by the suffix before; without one by its
-    first byte, which in JSON lines is a brace."""
-    if not path.suffix and path.is_file():
-        with path.open("rb") as source:
-            return "jsonl" if source.read(1) == b"{" else None
-    suffixes = [one.lower() for one in path.suffixes[-2:]]
-    if suffixes and suffixes[-1] in _PACKED:
-        found = SUFFIXES.get(suffixes[-2]) if len(suffixes) > 1 else None
-        return found if found in ("jsonl", "json", "csv") else None
-    return SUFFIXES.get(suffixes[-1]) if suffixes else None
+def _as_written(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Floats of 32 bits as the shortest number that they are read from: 0.8, not 0.800000012."""
+    for index, column in enumerate(batch.schema):
+        if column.type == pa.float32():
+            near = pc.cast(pc.cast(batch.column(index), pa.string()), pa.float64())
+            batch = batch.set_column(index, column.name, near)
+    return batch
 
 
 def log_files(path: Path, pattern: str | None = None, kind: Kind | None = None) -> list[SourceFile]:
@@ -215,19 +210,21 @@ def log_files(path: Path, pattern: str | None = None, kind: Kind | None = None) 
     if path.is_file():
         found, root = [path], path.parent
     else:
+        pattern = f"{pattern}/*" if pattern and pattern.endswith("**") else pattern
         found, root = [*path.glob(pattern or "**/*")], path
     files = []
     for one in sorted(found, key=lambda file: natural(str(file))):
-        if not one.is_file() or one.name.startswith("."):
-            continue
         name = str(one.relative_to(root))
+        if not one.is_file() or any(part.startswith(".") for part in Path(name).parts):
+            continue
         how = kind or kind_of(one)
         if how is None:
-            if one.suffix.lower() in _PICKLES and (pattern is not None or path.is_file()):
+            if one.suffix.lower() in PICKLES and (pattern is not None or path.is_file()):
                 raise StoreError(f"{name}: is a pickle, which is a program, so it is not read")
             if pattern is not None or path.is_file():
                 raise StoreError(
-                    f"{name}: its suffix does not say whether it is jsonl, parquet or csv"
+                    f"{name}: neither its suffix nor its first bytes say whether it is jsonl, "
+                    "parquet or csv; say it in the map's 'format'"
                 )
             continue
         files.append(SourceFile(one, name, how))
@@ -236,7 +233,7 @@ def log_files(path: Path, pattern: str | None = None, kind: Kind | None = None) 
 
 def pickles(path: Path) -> list[str]:
     """Names of the pickles below a folder, which nothing here loads."""
-    found = sorted(one for one in path.rglob("*") if one.suffix.lower() in _PICKLES)
+    found = sorted(one for one in path.rglob("*") if one.suffix.lower() in PICKLES)
     return [str(one.relative_to(path)) for one in found]
 
 

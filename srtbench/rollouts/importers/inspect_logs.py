@@ -57,8 +57,12 @@ class Inspect(Importer):
             ) from None
         file.stop = 0
         try:
-            header = read_eval_log(str(file.path), header_only=True).eval
-            samples = read_eval_log_samples(str(file.path), all_samples_required=False)
+            path, how = str(file.path), "eval" if file.kind == "eval" else "json"
+            header = read_eval_log(path, header_only=True, format=how).eval
+            if header.dataset.sample_ids is None:  # as a log is that a program has put together
+                samples = iter(read_eval_log(path, format=how).samples or ())
+            else:
+                samples = read_eval_log_samples(path, all_samples_required=False, format=how)
             for number, sample in enumerate(samples, 1):
                 file.stop = number
                 where = f"{file.name} sample {sample.id} epoch {sample.epoch}"

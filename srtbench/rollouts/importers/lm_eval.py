@@ -37,6 +37,7 @@ class LmEval(Importer):
         gold = gold_of(target) if isinstance(target, str) else None
         metrics = [one for one in record.get("metrics") or () if isinstance(one, str)]
         verdict = record.get(metrics[0]) if len(texts) == 1 and metrics else None
+        number = record["doc_id"]
         for index, text in enumerate(texts):
             yield Row(
                 prompt=need(_asked(record, doc), "arguments"),
@@ -44,11 +45,13 @@ class LmEval(Importer):
                 step=file.step(default=0),
                 phase="eval",
                 eval_set=task[1] if task else None,
-                group=str(record["doc_id"]),
+                group=None if number is None else str(number),
                 sample=index,
                 gold=gold or (named_gold(doc) if isinstance(doc, Mapping) else None),
                 correct=truth_of(verdict, metrics[0]) if verdict is not None else None,
-                record=f"{task[1] if task else file.name}/{record['doc_id']}/{index}",
+                record=None
+                if number is None
+                else f"{task[1] if task else file.name}/{number}/{index}",
             )
 
 

@@ -15,10 +15,10 @@ answer: {style: boxed, kind: math}
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -29,16 +29,21 @@ from srtbench.config.errors import ConfigError, Problem, allowed
 from srtbench.config.translate import telling, to_problem
 from srtbench.config.yaml_source import read_yaml
 from srtbench.rollouts.importers.base import Importer, need
-from srtbench.rollouts.importers.files import Kind, Record, SourceFile
+from srtbench.rollouts.importers.files import Record, SourceFile
+from srtbench.rollouts.importers.kinds import Kind
 from srtbench.rollouts.importers.paths import Steps, look_up, parse_path
 from srtbench.rollouts.importers.row import (
     Row,
     RowError,
+    chat_in,
     completion_of,
+    cut_of,
     gold_of,
+    listed,
     mean_of,
     number_of,
     phase_of,
+    step_of,
     text_of,
     truth_of,
     whole_of,
@@ -111,6 +116,15 @@ class LogMap(Section):
     columns: Columns
     phase: Literal["train", "eval"] = "train"
     answer: AnswerOptions | None = None
+
+    @field_validator("files")
+    @classmethod
+    def _below(cls, files: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for one in (files,) if isinstance(files, str) else files or ():
+            path = PurePath(one)
+            if not path.parts or path.is_absolute() or ".." in path.parts:
+                raise ValueError(f"'{one}' is no glob below PATH, as rollouts/step_*.jsonl is")
+        return files
 
     @field_validator("explode")
     @classmethod
@@ -225,65 +239,82 @@ class MappedImporter(Importer):
         if not self._lists:
             yield self._row(_Place(record, [], file), None, None)
             return
-        lists = [_as_list(look_up(record, steps, path), path) for steps, path in self._lists]
-        lengths = {len(one) for one in lists if isinstance(one, list)}
-        if len(lengths) != 1:
-            sizes = ", ".join(map(str, sorted(lengths))) or "no lists"
-            raise RowError(f"explode: {', '.join(self.map.explode)} are lists of {sizes}")
-        group = f"{file.name}#{file.start + seen}" if self._grouped else None
-        for index in range(lengths.pop()):
+        lists = [listed(look_up(record, steps, path)) for steps, path in self._lists]
+        lengths = [len(one) for one in lists if isinstance(one, list)]
+        if len({*lengths}) != 1:
+            raise RowError(f"explode: {self._lengths(lists)}")
+        group = f"{file.name}#{file.start}+{seen}" if self._grouped else None
+        for index in range(lengths[0]):
             elements = [one[index] if isinstance(one, list) else one for one in lists]
             yield self._row(_Place(record, elements, file), index, group)
 
+    def _lengths(self, lists: list[Any]) -> str:
+        """What is wrong with lists that are to be exploded."""
+        said = [
+            f"{path} has {len(one)}" if isinstance(one, list) else f"{path} is no list"
+            for path, one in zip(self.map.explode, lists, strict=True)
+        ]
+        return ", ".join(said)
+
     def _row(self, place: _Place, index: int | None, group: str | None) -> Row:
-        found = {name: get(place) for name, get in self._get.items()}
-        phase = self.map.phase if found.get("phase") is None else phase_of(found["phase"])
-        step = whole_of(found.get("step"), "step")
+        found = {name: _known(get(place)) for name, get in self._get.items()}
+        phase = self.map.phase
+        if found.get("phase") not in (None, ""):
+            column = self.map.columns.phase
+            phase = phase_of(found["phase"], column if isinstance(column, str) else "")
+        step = step_of(found.get("step"))
         if step is None:
             if self.map.columns.step is not None:
                 raise RowError("step: is missing")
             step = 1 if phase == "train" else 0
-        if found.get("group") is not None:
+        if found.get("group") not in (None, ""):
             group = str(text_of(found["group"]))
-        prompt = text_of(found.get("prompt"))
-        if prompt is None and self.map.columns.prompt is None:
+        prompt = text_of(chat_in(found.get("prompt")))
+        if prompt is None and self.map.columns.prompt is None and group is not None:
             prompt = f"(the log has no prompts; group {group})"
+        completion = completion_of(chat_in(found.get("completion")))
+        for name, text in (("prompt", prompt), ("completion", completion)):
+            if text is None:
+                raise RowError(self._missing(name, place))
         sample = whole_of(found.get("sample"), "sample")
         eval_set = found.get("eval_set")
-        logprob = found.get("mean_logprob")
+        logprob = listed(found.get("mean_logprob"))
         return Row(
             prompt=need(prompt, "prompt"),
-            completion=need(completion_of(found.get("completion")), "completion"),
+            completion=need(completion, "completion"),
             step=step,
             phase=phase,
-            eval_set=None if eval_set in (None, "") else str(eval_set),
+            eval_set=None if eval_set in (None, "") else str(text_of(eval_set)),
             group=group,
             sample=index if sample is None else sample,
             gold=gold_of(found.get("gold")),
-            reward=number_of(found.get("train_reward"), "train_reward"),
-            correct=truth_of(found.get("their_correct"), "their_correct"),
-            completion_tokens=_count_of(found.get("completion_tokens")),
-            truncated=truth_of(found.get("truncated"), "truncated"),
+            reward=number_of(listed(found.get("train_reward")), "train_reward"),
+            correct=truth_of(listed(found.get("their_correct")), "their_correct"),
+            completion_tokens=_count_of(listed(found.get("completion_tokens"))),
+            truncated=cut_of(found.get("truncated"), "truncated"),
             mean_logprob=mean_of(logprob)
             if isinstance(logprob, list)
             else number_of(logprob, "mean_logprob"),
-            policy_step=whole_of(found.get("policy_step"), "policy_step"),
+            policy_step=step_of(found.get("policy_step"), "policy_step"),
         )
+
+    def _missing(self, name: str, place: _Place) -> str:
+        """What a record has in place of what must be there."""
+        column = getattr(self.map.columns, name)
+        if column is None:
+            return "group: is missing, and there is no prompt"
+        there = ", ".join(map(str, [*place.record][:12]))
+        return f"{name}: is missing: nothing at {column}; the record has {there or 'nothing'}"
+
+
+def _known(value: Any) -> Any:
+    """A value; None for NaN, which tables hold where there is nothing."""
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _count_of(value: Any) -> int | None:
     """A number of tokens; of a list of tokens, its length."""
     return len(value) if isinstance(value, list) else whole_of(value, "completion_tokens")
-
-
-def _as_list(value: Any, path: str) -> Any:
-    """A list; text that is JSON of one; anything else is the same for all."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise RowError(f"explode: {path} is text and no list") from None
-    return list(value) if isinstance(value, list | tuple) else value
 
 
 def _of_path(pattern: re.Pattern[str], file: SourceFile) -> str | None:

@@ -29,6 +29,28 @@ class NemoRl(Importer):
     writer = "NeMo-RL"
     lost = ("It names no groups: equal prompts of a step are one.",)
 
+    def __init__(self, tokenizer: object = None):
+        super().__init__()
+        self._unnamed: dict[str, int] = {}
+
+    def prepare(self, files: Sequence[SourceFile]) -> None:
+        """Number the files whose names tell no step, in the order of their names."""
+        untold = [file.name for file in files if not file.names_step]
+        self._unnamed = {name: number for number, name in enumerate(untold, 1)}
+
+    def reading_of(self, file: SourceFile) -> str:
+        """Under which step a file is read whose name tells none."""
+        return f"step {self._unnamed[file.name]}" if file.name in self._unnamed else ""
+
+    def notes(self) -> list[str]:
+        """That steps were made up."""
+        if not self._unnamed:
+            return []
+        return [
+            f"The names of {len(self._unnamed)} files tell no step, and their rows neither: they "
+            "are numbered in the order of their names."
+        ]
+
     @classmethod
     def recognises(cls, record: Record) -> bool:
         """By lists of turns and of rewards."""
@@ -41,7 +63,7 @@ class NemoRl(Importer):
         if not isinstance(content[0], list):
             content = [content]
         phase: Phase = "train" if "token_ids" in record else "eval"
-        step = file.step()
+        step = file.step(default=self._unnamed.get(file.name))
         rewards = record["rewards"]
         if len(rewards) != len(content):
             rewards = record.get("filtered_rewards") or []

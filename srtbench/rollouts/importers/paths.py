@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from srtbench.rollouts.importers.row import parsed
+
 Steps = tuple[str | int, ...]
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(-?\d+)\]|\[['\"]([^'\"]+)['\"]\]")
+_INDEX = re.compile(r"-?\d{1,9}")
 
 
 def parse_path(path: str) -> Steps:
@@ -37,32 +39,34 @@ def parse_path(path: str) -> Steps:
 def look_up(record: Any, steps: Steps, whole: str | None = None) -> Any:
     """What stands there; None where nothing does.
 
+    Keys may have points in them, and stand in texts that are JSON; ``a.0`` is ``a[0]``.
+
     Args:
-        whole: the path as written, tried as one key first: columns may have points in their names.
+        whole: the path as written, tried as one key first.
     """
     if whole is not None and isinstance(record, Mapping) and whole in record:
         return record[whole]
-    for step in steps:
+    at = 0
+    while at < len(steps):
+        step = steps[at]
+        at += 1
         if isinstance(record, str) and record.lstrip()[:1] in ("{", "["):
-            record = _parsed(record)  # cells of a CSV file may be JSON
-        if isinstance(step, int):
-            if not isinstance(record, Sequence) or isinstance(record, str | bytes):
+            record = parsed(record)
+        if isinstance(record, Mapping):
+            name = str(step)
+            while name not in record:
+                if at == len(steps) or not isinstance(steps[at], str):
+                    return None
+                name = f"{name}.{steps[at]}"
+                at += 1
+            record = record[name]
+        elif isinstance(record, Sequence) and not isinstance(record, str | bytes):
+            if isinstance(step, str) and not _INDEX.fullmatch(step):
                 return None
-            if not -len(record) <= step < len(record):
+            place = int(step)
+            if not -len(record) <= place < len(record):
                 return None
-            record = record[step]
-        elif isinstance(record, Mapping):
-            if step not in record:
-                return None
-            record = record[step]
+            record = record[place]
         else:
             return None
     return record
-
-
-def _parsed(text: str) -> Any:
-    """JSON in a cell; the text itself if it is none."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

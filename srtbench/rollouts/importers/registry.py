@@ -150,8 +150,19 @@ def _settle(
         kinds = ", ".join(f"{count} {kind}" for kind, count in seen.items())
         asked = f"of the format '{name}'" if name else "of a known format"
         raise ImporterError(
-            f"{path}: no file is {asked} ({kinds}); known: {', '.join(known)}; any other JSONL, "
-            "Parquet or CSV is read with --map FILE.yaml"
+            f"{path}: no file is {asked} ({kinds}; {_keys(files)}); tried: "
+            f"{name or ', '.join(known)}; any other JSONL, Parquet or CSV is read with "
+            "--map FILE.yaml"
         )
     (found,) = mine
     return found, (mine[found], others)
+
+
+def _keys(files: Sequence[SourceFile]) -> str:
+    """What the first record has, for who must write a map."""
+    for file in files:
+        if records := first_records(file, 1):
+            keys = [str(key)[:40] for key in records[0]]
+            more = ", ..." if len(keys) > 12 else ""
+            return f"a record of {file.name} has {', '.join(keys[:12])}{more}"
+    return "no record can be read"

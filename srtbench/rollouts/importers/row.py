@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,8 +25,29 @@ PHASES: dict[str, Phase] = {
     "valid": "eval",
     "validation": "eval",
     "test": "eval",
+    "testing": "eval",
+    "dev": "eval",
+    "holdout": "eval",
+    "heldout": "eval",
+    "held-out": "eval",
+    "held_out": "eval",
+    "validate": "eval",
 }
 """What logs call the two phases."""
+
+MAX_STEP = 99_999_999
+"""The names of parts have eight digits for a step."""
+
+_WORDS = re.compile(r"[^a-z]+")
+_NUMBERED = re.compile(r"[A-Za-z][A-Za-z _-]*[ _-]?(\d+)")
+_NOTHING = ("", "none", "null", "nan", "n/a")
+_TRUE = ("true", "yes", "correct", "right", "pass", "passed", "t", "y", "c")
+_FALSE = ("false", "no", "incorrect", "wrong", "fail", "failed", "f", "n", "i")
+_CUT = ("length", "max_tokens", "max_output_tokens", "model_length", "max_length", "truncated",
+        "incomplete", "context_length")  # fmt: skip
+_ENDED = ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "stop_token", "complete",
+          "completed", "finished", "tool_calls", "function_call", "tool_use")  # fmt: skip
+_MAX_LITERAL = 2**22
 
 
 class RowError(ValueError):
@@ -61,6 +85,17 @@ class Row:
     advantage: float | None = None
     record: str | None = None
 
+    def __post_init__(self) -> None:
+        """Hold what the columns of a rollout can hold.
+
+        Raises:
+            RowError: a number does not fit.
+        """
+        if not 0 <= self.step <= MAX_STEP:
+            raise RowError(f"step: {self.step} is not from 0 to {MAX_STEP:,}")
+        if self.completion_tokens is not None and self.completion_tokens < 0:
+            raise RowError(f"completion_tokens: {self.completion_tokens} is less than 0")
+
 
 def text_of(value: Any) -> str | None:
     """A prompt as text, see `prompt_text`; another value as it is written."""
@@ -76,7 +111,12 @@ def completion_of(value: Any) -> str | None:
         return value
     messages = messages_of(value)
     if messages is None:
-        return _plain(value)
+        if isinstance(value, Mapping):
+            names = ", ".join(map(str, [*value][:6]))
+            raise RowError(f"completion: is an object of {names}; name what is in it")
+        if isinstance(value, Sequence) and not isinstance(value, str | bytes) and len(value) != 1:
+            raise RowError(f"completion: is a list of {len(value)}; one text is wanted")
+        return completion_of(value[0]) if isinstance(value, list | tuple) else _plain(value)
     own = any((one.get("role") or WRITTEN_BY_POLICY) == WRITTEN_BY_POLICY for one in messages)
     return completion_text(messages) if own else prompt_text(messages)
 
@@ -106,13 +146,15 @@ def _plain(value: Any) -> str:
         return str(int(value))
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    if isinstance(value, int | float):
-        return str(value)
-    return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, Mapping | Sequence):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
 
 
 def gold_of(value: Any) -> str | None:
-    """A gold answer as text; nothing and empty text are none."""
+    """A gold answer as text; nothing and empty text are none; of several texts the first."""
+    if isinstance(value, list | tuple) and value and all(isinstance(one, str) for one in value):
+        value = next((one for one in value if one.strip()), None)
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     text = value if isinstance(value, str) else _plain(value)
@@ -121,7 +163,7 @@ def gold_of(value: Any) -> str | None:
 
 def number_of(value: Any, name: str) -> float | None:
     """A finite number; text that is one, and sums of lists per token; NaN is none."""
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING):
         return None
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         parts = [number_of(part, name) for part in value]
@@ -149,30 +191,102 @@ def truth_of(value: Any, name: str) -> bool | None:
         return value
     if isinstance(value, str):
         word = value.strip().lower()
-        if word in ("", "none", "null", "nan"):
+        if word in _NOTHING:
             return None
-        if word in ("true", "yes", "correct"):
-            return True
-        if word in ("false", "no", "incorrect"):
-            return False
+        if word in _TRUE or word in _FALSE:
+            return word in _TRUE
     found = number_of(value, name)
     return None if found is None else found >= 0.5
 
 
-def phase_of(value: Any) -> Phase:
-    """train or eval, by what logs call them."""
-    found = PHASES.get(str(value).strip().lower())
+def cut_of(value: Any, name: str) -> bool | None:
+    """Whether a completion was cut off: true or false, or why it ended, as engines say it."""
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in _CUT or word in _ENDED:
+            return word in _CUT
+    return truth_of(value, name)
+
+
+def step_of(value: Any, name: str = "step") -> int | None:
+    """A step: a whole number, also behind a word, as in ``global_step_10``."""
+    if isinstance(value, str) and (found := _NUMBERED.fullmatch(value.strip())):
+        return int(found[1])
+    return whole_of(value, name)
+
+
+def phase_of(value: Any, column: str = "") -> Phase:
+    """train or eval, by what logs call them, also in a name that is made of several words.
+
+    Args:
+        column: where it stands; it says what true and false mean, as ``is_eval`` does.
+    """
+    if isinstance(value, bool) or value in (0, 1, "0", "1") or str(value).lower() in _BOOLEAN:
+        true = truth_of(value, "phase")
+        named = _phases_in(column)
+        if len(named) != 1:
+            raise RowError(f"phase: {_short(value)} in '{column}' does not say which phase it is")
+        return "train" if true == ("train" in named) else "eval"
+    text = str(value).strip().lower()
+    found = PHASES.get(text)
     if found is None:
-        raise RowError(f"phase: {_short(value)} is none of {', '.join(PHASES)}")
+        named = _phases_in(text)
+        if len(named) != 1:
+            raise RowError(f"phase: {_short(value)} is none of {', '.join(PHASES)}")
+        (found,) = named
     return found
 
 
+def _phases_in(text: str) -> set[Phase]:
+    """Phases that the words of a name say; a rollout may be of either."""
+    words = _WORDS.split(text.lower())
+    return {PHASES[word] for word in words if word in PHASES and word != "rollout"}
+
+
+_BOOLEAN = ("true", "false")
+
+
 def mean_of(values: Any) -> float | None:
-    """Mean of numbers; None of none."""
+    """Mean of numbers; None of none. Of log-probabilities that stand beside their tokens too."""
     if not isinstance(values, Sequence) or isinstance(values, str | bytes) or not values:
         return None
+    if isinstance(values[0], Mapping):
+        values = [one.get("logprob") for one in values if isinstance(one, Mapping)]
     known = [one for one in values if isinstance(one, int | float) and math.isfinite(one)]
     return math.fsum(known) / len(known) if known else None
+
+
+def parsed(text: str) -> Any:
+    """What a text holds as JSON, or as Python writes lists and dictionaries; else the text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    if len(text) > _MAX_LITERAL:
+        return text
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return text
+
+
+def listed(value: Any) -> Any:
+    """A list that stands in a text, as in a cell of a CSV file; any other value as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] == "[":
+        found = parsed(value)
+        return list(found) if isinstance(found, list | tuple) else value
+    return value
+
+
+def chat_in(value: Any) -> Any:
+    """Chat messages that stand in a text; any other value as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{") and "content" in value:
+        found = parsed(value)
+        if (messages := messages_of(found)) and all("role" in one for one in messages):
+            return messages
+    return value
 
 
 def _short(value: Any) -> str:

@@ -46,6 +46,9 @@ class Verl(Importer):
     def of_record(self, record: Record, file: SourceFile) -> Iterator[Row]:
         """One completion."""
         step = whole_of(record.get("step"), "step")
+        name = file.path.name.partition(".")[0]
+        if step is None and name.isascii() and name.isdecimal():  # 10.jsonl is of step 10
+            step = int(name)
         if step is None:
             raise RowError("step: is missing")
         phase: Phase = "train"
