@@ -206,9 +206,12 @@ def final_of(study: Study, cell: Cell | None) -> Effect | None:
 
 
 def corrected(sections: Sequence[Section]) -> None:
-    """Give every finding the p-value of Holm 1979 within its family."""
+    """Give every finding the p-value of Holm 1979 within its family, where all of it is there."""
+    measured = {section.claim.key for section in sections}
     for family in FAMILIES.values():
         keys = {claim.key for claim in family}
+        if not keys <= measured:
+            continue
         places = [
             (section, number)
             for section in sections
