@@ -19,5 +19,6 @@ def test_tables_keep_the_descriptions_of_their_views() -> None:
         )
         assert dict(columns.iter_rows()) == relation(name).columns
     tables = query(sweep, "SELECT table_name FROM duckdb_tables()")["table_name"].to_list()
-    others = ["damaged_files", "planned_eval_sets", "planned_runs", "stages", "unplanned_runs"]
+    others = ["damaged_files", "planned_eval_sets", "planned_runs", "stages", "sweeps", "tasks"]
+    others += ["unplanned_runs"]
     assert sorted(tables) == sorted([*GRAINS, *others])
