@@ -252,8 +252,8 @@ def check_status(
     if (status.updated or math.inf) < (status.started or 0.0):
         yield "status", "status.json", "was updated before it was started"
     last = status.started or 0.0
-    first = last if status.first_started is None else status.first_started
-    if first > last or (status.attempts == 1 and first != last):
+    began = last if status.first_started is None else status.first_started
+    if began > last or (status.attempts == 1 and began != last):
         yield "status", "status.json", "first_started is not when its first attempt began"
     if run.revoted is not None:
         return
