@@ -178,7 +178,10 @@ def _say_outlook(made: "Made", chosen: "Settings") -> None:
     tried = "" if chosen.best is None else f": a trial reached {chosen.best:.0%}"
     match chosen.outlook:
         case "learns":
-            say(f"the tiny model learns this{tried}; training should raise its accuracy")
+            say(
+                f"the tiny model learns this{tried}; gold reward should raise its accuracy, and "
+                "self-reward does where its majorities are mostly right"
+            )
         case "weak":
             say(
                 f"the tiny model learns some of this{tried}. From so weak a start accuracy may not "

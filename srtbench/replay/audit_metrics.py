@@ -251,9 +251,9 @@ def check_status(
         yield "status", "status.json", "a run that is done was started, and took its time"
     if (status.updated or math.inf) < (status.started or 0.0):
         yield "status", "status.json", "was updated before it was started"
-    last = status.started or 0.0
-    began = last if status.first_started is None else status.first_started
-    if began > last or (status.attempts == 1 and began != last):
+    started = status.started or 0.0
+    began = started if status.first_started is None else status.first_started
+    if began > started or (status.attempts == 1 and began != started):
         yield "status", "status.json", "first_started is not when its first attempt began"
     if run.revoted is not None:
         return
