@@ -3,7 +3,8 @@
     python benchmarks/import_speed.py [--rollouts 1000000] [--graded 4000]
 
 Writes a log of verl (V1) of N rollouts of 300 characters, in groups of 16 whose answers are those
-of MATH in mixed spellings, imports it in a process of its own, appends 1%, and imports again. Then,
+of MATH in mixed spellings, imports it in a process of its own, appends 1%, and imports again, in
+another process, which then appends a further 1%, as --watch does. Then,
 in this process, some groups are graded with math-verify: each answer parsed, then `verify` against
 the gold answer and against one member of every class found so far. Ratios of rates.
 """
@@ -22,18 +23,37 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from answer_keys import golds, group
 
 GROUPS_PER_STEP, SIZE, CHARACTERS = 64, 16, 300
 _IMPORT = """
-import json, resource, sys, time
+import json, pathlib, resource, sys, time
 import srtbench
-began = time.monotonic()
-result = srtbench.import_rollouts(sys.argv[1], out=sys.argv[2], labels={"variant": "srt"})
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-print(json.dumps([time.monotonic() - began, peak, result.rows, result.total]))
+log, out, *later = map(pathlib.Path, sys.argv[1:])
+done = []
+for more in (None, *later):
+    if more is not None:
+        for file in more.iterdir():
+            file.rename(log / file.name)
+    began, spent = time.monotonic(), time.process_time()
+    result = srtbench.import_rollouts(log, out=out, labels={"variant": "srt"})
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    seconds, spent = time.monotonic() - began, time.process_time() - spent
+    done.append([seconds, spent, peak, result.rows, result.total])
+print(json.dumps(done))
 """
+
+
+class Import(NamedTuple):
+    """Seconds on the clock and of CPU, peak memory in GiB, new and all rollouts."""
+
+    seconds: float
+    cpu: float
+    peak: float
+    new: int
+    total: int
 
 
 def steps(seed: int) -> Iterator[list[dict[str, object]]]:
@@ -74,16 +94,23 @@ def write(folder: Path, batches: Iterator[list[dict[str, object]]], count: int) 
     return written
 
 
-def timed_import(log: Path, out: Path) -> tuple[float, float, int, int]:
-    """Seconds, peak memory in GiB, new and all rollouts, in a process of its own."""
+def timed_import(log: Path, out: Path, *later: Path) -> list[Import]:
+    """An import in a process of its own, then one after each of ``later`` was moved into the log.
+
+    The CPU time of the first is that of the whole process but for the later ones: its start, and
+    that of its worker for hard answers, are in it.
+    """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [sys.executable, "-c", _IMPORT, str(log), str(out)],
+        [sys.executable, "-c", _IMPORT, str(log), str(out), *map(str, later)],
         check=True,
         capture_output=True,
         text=True,
     )
-    seconds, peak, new, total = json.loads(done.stdout.splitlines()[-1])
-    return seconds, peak, new, total
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    first, *others = [Import(*one) for one in json.loads(done.stdout.splitlines()[-1])]
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return [first._replace(cpu=spent - sum(one.cpu for one in others)), *others]
 
 
 def pairwise_seconds(count: int) -> float:
@@ -117,16 +144,24 @@ def main() -> None:
         log, out = Path(place) / "log", Path(place) / "out"
         batches = steps(0)
         written = write(log, batches, arguments.rollouts)
-        seconds, peak, rows, _ = timed_import(log, out)
-        assert rows == written
+        (whole,) = timed_import(log, out)
+        assert whole.new == written
         more = write(log, batches, written // 100)
-        again, _, new, total = timed_import(log, out)
-        assert (new, total) == (more, written + more)
+        write(Path(place) / "later", batches, written // 100)
+        again, watched = timed_import(log, out, Path(place) / "later")
+        assert (again.new, again.total, watched.new) == (more, written + more, more)
     pairwise = pairwise_seconds(arguments.graded)
-    own, theirs = seconds / written, pairwise / arguments.graded
+    own, theirs = whole.seconds / written, pairwise / arguments.graded
     rows_done = f"{written:,} rollouts of {CHARACTERS} characters"
-    print(f"import of {rows_done}: {seconds:.1f} s, {1e6 * own:.0f} us each, peak {peak:.2f} GiB")
-    print(f"appending {more:,} ({more / written:.1%}): {again:.1f} s, {again / seconds:.1%}")
+    print(
+        f"import of {rows_done}: {whole.seconds:.1f} s, {whole.cpu:.1f} s of CPU, "
+        f"{1e6 * own:.0f} us each, peak {whole.peak:.2f} GiB"
+    )
+    print(
+        f"appending {more:,} ({more / written:.1%}) in a process of its own: {again.cpu:.2f} s of "
+        f"CPU, {again.cpu / whole.cpu:.1%}; in one that has imported before, as --watch: "
+        f"{watched.cpu:.2f} s, {watched.cpu / whole.cpu:.1%}"
+    )
     print(f"math-verify, pairwise, {arguments.graded:,} of them: {1e3 * theirs:.2f} ms each")
     print(f"the import is {theirs / own:.0f} times faster")
     own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

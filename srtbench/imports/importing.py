@@ -20,7 +20,7 @@ from srtbench.config.sameness import prompt_id
 from srtbench.imports.caveats import caveats
 from srtbench.imports.judged import COUNTED, PartWriter, Prompts, RowJudge
 from srtbench.imports.runs import Found, find_run, read_manifest, settle
-from srtbench.imports.sources import Source, Sources, edges
+from srtbench.imports.sources import Source, Sources
 from srtbench.imports.staging import Place, Staging
 from srtbench.rollouts import part_files
 from srtbench.rollouts.importers import Importer, ImporterError, Row, SourceFile
@@ -123,7 +123,7 @@ def _import(found: Found, progress: Progress | None) -> ImportResult:
     try:
         staging = Staging(work / "staged")
         rows = folder.prompts_path.is_file() and bool(sources.files)
-        prompts = Prompts(spec.grader, read_prompt_table(folder).to_pylist() if rows else ())
+        prompts = Prompts(spec.grader, read_prompt_table(folder) if rows else None)
         reader = _Reader(importer, files, sources, staging, prompts)
         reader.read(progress)
         if not reader.changed and found.planned:
@@ -238,12 +238,8 @@ class _Reader:
                 known = self.sources.files[file.name] = Source(file.name)
             stat = file.path.stat()
             rows = self._read(file, self.numbers[file.name])
-            known.size, known.modified_ns = stat.st_size, stat.st_mtime_ns
+            known.note(file, stat, rows)
             known.reading = reading
-            known.read, known.rows = file.stop, known.rows + rows
-            known.skipped += file.damage.count
-            known.cut = file.cut
-            known.edges = edges(file.path, file.stop) if file.kind == "jsonl" else ""
             self.sources.note(file, file.damage)
             if progress is not None:
                 progress(number + 1, len(self.files), self.staging.rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,74 +38,94 @@ Place = tuple[str | None, str]
 
 
 class Prompts:
-    """Prompts of a run by their ids, with gold answers and their keys."""
+    """Prompts of a run by their ids, with gold answers and their keys.
 
-    def __init__(self, grader: Grader, rows: Iterable[Mapping[str, Any]] = ()):
+    The texts of those that are known stay in their table: an append neither reads nor writes them
+    one by one.
+    """
+
+    def __init__(self, grader: Grader, known: pa.Table | None = None):
         self.grader = grader
-        self._rows: dict[Place, list[str | None]] = {}  # prompt, gold answer, its key
+        known = PROMPT_SCHEMA.empty_table() if known is None else known
+        sets, ids = known["eval_set"].to_pylist(), known["prompt_id"].to_pylist()
+        rows = {place: row for row, place in enumerate(zip(sets, ids, strict=True))}
+        if len(rows) < len(known):  # a place that is there twice is once there
+            known = known.take(list(rows.values()))
+        self._rows: dict[Place, int] = {place: number for number, place in enumerate(rows)}
+        self._known = known["prompt"].chunks
+        self._texts: list[str] = []  # of those that are new
+        self._golds: list[str | None] = known["gold_answer"].to_pylist()
+        self._keys: list[str | None] = known["gold_key"].to_pylist()
         self._new: list[Place] = []
         self.gold_keys: dict[str | None, dict[str, str | None]] = {}
         self.conflicts = self.keyless = 0
-        for row in rows:
-            place = (row["eval_set"], row["prompt_id"])
-            self._rows[place] = [row["prompt"], row["gold_answer"], row["gold_key"]]
-            self._note(place)
+        for place, number in self._rows.items():
+            self._note(place, number)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def add(self, place: Place, prompt: str, gold: str | None) -> None:
         """Note a prompt; the first gold answer of a prompt is the one."""
-        row = self._rows.get(place)
-        if row is None:
-            self._rows[place] = [prompt, None if gold is None else gold_text(gold), None]
+        number = self._rows.get(place)
+        if number is None:
+            self._rows[place] = len(self._golds)
+            self._texts.append(prompt)
+            self._golds.append(None if gold is None else gold_text(gold))
+            self._keys.append(None)
             self._new.append(place)
         elif gold is not None:
             text = gold_text(gold)
-            if row[1] is None:
-                row[1] = text
+            if self._golds[number] is None:
+                self._golds[number] = text
                 self._new.append(place)
-            elif row[1] != text:
+            elif self._golds[number] != text:
                 self.conflicts += 1
 
     def grade(self) -> None:
         """Keys of the gold answers that are new."""
-        golds = list(dict.fromkeys(gold for one in self._new if (gold := self._rows[one][1])))
+        numbers = [self._rows[place] for place in self._new]
+        found = [self._golds[number] for number in numbers]
+        golds = list(dict.fromkeys(gold for gold in found if gold is not None))
         keys = dict(zip(golds, self.grader.gold_keys(golds), strict=True))
-        for place in self._new:
-            row = self._rows[place]
-            if row[1] is not None:
-                row[2] = keys[row[1]]
-                self.keyless += row[2] is None
-            self._note(place)
+        for place, number in zip(self._new, numbers, strict=True):
+            gold = self._golds[number]
+            if gold is not None:
+                self._keys[number] = keys[gold]
+                self.keyless += self._keys[number] is None
+            self._note(place, number)
         self._new = []
 
-    def _note(self, place: Place) -> None:
-        key = self._rows[place][2]
+    def _note(self, place: Place, number: int) -> None:
+        key = self._keys[number]
         if key is not None:  # without a key nothing can be graded, so nothing is
             self.gold_keys.setdefault(place[0], {})[place[1]] = key
 
     @property
     def trained_and_held_out(self) -> int:
         """Prompts that are both trained on and asked in an evaluation."""
-        trained = {prompt for label, prompt in self._rows if label is None}
-        return len({p for label, p in self._rows if label is not None} & trained)
+        held = {prompt for label, prompt in self._rows if label is not None}
+        return sum((None, prompt) in self._rows for prompt in held)
 
     def write(self, path: Path, dataset: str) -> None:
         """prompts.parquet."""
-        places = list(self._rows)
-        rows = [self._rows[place] for place in places]
+        labels = [label for label, _ in self._rows]
         columns: dict[str, Sequence[Any]] = {
-            "prompt_id": [prompt for _, prompt in places],
-            "dataset": [dataset if label in (None, OWN) else label for label, _ in places],
-            "level": [None] * len(places),
-            "split": ["train" if label is None else "eval" for label, _ in places],
-            "eval_set": [label for label, _ in places],
-            "prompt": [row[0] for row in rows],
-            "gold_answer": [row[1] for row in rows],
-            "gold_key": [row[2] for row in rows],
+            "prompt_id": [prompt for _, prompt in self._rows],
+            "dataset": [dataset if label in (None, OWN) else label for label in labels],
+            "level": [None] * len(labels),
+            "split": ["train" if label is None else "eval" for label in labels],
+            "eval_set": labels,
+            "gold_answer": self._golds,
+            "gold_key": self._keys,
         }
-        arrays = [pa.array(columns[field.name], field.type) for field in PROMPT_SCHEMA]
+        starts = range(0, len(self._texts), PART_ROWS)
+        texts = [pa.array(self._texts[start : start + PART_ROWS], pa.string()) for start in starts]
+        prompts = pa.chunked_array([*self._known, *texts], pa.string())
+        arrays = [
+            prompts if field.name == "prompt" else pa.array(columns[field.name], field.type)
+            for field in PROMPT_SCHEMA
+        ]
         write_parquet(pa.Table.from_arrays(arrays, schema=PROMPT_SCHEMA), path)
 
 

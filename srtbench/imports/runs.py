@@ -18,6 +18,7 @@ from srtbench.rollouts.importers import (
     Importer,
     ImporterError,
     LogMap,
+    Seen,
     SourceFile,
     find_log,
     read_map,
@@ -52,7 +53,7 @@ class Found:
     log_map: LogMap | None
     planned: bool = True
 
-    def log(self, known: Mapping[str, Any]) -> tuple[Importer, list[SourceFile], list[str]]:
+    def log(self, known: Mapping[str, Seen]) -> tuple[Importer, list[SourceFile], list[str]]:
         """Its importer, its files, and the files of no known format."""
         tokenizer = None if self.spec.tokenizer is None else load_tokenizer(self.spec.tokenizer)
         files: list[SourceFile] = []
@@ -62,7 +63,11 @@ class Found:
         name = None if self.spec.format in ("map", "") else self.spec.format
         for path in paths:
             prefix = f"{path.name}/" if len(paths) > 1 else ""
-            mine = {one.removeprefix(prefix) for one in known if one.startswith(prefix)}
+            mine = {
+                one.removeprefix(prefix): seen
+                for one, seen in known.items()
+                if one.startswith(prefix)
+            }
             log = find_log(path, name, self.log_map, tokenizer, mine)
             if importer is not None and type(log.importer) is not type(importer):
                 raise ImporterError(

@@ -7,17 +7,19 @@ one that was replaced is read anew and its old rows go, any other is left alone.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from srtbench.imports.staging import Place
-from srtbench.rollouts.importers import Damage, SourceFile
+from srtbench.rollouts.importers import Damage, SourceFile, unchanged
 from srtbench.store import Folder, read_json, write_json
 from srtbench.store.files import checked
 
 _EDGE = 4096
 """Bytes at the start, and before the place where reading stopped, that tell an append."""
+
+_PIECE = 2**20
 
 
 @dataclass
@@ -25,9 +27,12 @@ class Source:
     """A file that was read.
 
     Attributes:
+        size, modified_ns, changed_ns, kind: see `Seen`.
         read: bytes or records, see `SourceFile`.
-        edges: digest of the first bytes and the last ones that were read.
+        edges: digest of the first bytes and the last ones that were read; of a file that is no
+            JSON lines, of its first and its last bytes.
         reading: in which of several ways it was read, see `Importer.reading_of`.
+        pieces: byte where an import stopped, and a digest of what it read; of JSON lines.
         batches: phase, set, step, rows, digest of the content, whether its completions vary.
         skipped: damaged records so far. cut: name of the last of them, if it was a line that was
             not whole yet.
@@ -36,13 +41,45 @@ class Source:
     name: str
     size: int = 0
     modified_ns: int = 0
+    changed_ns: int = 0
+    kind: str = ""
     read: int = 0
     edges: str = ""
     reading: str = ""
+    pieces: list[tuple[int, str]] = field(default_factory=list)
     batches: list[tuple[str, str, int, int, int, bool]] = field(default_factory=list)
     rows: int = 0
     skipped: int = 0
     cut: str = ""
+
+    def note(self, file: SourceFile, stat: os.stat_result, rows: int) -> None:
+        """What was read of the file now; ``stat``: of before it was."""
+        self.size, self.modified_ns, self.changed_ns = (
+            stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns,
+        )  # fmt: skip
+        self.kind, self.read, self.cut = file.kind, file.stop, file.cut
+        self.rows += rows
+        self.skipped += file.damage.count
+        if file.kind == "jsonl":
+            self.edges = edges(file.path, file.stop)
+            if file.stop > file.start:
+                self.pieces.append((file.stop, _digest(file.path, file.start, file.stop)))
+        else:
+            self.edges = edges(file.path, stat.st_size)
+
+    def starts(self, path: Path, size: int) -> bool:
+        """Whether what was read of JSON lines is still how the file, now of that size, starts.
+
+        A file that has grown is taken to be appended to if both edges of what was read are there;
+        of one that has not, and was written to, all of it is looked at.
+        """
+        if size < self.read or edges(path, self.read) != self.edges:
+            return False
+        starts = [0, *(stop for stop, _ in self.pieces)]
+        return size > self.size or all(
+            _digest(path, start, stop) == digest
+            for start, (stop, digest) in zip(starts, self.pieces, strict=False)
+        )
 
 
 @dataclass
@@ -91,18 +128,20 @@ class Sources:
 
     def write(self, folder: Folder) -> None:
         """Keep them."""
-        content: dict[str, Any] = asdict(self)
-        write_json(self.path(folder), content)
+        content = vars(self) | {"files": {name: vars(one) for name, one in self.files.items()}}
+        write_json(self.path(folder), content, indent=None)
 
     def plan(self, found: SourceFile, reading: str) -> bool | None:
         """How a file is read: True from where reading stopped, False anew, None not at all."""
         known, stat = self.files.get(found.name), found.path.stat()
         if known is None or known.reading != reading:
             return False
-        if (known.size, known.modified_ns) == (stat.st_size, stat.st_mtime_ns):
+        if unchanged(known, stat):
             return None
-        grown = found.kind == "jsonl" and stat.st_size >= known.read
-        return grown and edges(found.path, known.read) == known.edges
+        if found.kind != "jsonl":  # no end of it tells that its middle is as it was, but for a time
+            same = (known.size, known.modified_ns) == (stat.st_size, stat.st_mtime_ns)
+            return None if same and edges(found.path, known.size) == known.edges else False
+        return known.starts(found.path, stat.st_size)
 
     def note(self, found: SourceFile, damage: Damage) -> None:
         """What was skipped."""
@@ -135,3 +174,14 @@ def edges(path: Path, read: int) -> str:
         source.seek(max(0, read - _EDGE))
         tail = source.read(min(_EDGE, read))
     return hashlib.sha256(head + tail).hexdigest()[:16]
+
+
+def _digest(path: Path, start: int, stop: int) -> str:
+    """Digest of the bytes of a file from ``start`` to before ``stop``."""
+    digest = hashlib.blake2b(digest_size=8)
+    with path.open("rb") as source:
+        source.seek(start)
+        while start < stop and (data := source.read(min(_PIECE, stop - start))):
+            digest.update(data)
+            start += len(data)
+    return digest.hexdigest()

@@ -1,7 +1,7 @@
 """Logs of other trainers: one module per format, found by the content of the files."""
 
 from srtbench.rollouts.importers.base import Importer, ImporterError
-from srtbench.rollouts.importers.files import Damage, SourceFile, log_files
+from srtbench.rollouts.importers.files import Damage, Seen, SourceFile, log_files, unchanged
 from srtbench.rollouts.importers.mapping import AnswerOptions, LogMap, MappedImporter, read_map
 from srtbench.rollouts.importers.registry import Log, find_log, formats
 from srtbench.rollouts.importers.row import Row, RowError
@@ -16,9 +16,11 @@ __all__ = [
     "MappedImporter",
     "Row",
     "RowError",
+    "Seen",
     "SourceFile",
     "find_log",
     "formats",
     "log_files",
     "read_map",
+    "unchanged",
 ]

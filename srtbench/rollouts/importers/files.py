@@ -6,12 +6,13 @@ Nothing here executes what it reads: a pickle is refused, never loaded.
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +22,7 @@ from srtbench.config.errors import StoreError
 from srtbench.rollouts.importers.csv_rows import csv_records
 from srtbench.rollouts.importers.kinds import (
     BROKEN,
+    KINDS,
     PICKLES,
     Kind,
     kind_of,
@@ -52,6 +54,30 @@ class Damage:
         self.count += 1
         if len(self.named) < _NAMED:
             self.named.append(f"{where}: {' '.join(reason.split())[:200]}")
+
+
+class Seen(Protocol):
+    """What is known of a file that an earlier import read.
+
+    Attributes:
+        size: bytes. modified_ns, changed_ns: its times of then; 0: not known. kind: how it was
+            read; empty: not known.
+    """
+
+    size: int
+    modified_ns: int
+    changed_ns: int
+    kind: str
+
+
+def unchanged(seen: Seen, now: os.stat_result) -> bool:
+    """Whether a file is as it was read, by what the system says: it is not opened.
+
+    A file that another one of equal size was moved or copied over may keep the time of its last
+    change of content (mtime), never that of its last change of state (ctime).
+    """
+    same = (seen.size, seen.modified_ns) == (now.st_size, now.st_mtime_ns)
+    return same and seen.changed_ns in (0, now.st_ctime_ns)
 
 
 @dataclass
@@ -197,12 +223,18 @@ def _as_written(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
-def log_files(path: Path, pattern: str | None = None, kind: Kind | None = None) -> list[SourceFile]:
+def log_files(
+    path: Path,
+    pattern: str | None = None,
+    kind: Kind | None = None,
+    seen: Mapping[str, Seen] | None = None,
+) -> list[SourceFile]:
     """Files of a log in the order of their names, numbers by value.
 
     Args:
         pattern: glob below ``path``; None: every file of a known kind.
-        kind: how they are read; None: by their suffix.
+        kind: how they are read; None: by their first bytes and their suffix.
+        seen: name -> what an earlier import knows of it; one that is unchanged is not opened.
 
     Raises:
         StoreError: a file of the pattern has no known kind, or is a pickle.
@@ -217,7 +249,7 @@ def log_files(path: Path, pattern: str | None = None, kind: Kind | None = None) 
         name = str(one.relative_to(root))
         if not one.is_file() or any(part.startswith(".") for part in Path(name).parts):
             continue
-        how = kind or kind_of(one)
+        how = kind or _known_kind(one, (seen or {}).get(name)) or kind_of(one)
         if how is None:
             if one.suffix.lower() in PICKLES and (pattern is not None or path.is_file()):
                 raise StoreError(f"{name}: is a pickle, which is a program, so it is not read")
@@ -229,6 +261,12 @@ def log_files(path: Path, pattern: str | None = None, kind: Kind | None = None) 
             continue
         files.append(SourceFile(one, name, how))
     return files
+
+
+def _known_kind(path: Path, seen: Seen | None) -> Kind | None:
+    if seen is None or not unchanged(seen, path.stat()):
+        return None
+    return next((one for one in KINDS if one == seen.kind), None)
 
 
 def pickles(path: Path) -> list[str]:

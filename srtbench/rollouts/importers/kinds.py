@@ -10,11 +10,12 @@ import lzma
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
 Kind = Literal["jsonl", "json", "parquet", "csv", "eval"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 SUFFIXES: dict[str, Kind] = {
     ".jsonl": "jsonl",

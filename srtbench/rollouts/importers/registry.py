@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,13 @@ from srtbench.config.errors import allowed
 from srtbench.rollouts.importers.areal import AReaL
 from srtbench.rollouts.importers.base import Importer, ImporterError, Tokenizer
 from srtbench.rollouts.importers.episodes import PrimeRl
-from srtbench.rollouts.importers.files import SourceFile, first_records, log_files, pickles
+from srtbench.rollouts.importers.files import (
+    Seen,
+    SourceFile,
+    first_records,
+    log_files,
+    pickles,
+)
 from srtbench.rollouts.importers.inspect_logs import Inspect
 from srtbench.rollouts.importers.lm_eval import LmEval
 from srtbench.rollouts.importers.mapping import LogMap, MappedImporter
@@ -72,7 +78,7 @@ def find_log(
     name: str | None = None,
     log_map: LogMap | None = None,
     tokenizer: Tokenizer | None = None,
-    known_files: Collection[str] = (),
+    known_files: Mapping[str, Seen] | None = None,
 ) -> Log:
     """How the log in a file or folder is read.
 
@@ -80,7 +86,8 @@ def find_log(
         name: of the format; None: by the content of the files.
         log_map: read by a map, whatever they are.
         tokenizer: for formats that log token ids and no text.
-        known_files: names of files that are of the format ``name``, and are not looked into.
+        known_files: files that are of the format ``name`` by their names: which format they are
+            of is not looked for, and those that are unchanged are not opened.
 
     Raises:
         FileNotFoundError: there is nothing. ImporterError: the format is not known, or there are
@@ -88,8 +95,13 @@ def find_log(
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: is not there")
+    known_files = known_files or {}
     if log_map is not None:
-        files = [f for pattern in log_map.patterns for f in log_files(path, pattern, log_map.kind)]
+        files = [
+            file
+            for pattern in log_map.patterns
+            for file in log_files(path, pattern, log_map.kind, known_files)
+        ]
         if not files:
             wanted = log_map.files or "jsonl, parquet or csv"
             raise ImporterError(f"{path}: no file of the map is there ({wanted})")
@@ -98,7 +110,7 @@ def find_log(
     known = formats()
     if name is not None and name not in known:
         raise ImporterError(f"format '{name}' is not known; {allowed(name, known)}")
-    files = log_files(path)
+    files = log_files(path, seen=known_files)
     if not files:
         refused = pickles(path)
         raise ImporterError(
