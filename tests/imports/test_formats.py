@@ -385,10 +385,7 @@ FOUND = {
 """Sample beside the repository -> format and rollouts."""
 
 
-@pytest.mark.skipif(
-    not (SHARED / "formats").is_dir(),
-    reason="no trainers' logs beside the checkout",
-)
+@pytest.mark.skipif(not (SHARED / "formats").is_dir(), reason="no logs beside the checkout")
 @pytest.mark.parametrize("sample", FOUND)
 def test_a_sample_of_each_trainer_is_read_by_detection(sample: str, tmp_path: Path) -> None:
     result = srtbench.import_rollouts(SHARED / "formats" / sample, out=tmp_path / "out")
