@@ -164,7 +164,7 @@ def test_a_prompt_gets_its_gold_answer_from_a_later_file(tmp_path: Path) -> None
     append(tmp_path)
     (log / "2.jsonl").write_text(lines(2, 5).replace('"s": 2', '"s": 3') + lines(4, 5))
     append(tmp_path)
-    sql = "SELECT prompt, gold_answer, gold_key FROM prompts"
+    sql = "SELECT prompt, gold_answer, gold_key FROM prompts ORDER BY prompt"
     assert srtbench.open_sweep(tmp_path / "out").sql(sql).fetchall() == [
         ("q1", None, None), ("q2", "5", "5"), ("q4", "5", "5"),
     ]  # fmt: skip

@@ -169,7 +169,7 @@ def test_several_scripts_are_one_sweep(tmp_path: Path) -> None:
         FakeTrainer(reward_to(tmp_path / "mine"), seed=seed).train()
     FakeTrainer(reward_to(tmp_path / "mine", labels={"variant": "srt-fast", "seed": 7})).train()
     found = srtbench.open_sweep(tmp_path / "mine").sql(
-        "SELECT variant, variant_type, seed FROM runs"
+        "SELECT variant, variant_type, seed FROM runs ORDER BY seed"
     )
     assert found.fetchall() == [("srt", "srt", 1), ("srt", "srt", 2), ("srt-fast", "srt", 7)]
     with pytest.raises(StoreError, match="answer kind 'math', not 'text'"):
