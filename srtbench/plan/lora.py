@@ -42,8 +42,6 @@ def lora_problems(model: ModelConfig, train: TrainConfig, *, after_lora: bool) -
             "trl.sync_ref_model with train.lora: there is no reference model to move, only the "
             "model without its adapters"
         )
-    if train.trl.get("deepspeed"):
-        yield "trl.deepspeed with train.lora has never been run; leave one of them out"
     known = _linear_layers(model)
     if known is not None and (problem := missing_targets(lora, known)):
         yield f"train.lora.targets: {problem}"
