@@ -108,7 +108,12 @@ def end(folder: Path) -> None:
 
 def detached() -> bool:
     """Go on in a child, whose parent returns at once as Slurm's own commands do."""
-    return os.fork() == 0 and os.setsid() > 0
+    if os.fork():
+        return False
+    os.setsid()
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    return True
 
 
 def scancel(*arguments: str) -> None:
@@ -127,6 +132,7 @@ def scontrol(what: str, job_id: str) -> None:
     assert what == "requeue"
     (JOBS / job_id / "again").touch()
     if detached():
+        time.sleep(0.5)  # this command is of the job's own processes, and returns before they end
         end(JOBS / job_id)
         os._exit(0)
 

@@ -19,10 +19,10 @@ from srtbench.config import ConfigError, load_sweep
 from srtbench.execute.slurm import check_slurm
 from srtbench.plan import RunSpec, plan_sweep
 from srtbench.store import SweepStore
-from tests.execute import slurm_commands
 from tests.execute.test_resume import assert_same_rollouts, wait_for_checkpoint, workers_of
 from tests.micro import CONTENT, FinishedSweep, srtbench, write_sweep
 
+SCRIPT = Path(__file__).with_name("slurm_commands.py")
 COMMANDS = ("sbatch", "srun", "sacct", "scancel", "scontrol")
 SLURM: dict[str, Any] = {"minutes": 60, "partition": "gpu", "options": {"qos": "high"}}
 
@@ -33,7 +33,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "slurm"
     folder.mkdir()
     for name in COMMANDS:
-        call = [sys.executable, "-E", "-S", slurm_commands.__file__, str(folder), name]
+        call = [sys.executable, "-E", "-S", str(SCRIPT), str(folder), name]
         (folder / name).write_text(f'#!/bin/sh\nexec {shlex.join(call)} "$@"\n')
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
