@@ -180,7 +180,7 @@ class SlurmExecutor:
 
     def _submit(self, processes: int, gpus: int, handles: "list[_SlurmHandle]") -> None:
         import submitit
-        from submitit.core.utils import FailedSubmissionError
+        from submitit.core.utils import FailedJobError, FailedSubmissionError
 
         time_outs = self._settings.time_outs
         if self._settings.cluster == "slurm":
@@ -196,7 +196,7 @@ class SlurmExecutor:
         tasks = [SlurmTask(root, sweep, handle.folder.path, *arguments) for handle in handles]
         try:
             jobs = executor.submit_array(tasks)
-        except (FailedSubmissionError, subprocess.CalledProcessError, OSError) as error:
+        except (FailedJobError, FailedSubmissionError, OSError) as error:
             said = str(error).strip().splitlines() or [type(error).__name__]
             raise LaunchError(f"sbatch refuses the jobs: {said[-1]}") from error
         for handle, job in zip(handles, jobs, strict=True):
