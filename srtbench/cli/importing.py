@@ -92,12 +92,35 @@ def import_(
         raise InputError("nothing to import: give a PATH, or --manifest FILE")
     if manifest is not None and (paths or format_ or map_file or labels):
         raise InputError("--manifest names the runs; give no PATH, --format, --map or --label too")
+    given = _labels(labels)
+    if (
+        manifest is None
+        and not watch
+        and (
+            known := _known(
+                paths,
+                out,
+                map_file,
+                given,
+                {
+                    "format": format_,
+                    "style": answer_style,
+                    "kind": answer_kind,
+                    "tokenizer": tokenizer,
+                },
+            )
+        )
+        is not None
+    ):
+        _tell(known, quiet=False)
+        say(f"next: srtbench report {out}")
+        return
     from srtbench.imports import import_many, import_rollouts
 
     arguments: dict[str, Any] = {
         "format": format_,
         "map": map_file,
-        "labels": _labels(labels),
+        "labels": given,
         "answer_style": answer_style,
         "answer_kind": answer_kind,
         "tokenizer": tokenizer,
@@ -119,6 +142,22 @@ def import_(
         sys.stdout.flush()
         time.sleep(every)
     say(f"next: srtbench report {out}")
+
+
+def _known(
+    paths: tuple[Path, ...],
+    out: Path,
+    map_file: Path | None,
+    labels: dict[str, str],
+    options: dict[str, str | None],
+) -> "ImportResult | None":
+    """What the same call said before, if nothing is new since: the reader is not loaded then."""
+    from srtbench.imports.looked import call_of, nothing_new
+
+    try:
+        return nothing_new(out, call_of(paths, map_file, labels, **options), paths)
+    except OSError:  # the import itself says of which file
+        return None
 
 
 def _labels(given: tuple[str, ...]) -> dict[str, str]:

@@ -19,41 +19,20 @@ from srtbench.config.eval_sets import OWN
 from srtbench.config.sameness import prompt_id
 from srtbench.imports.caveats import caveats
 from srtbench.imports.judged import COUNTED, PartWriter, Prompts, RowJudge
+from srtbench.imports.looked import LOOKED, ImportResult, call_of, looked, state_of
 from srtbench.imports.runs import Found, find_run, read_manifest, settle
 from srtbench.imports.sources import Source, Sources
 from srtbench.imports.staging import Place, Staging
 from srtbench.rollouts import part_files
 from srtbench.rollouts.importers import Importer, ImporterError, Row, SourceFile
 from srtbench.rollouts.texts import clean
-from srtbench.store import Folder, Status
+from srtbench.store import Folder, Status, write_json
 from srtbench.store.imported import ImportedSpec, imported_part, write_imported
 from srtbench.store.prompts import read_prompt_table
 from srtbench.store.written import note_run
 
 Progress = Callable[[int, int, int], None]
 """Called with files read, files in all, rows read."""
-
-
-@dataclass
-class ImportResult:
-    """What an import did.
-
-    Attributes:
-        rows: rollouts that are new. total: that the run has now. skipped: damaged records.
-        damaged: the first of them by name. left_out: rows that were in the log twice.
-        others: files of no known format.
-    """
-
-    run_id: str
-    folder: Path
-    format: str
-    rows: int = 0
-    total: int = 0
-    skipped: int = 0
-    left_out: int = 0
-    damaged: list[str] = field(default_factory=list)
-    caveats: list[str] = field(default_factory=list)
-    others: list[str] = field(default_factory=list)
 
 
 def import_rollouts(
@@ -88,12 +67,20 @@ def import_rollouts(
     found = find_run(Path(out), asked)
     folder = found.folder
     with folder.locked():
+        log = state_of(paths)
         try:
-            return _import(found, progress)
+            result = _import(found, progress)
         except BaseException:
             if not folder.config_path.exists():  # nothing came of it, so nothing is left of it
                 shutil.rmtree(folder.path, ignore_errors=True)
             raise
+        if log is not None:
+            call = call_of(
+                paths, map, labels, format=format, style=answer_style, kind=answer_kind,
+                tokenizer=tokenizer,
+            )  # fmt: skip
+            write_json(folder.path / LOOKED, looked(call, log, result), indent=None)
+        return result
 
 
 def import_many(manifest: Path, out: Path, progress: Progress | None = None) -> list[ImportResult]:
