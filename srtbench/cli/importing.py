@@ -116,6 +116,7 @@ def import_(
         say(f"next: srtbench report {out}")
         return
     from srtbench.imports import import_many, import_rollouts
+    from srtbench.rollouts.importers import NoLogYetError
 
     arguments: dict[str, Any] = {
         "format": format_,
@@ -132,9 +133,18 @@ def import_(
             return import_many(manifest, out, progress)
         return [import_rollouts(paths, out=out, progress=progress, **arguments)]
 
+    said = ""
     while True:
-        with writing(out):
-            results = checked(once)
+        try:
+            with writing(out):
+                results = checked(once)
+        except InputError as error:
+            # The trainer has not begun, or moves a file away at this moment.
+            if not watch or not isinstance(error.__cause__, NoLogYetError | FileNotFoundError):
+                raise
+            if str(error) != said:
+                complain(f"waiting: {error}")
+            said, results = str(error), []
         for result in results:
             _tell(result, quiet=watch and not result.rows)
         if not watch:
