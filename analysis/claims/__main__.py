@@ -66,7 +66,7 @@ def standing(study: Study, section: Section) -> str:
 
 
 def write(sections: Sequence[Section], page: Path, figures: str = "figures") -> list[Path]:
-    """The page, its figures and their data, in the folder ``figures`` beside it; returns the files."""
+    """The page, and in a folder beside it its figures and their data; returns the files."""
     folder = page.parent / figures
     folder.mkdir(parents=True, exist_ok=True)
     # A page of one claim is neither the whole nor its history.
