@@ -5,8 +5,9 @@
 Writes a log of verl (V1) of N rollouts of 300 characters, in groups of 16 whose answers are those
 of MATH in mixed spellings, imports it in a process of its own, appends 1%, and imports again, in
 another process, which then appends a further 1%, as --watch does. The same command once more finds
-nothing new, and is set beside `srtbench --help`. Then, in this process, some groups are graded with math-verify: each answer parsed, then `verify` against
-the gold answer and against one member of every class found so far. Ratios of rates.
+nothing new, and is set beside `srtbench --help`. Then, in this process, some groups are graded with
+math-verify: each answer parsed, then `verify` against the gold answer and against one member of
+every class found so far. Ratios of rates.
 """
 
 from __future__ import annotations
