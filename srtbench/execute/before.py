@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from srtbench.checks import Checked, all_of, check_sweep
 from srtbench.config.errors import ConfigError, Problem
+from srtbench.config.misfit import misfit
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.execute.engines_here import engines_here
-from srtbench.execute.report_to import missing_tools
+from srtbench.execute.report_to import TOOLS_KEY, missing_tools
 from srtbench.plan import Plan, RunSpec
+from srtbench.plan.places import Places
 from srtbench.plan.select import Selection
 from srtbench.store import SweepStore
 
@@ -60,9 +62,14 @@ def look_ahead(
     """
     plan, runs, found = check_sweep(config, only, due)
     at_home = here(runs)
-    lacking = [Problem(text, ("train", "trl", "report_to")) for text in missing_tools(at_home)]
+    places, lacking = Places(config), []
+    told = [(run, misfit(text, TOOLS_KEY)) for text, run in missing_tools(at_home).items()]
+    sampled = [run for run in at_home if run.generation is not None]
     if config.execution.backend == "local":
-        lacking += [Problem(text, ("generation",)) for text in engines_here(at_home)]
+        told += [(sampled[0], misfit(text, "generation")) for text in engines_here(sampled)]
+    for run, one in told:
+        place = places.of_misfit(plan.origins[run.run_id], one, None)
+        lacking.append(places.problem(place, one.text))
     return Ahead(plan, runs, found, lacking)
 
 

@@ -31,12 +31,16 @@ def chosen_reporters(value: Any) -> list[str]:
     return [str(name) for name in names if name not in (None, "none", "all")]
 
 
-def missing_tools(runs: Iterable[RunSpec]) -> list[str]:
-    """What is to be said of each tool that does not exist or is not installed."""
-    given = {
-        name: None for run in runs for name in chosen_reporters(run.train.trl.get("report_to"))
-    }
-    return [found for found in map(_wrong, given) if found]
+TOOLS_KEY = "train.trl.report_to"
+
+
+def missing_tools(runs: Iterable[RunSpec]) -> dict[str, RunSpec]:
+    """What is to be said of each tool that does not exist or is not installed -> a run of it."""
+    given: dict[str, RunSpec] = {}
+    for run in runs:
+        for name in chosen_reporters(run.train.trl.get("report_to")):
+            given.setdefault(name, run)
+    return {found: run for name, run in given.items() if (found := _wrong(name))}
 
 
 def _wrong(name: str) -> str:
