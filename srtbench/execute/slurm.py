@@ -7,12 +7,13 @@ starts the jobs as processes of this machine.
 
 import getpass
 import hashlib
+import io
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -195,7 +196,8 @@ class SlurmExecutor:
         arguments = (processes, self._execution.threads, self._settings.cluster == "local")
         tasks = [SlurmTask(root, sweep, handle.folder.path, *arguments) for handle in handles]
         try:
-            jobs = executor.submit_array(tasks)
+            with redirect_stderr(io.StringIO()):  # submitit prints a refusal as well as raising it
+                jobs = executor.submit_array(tasks)
         except (FailedJobError, FailedSubmissionError, OSError) as error:
             said = str(error).strip().splitlines() or [type(error).__name__]
             raise LaunchError(f"sbatch refuses the jobs: {said[-1]}") from error
