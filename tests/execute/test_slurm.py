@@ -196,7 +196,7 @@ def test_what_a_job_asks_for_reaches_sbatch_and_its_refusal_the_user(
         assert line in script.splitlines(), script
     assert "--cpus-per-task=3" in next(line for line in script.splitlines() if "srun" in line)
     states = [SweepStore(tmp_path / "runs", "micro").run(run.run_id) for run in runs_of(file)]
-    assert {folder.read_status().state for folder in states} == {"pending"}
+    assert {folder.read_status().state for folder in states} == {"waiting"}
 
 
 def test_a_machine_that_cannot_submit_is_told_in_a_line(
