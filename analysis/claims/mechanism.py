@@ -19,6 +19,8 @@ GAIN = 0.10
 EARLY = 0.1
 """Share of the steps, the first ones, in which most runs still live."""
 FLAT = 1e-4
+FEWEST = 2
+"""Runs that must have fallen at each of two periods, for an exponent."""
 
 Floats = NDArray[np.float64]
 Fall = tuple[float, float]
@@ -60,10 +62,12 @@ def weibull(low: Floats, high: Floats, x: Floats) -> tuple[float, float, float] 
         x: (runs,) the covariate.
 
     Returns:
-        a, b and s; None where the likelihood has no maximum, e.g. because too few runs fell.
+        a, b and s; None where the likelihood has no maximum, or fewer than ``FEWEST`` runs fell at
+        each of two values of x.
     """
     fell = np.isfinite(high)
-    if len({*x[fell].tolist()}) < 2:
+    counts = np.unique(x[fell], return_counts=True)[1]
+    if (counts >= FEWEST).sum() < 2:
         return None
 
     def cost(parameters: Floats) -> float:
