@@ -178,6 +178,7 @@ def plan(
     from srtbench.checks import check_sweep
     from srtbench.cli.plan_text import plan_text
     from srtbench.execute.engines_here import check_engines
+    from srtbench.execute.ray import check_ray
     from srtbench.plan.cost import Assumptions, is_sharded
     from srtbench.plan.select import restricted, select
 
@@ -193,7 +194,10 @@ def plan(
         complain(f"warning: {warning}")
     found.refuse()
     given = click.get_current_context().get_parameter_source("gpu")
-    if given is ParameterSource.DEFAULT and planned.execution.backend == "local":
+    here = given is ParameterSource.DEFAULT
+    if planned.execution.backend == "ray":
+        check_ray(config.source, planned.execution, planned.runs, here=here)
+    if here and planned.execution.backend == "local":
         check_engines(config.source, [run for run in planned.runs if not is_sharded(run.train)])
 
 

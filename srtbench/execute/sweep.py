@@ -16,6 +16,7 @@ from srtbench.execute.engines_here import check_engines
 from srtbench.execute.hub import pinned
 from srtbench.execute.local import LocalExecutor
 from srtbench.execute.provenance import provenance
+from srtbench.execute.ray import RayExecutor, check_ray
 from srtbench.execute.report_to import check_report_to
 from srtbench.plan import Plan, RunSpec, StageSpec, plan_sweep
 from srtbench.plan.select import Selection, select
@@ -100,6 +101,8 @@ def run_sweep(
     check_report_to(config.source, runs)
     if config.execution.backend == "local":
         check_engines(config.source, runs)
+    if config.execution.backend == "ray":
+        check_ray(config.source, config.execution, runs)
     _check(config, plan, _to_do(runs, store, retry_failed), on_event)
     with _only_sweep(store):
         store.tidy()
@@ -145,8 +148,6 @@ def _check(
 def make_executor(config: SweepConfig | SweepOfParts, store: SweepStore) -> Executor:
     """The executor that `execution.backend` names."""
     if config.execution.backend == "ray":
-        from srtbench.execute.ray import RayExecutor
-
         return RayExecutor(store, config.execution)
     return LocalExecutor(store, config.execution)
 
@@ -179,7 +180,12 @@ class _Scheduler:
             self._add_run(run)
 
     def execute(self, executor: Executor) -> None:
-        """Work until nothing is left; on an exception every worker is stopped."""
+        """Work until nothing is left; on an exception every worker is stopped.
+
+        What there can never be room for is refused before anything else is begun.
+        """
+        for work in self._todo.values():
+            executor.can_start(work)
         try:
             while self._todo or self._running:
                 self._start_ready(executor)
