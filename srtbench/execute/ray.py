@@ -192,7 +192,7 @@ def _join(ray: Any) -> None:
         if colon and "/" not in address and port.isdecimal():
             socket.create_connection((host, int(port)), _REACH_SECONDS).close()
         ray.init(log_to_driver=False, include_dashboard=False, logging_level="ERROR")
-    except (OSError, OverflowError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:  # of every kind, bare ones too
         reason = " ".join(str(error).split()) or type(error).__name__
         raise LaunchError(f"{where} cannot be joined: {reason}") from error
     finally:

@@ -25,7 +25,7 @@ from srtbench.execute.ray import check_ray
 from srtbench.execute.ray_node import MARK, _have_same_packages
 from srtbench.plan import plan_sweep
 from srtbench.store import Folder, SweepStore
-from tests.execute.test_resume import assert_same_rollouts, wait_for_checkpoint, workers_of
+from tests.execute.test_resume import assert_same_rollouts, workers_of
 from tests.micro import CONTENT, FinishedSweep, srtbench, write_sweep
 
 
@@ -99,13 +99,14 @@ def folder_of(sweep: FinishedSweep, root: Path, variant: str) -> Folder:
 
 def wait_for_attempt(folder: Folder, attempt: int) -> None:
     """Return as soon as the run trains for the ``attempt``-th time and has a checkpoint."""
-    wait_for_checkpoint(
-        SweepStore(folder.path.parent.parent, folder.path.parent.name), [folder.path.name]
-    )
-    deadline = time.monotonic() + 120
-    while folder.read_status().attempts < attempt:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    deadline = time.monotonic() + 180
+    while True:
+        status = folder.read_status()
+        if status.state == "running" and status.attempts == attempt and status.checkpoint_step:
+            return
+        assert status.state not in ("done", "failed"), status.error
+        assert time.monotonic() < deadline, status
+        time.sleep(0.01)
 
 
 def parts(folder: Folder) -> dict[str, bytes]:
@@ -143,9 +144,9 @@ def test_a_sweep_on_three_nodes_of_which_one_is_killed_ends_as_on_one_machine(
 
 @pytest.mark.slow
 def test_a_sweep_that_is_asked_to_stop_is_interrupted_and_goes_on(
-    micro_sweep: FinishedSweep, tmp_path: Path
+    nodes: Nodes, micro_sweep: FinishedSweep, tmp_path: Path
 ) -> None:
-    """On a cluster of this machine alone, which the sweep starts and ends."""
+    """The last time on a cluster of this machine alone, which the sweep starts and ends."""
     root = tmp_path / "runs"
     shutil.copytree(micro_sweep.root / "_stages", root / "_stages")
     file, folder = on_ray(tmp_path), folder_of(micro_sweep, root, "srt")
@@ -153,7 +154,7 @@ def test_a_sweep_that_is_asked_to_stop_is_interrupted_and_goes_on(
         (1, signal.SIGTERM, "interrupted by SIGTERM; the same command continues\n"),
         (2, signal.SIGINT, "interrupted; the same command continues\n"),
     ):
-        sweep = start(file, root, "variant=srt", RAY_ADDRESS="local")
+        sweep = start(file, root, "variant=srt", **nodes.environment)
         wait_for_attempt(folder, attempt)
         began = time.monotonic()
         if number == signal.SIGINT:
