@@ -164,17 +164,19 @@ class _Cluster:
 
 def _places_of(node: Mapping[str, float], wanted: Mapping[str, float]) -> int:
     """How many pieces of work one node holds at once."""
-    return min(int(node.get(kind, 0) / count) for kind, count in wanted.items() if count)
+    return min(int(node.get(kind, 0) / count + 1e-9) for kind, count in wanted.items() if count)
 
 
 def _too_large(nodes: list[dict[str, float]], wanted: Mapping[str, float], *, was_met: bool) -> str:
     """Why work waits in vain: what it takes, and what the nodes have."""
     keys = {"CPU": "execution.threads x train.num_processes", "GPU": "execution.gpus_per_run"}
-    takes = " and ".join(f"{n:g} {kind}s ({keys[kind]})" for kind, n in wanted.items() if n)
-    has = {" and ".join(f"{node.get(kind, 0):g} {kind}s" for kind in wanted) for node in nodes}
-    listed = "; ".join(sorted(has)) or "no node is left"
-    left = f" any more, for {_NODE_SECONDS:.0f} s" if was_met else ""
-    return f"no node of the Ray cluster has the {takes} of one run or stage{left}; a node: {listed}"
+    takes = ", ".join(f"{kind} {count:g} ({keys[kind]})" for kind, count in wanted.items() if count)
+    has = {", ".join(f"{kind} {node.get(kind, 0):g}" for kind in wanted) for node in nodes}
+    since = f", for {_NODE_SECONDS:.0f} s now" if was_met else ""
+    return (
+        f"no node of the Ray cluster has what one run or stage takes{since}: {takes}; "
+        f"its nodes have: {'; '.join(sorted(has)) or 'no node is left'}"
+    )
 
 
 def _join(ray: Any) -> None:
@@ -190,7 +192,7 @@ def _join(ray: Any) -> None:
     before = signal.getsignal(signal.SIGTERM)
     try:
         if colon and "/" not in address and port.isdecimal():
-            socket.create_connection((host, int(port)), _REACH_SECONDS).close()
+            socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
         ray.init(log_to_driver=False, include_dashboard=False, logging_level="ERROR")
     except Exception as error:  # of every kind, bare ones too
         reason = " ".join(str(error).split()) or type(error).__name__

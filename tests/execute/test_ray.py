@@ -4,12 +4,13 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +34,19 @@ from tests.micro import CONTENT, FinishedSweep, srtbench, write_sweep
 class Nodes:
     """A head without CPUs, and two nodes that have one each."""
 
-    temporary: str
-    cluster: Cluster = field(init=False)
-    others: list[Any] = field(default_factory=list)
+    cluster: Cluster
+    others: list[Any]
 
-    def __post_init__(self) -> None:
-        self.cluster = Cluster(
-            initialize_head=True,
-            head_node_args={
-                "num_cpus": 0,
-                "include_dashboard": False,
-                "temp_dir": self.temporary,
-            },
-        )
-        self.others = [self.cluster.add_node(num_cpus=1) for _ in range(2)]
+    @classmethod
+    def started(cls, temporary: str) -> "Nodes":
+        cluster = Cluster()
+        ray = {"include_dashboard": False, "temp_dir": temporary}
+        cluster.add_node(num_cpus=0, metrics_agent_port=free_port(), **ray)
+        others = [
+            cluster.add_node(num_cpus=1, metrics_agent_port=free_port(), temp_dir=temporary)
+            for _ in range(2)
+        ]
+        return cls(cluster, others)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -60,18 +60,46 @@ class Nodes:
         )
 
 
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
+
+
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Nodes]:
-    with contextlib.ExitStack() as stack:
-        handler = signal.getsignal(signal.SIGTERM)  # Ray takes it
-        stack.callback(signal.signal, signal.SIGTERM, handler)
-        temporary = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # paths of sockets are short
-        stack.callback(shutil.rmtree, temporary, ignore_errors=True)
-        nodes = Nodes(temporary)
-        stack.callback(nodes.cluster.shutdown)
+    """Ray gives its own processes 15 and 30 seconds to start, which a busy machine exceeds."""
+    before, handler = children(), signal.getsignal(signal.SIGTERM)
+    temporary = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # paths of sockets are short
+    try:
+        for attempt in range(4):
+            try:
+                nodes = Nodes.started(temporary)
+                break
+            except Exception:
+                end(children() - before)
+                if attempt == 3:
+                    raise
         yield nodes
-    left = [one.name() for one in psutil.Process().children(recursive=True)]
-    assert not [name for name in left if "raylet" in name or "gcs_server" in name]
+        nodes.cluster.shutdown()
+        left = children() - before
+        end(left)
+        assert not left
+    finally:
+        signal.signal(signal.SIGTERM, handler)  # Ray takes it
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def end(processes: set[psutil.Process]) -> None:
+    for one in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    psutil.wait_procs(processes)
 
 
 def on_ray(folder: Path, **execution: Any) -> Path:
@@ -167,8 +195,11 @@ def test_a_sweep_that_is_asked_to_stop_is_interrupted_and_goes_on(
         assert folder.read_status().state == "interrupted"
         assert folder.log_path.read_text().count("worker INFO interrupted") == attempt
         assert not workers_of(root)
-    sweep = start(file, root, "variant=srt", RAY_ADDRESS="local")
-    output, errors = sweep.communicate(timeout=240)
+    for _ in range(4):  # it may take Ray's own processes too long to start
+        sweep = start(file, root, "variant=srt", RAY_ADDRESS="local")
+        output, errors = sweep.communicate(timeout=240)
+        if "the Ray cluster of RAY_ADDRESS=local cannot be joined" not in errors:
+            break
     assert sweep.returncode == 0, output + errors
     assert "started, from step" in output
     assert_same_rollouts(micro_sweep, root, ["srt"])
@@ -178,8 +209,11 @@ def test_a_sweep_that_is_asked_to_stop_is_interrupted_and_goes_on(
 @pytest.mark.parametrize(
     ("execution", "takes"),
     [
-        ({"gpus_per_run": 1}, "1 CPUs (execution.threads x train.num_processes) and 1 GPUs"),
-        ({"threads": 99}, "99 CPUs (execution.threads x train.num_processes)"),
+        (
+            {"gpus_per_run": 1},
+            "CPU 1 (execution.threads x train.num_processes), GPU 1 (execution.gpus_per_run)",
+        ),
+        ({"threads": 99}, "CPU 99 (execution.threads x train.num_processes)"),
     ],
 )
 def test_what_no_node_can_hold_is_refused_at_once(
@@ -189,9 +223,10 @@ def test_what_no_node_can_hold_is_refused_at_once(
     sweep = start(file, tmp_path / "runs", "variant=srt", **nodes.environment)
     output, errors = sweep.communicate(timeout=60)
     assert (sweep.returncode, output) == (2, "")
-    assert errors.startswith(f"error: no node of the Ray cluster has the {takes}")
-    assert "a node: 0 CPUs and 0 GPUs; 1 CPUs and 0 GPUs" in errors
-    assert errors.count("\n") == 1
+    assert errors == (
+        f"error: no node of the Ray cluster has what one run or stage takes: {takes}; "
+        "its nodes have: CPU 0, GPU 0; CPU 1, GPU 0\n"
+    )
     assert not list((tmp_path / "runs").rglob("config.json"))
 
 
