@@ -5,19 +5,22 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from analysis.claims import history
 from analysis.claims.climb import climbs
 from analysis.claims.data import Study
 from analysis.claims.fall import collapses
 from analysis.claims.hypotheses import CLAIMS, FAMILIES
 from analysis.claims.improve import improves, labels_improve, rivals_gold
-from analysis.claims.page import FIGURES, markdown, numbers
+from analysis.claims.page import markdown, numbers
 from analysis.claims.pretrained import pretrained
 from analysis.claims.refresh import periods, rivals
+from analysis.claims.refresh_rounds import rounds
 from analysis.claims.regimes import regimes
 from analysis.claims.registration import status
 from analysis.claims.remedies import remedies, spurious
 from analysis.claims.sections import Section, any_run, corrected, run_table
 from analysis.claims.sources import open_study, published
+from analysis.claims.summary import forest
 from analysis.common import MissingError
 from srtbench.analysis.figures import save
 
@@ -33,6 +36,7 @@ MEASURES: dict[str, Measure] = {
     "C8": remedies,
     "C9": periods,
     "C9R": rivals,
+    "C9S": rounds,
 }
 
 
@@ -63,19 +67,23 @@ def standing(study: Study, section: Section) -> str:
     return status(section.claim, found, began)[1]
 
 
-def write(sections: Sequence[Section], page: Path) -> list[Path]:
-    """The page, its figures and their data; returns the files."""
-    folder = page.parent / FIGURES
+def write(sections: Sequence[Section], page: Path, figures: str = "figures") -> list[Path]:
+    """The page, and in a folder beside it its figures and their data; returns the files."""
+    folder = page.parent / figures
     folder.mkdir(parents=True, exist_ok=True)
-    page.write_text(markdown(sections), encoding="utf-8")
+    # A page of one claim is neither the whole nor its history.
+    whole = len(sections) > 1
+    summary = forest(sections) if whole else None
+    text = markdown(sections, figures, summary, history.read() if whole else ())
+    page.write_text(text, encoding="utf-8")
     csv = folder / "claims.csv"
     numbers(sections).write_csv(csv)
     written = [page, csv]
-    for section in sections:
-        if section.sheet is not None:
-            png, data = (folder / f"{section.sheet.name}.{kind}" for kind in ("png", "csv"))
-            png.write_bytes(save(section.sheet.figure, "png"))
-            section.sheet.data.write_csv(data, float_precision=9)
+    for sheet in (summary, *(section.sheet for section in sections)):
+        if sheet is not None:
+            png, data = (folder / f"{sheet.name}.{kind}" for kind in ("png", "csv"))
+            png.write_bytes(save(sheet.figure, "png"))
+            sheet.data.write_csv(data, float_precision=9)
             written += [png, data]
     return written
 
@@ -108,7 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (FileNotFoundError, ValueError, MissingError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
-    for path in write(sections, page):
+    # A family has a folder of its own, so that one study does not overwrite another's figures.
+    figures = f"figures/{options.family.replace(' ', '-')}" if options.family else "figures"
+    for path in write(sections, page, figures):
         print(path)
     return 0
 

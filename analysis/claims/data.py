@@ -155,14 +155,14 @@ class Study:
     def _cell(self, runs: pl.DataFrame) -> Cell:
         first = runs.row(0, named=True)
         usable: dict[int, Run] = {}
-        problems = []
+        problems: dict[str, list[int]] = {}
         for run in runs.sort("seed").iter_rows(named=True):
             key = (run["sweep"], run["run_id"])
             problem = self._problem(key, run["state"], run["total_steps"])
             if problem is None:
                 usable[run["seed"]] = key
             else:
-                problems.append(f"seed {run['seed']} {problem}")
+                problems.setdefault(problem, []).append(run["seed"])
         names = ("sweep", "part", "model", "dataset", "level", "variant", "variant_type")
         rates = runs["learning_rate"].drop_nulls()
         return Cell(
@@ -172,25 +172,41 @@ class Study:
             climbs=runs["starts_from"].null_count() < runs.height,
             runs=usable,
             planned=tuple(sorted(runs["seed"])),
-            problems=tuple(problems),
+            problems=tuple(f"{spans(seeds)} {why}" for why, seeds in problems.items()),
         )
 
     def _problem(self, run: Run, state: str, total_steps: int) -> str | None:
         if run in self._damaged:
-            return "has a file that could not be read"
+            return "with a file that could not be read"
         if state != "done":
-            words = {"waiting": "has not begun", "failed": "failed"}
-            return words.get(state, f"is not finished ({state})")
+            words = {"waiting": "not begun", "failed": "failed"}
+            return words.get(state, f"not finished ({state})")
         if run not in self.scores:
-            return "has no evaluation that could be read"
+            return "without an evaluation that could be read"
         steps = set(self.scores[run]["step"])
         if not {0, total_steps} <= steps:
-            return "lacks its first or last evaluation"
+            return "without a first or last evaluation"
         if not aligned(self.scores, [{0: run}]):
-            return "has no prompt that all its evaluations have"
+            return "without a prompt that all evaluations have"
         if run not in self.training:
-            return "has no train rollouts that could be read"
+            return "without train rollouts that could be read"
         return None
+
+
+def spans(seeds: Sequence[int]) -> str:
+    """Sorted seeds in words: ``seed 3``, ``seeds 3, 4, 7 to 9``."""
+    runs: list[list[int]] = []
+    for seed in seeds:
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    parts = [
+        text
+        for run in runs
+        for text in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run))
+    ]
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(parts)}"
 
 
 def settings(cells: Iterable[Cell]) -> dict[str, list[Cell]]:

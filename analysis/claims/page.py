@@ -5,11 +5,14 @@ from typing import Any
 
 import polars as pl
 
+from analysis.claims.history import Version
+from analysis.claims.history import table as history_table
 from analysis.claims.hypotheses import FAILS, UNDECIDED
 from analysis.claims.sections import Finding, Number, Section, Table
+from analysis.claims.summary import sentences
 from srtbench.analysis.effects import Effect
+from srtbench.analysis.figures.panels import Sheet
 
-FIGURES = "figures"
 _INTRODUCTION = """\
 # Claims of self-rewarded training, re-tested on small models
 
@@ -43,11 +46,25 @@ which say when they began and by which commit; else it is exploratory.
 """
 
 
-def markdown(sections: Sequence[Section]) -> str:
-    """The whole page."""
-    parts = [_INTRODUCTION, "## Verdicts\n", *_summary(sections), ""]
+def markdown(
+    sections: Sequence[Section],
+    figures: str = "figures",
+    summary: Sheet | None = None,
+    versions: Sequence[Version] = (),
+) -> str:
+    """The whole page.
+
+    Args:
+        figures: folder of its figures, relative to it.
+        summary: the figure of all hypotheses. versions: their history.
+    """
+    parts = [_INTRODUCTION, "## Verdicts\n", *sentences(sections)]
+    if summary is not None:
+        parts += [f"![{summary.title}]({figures}/{summary.name}.png)", "", summary.caption, ""]
+    parts += [*_summary(sections), ""]
     for section in sections:
-        parts += _section(section)
+        parts += _section(section, figures)
+    parts += history_table(versions)
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -145,7 +162,7 @@ def _seeds_note(section: Section) -> str:
     return " (some runs are missing, see below)"
 
 
-def _section(section: Section) -> list[str]:
+def _section(section: Section, figures: str) -> list[str]:
     claim = section.claim
     lines = []
     if claim.key.isalnum():
@@ -168,8 +185,8 @@ def _section(section: Section) -> list[str]:
     lines += [*section.method, ""] if section.method else []
     if section.sheet is not None:
         name = section.sheet.name
-        lines += [f"![{section.sheet.title}]({FIGURES}/{name}.png)", "", section.sheet.caption]
-        lines += [f"Data: [{name}.csv]({FIGURES}/{name}.csv).", ""]
+        lines += [f"![{section.sheet.title}]({figures}/{name}.png)", "", section.sheet.caption]
+        lines += [f"Data: [{name}.csv]({figures}/{name}.csv).", ""]
     for table in tables:
         if table not in runs:
             lines += _table(table)

@@ -8,6 +8,7 @@ import polars as pl
 from analysis.claims import drawing
 from analysis.claims.data import Cell, Study, settings
 from analysis.claims.hypotheses import C9, C9R
+from analysis.claims.mechanism import METHOD, coupling_table, fall_table, falls
 from analysis.claims.sections import (
     Number,
     Section,
@@ -43,15 +44,19 @@ def periods(study: Study) -> Section:
         found = {name: study.find(group, name=name) for name in ("srt", *PERIODS)}
         for key, name in (("C9a", "srt"), ("C9b", "snapshot-1"), ("C9c", "snapshot-100")):
             section.add(key, task, dead_share(study, found[name]), absent(found, name))
-        trend = rank_correlation(study, {PERIODS[name]: found[name] for name in PERIODS})
+        by_period = {PERIODS[name]: found[name] for name in PERIODS}
+        trend = rank_correlation(study, by_period)
         section.add("C9d", task, trend, absent(found, *PERIODS))
-        section.tables.append(_table(study, task, group))
+        section.tables.append(finals_table(study, task, group))
+        section.tables.append(fall_table(study, task, by_period))
+        section.tables.append(coupling_table(study, task, group))
     section.method += [
         f"A seed has collapsed if the last avg@k is below {DEAD:g}. Shares of seeds have the exact "
         "interval of Clopper and Pearson.",
         "The rank correlation is Spearman's over the four periods, one number per seed; its "
         "interval is over seeds. Ties count half.",
         "All variants of a seed have the same start model and the same prompts in the same order.",
+        *METHOD,
     ]
     if any_run(section):
         section.sheet = drawing.accuracy(study, section.cells, "C9", C9.title)
@@ -114,7 +119,8 @@ def spearman(values: list[float]) -> float:
     return 0.0 if found is None or math.isnan(found) else float(found)
 
 
-def _table(study: Study, task: str, cells: list[Cell]) -> Table:
+def finals_table(study: Study, task: str, cells: list[Cell]) -> Table:
+    """Who collapsed, when, and where the others ended."""
     rows = []
     for cell in cells:
         ends = finals(study, cell)
@@ -144,11 +150,5 @@ def _table(study: Study, task: str, cells: list[Cell]) -> Table:
 
 def _half_gone(study: Study, cell: Cell) -> Effect | None:
     """Step of the first evaluation below half of the start, over the seeds that come there."""
-    steps = []
-    for block in study.blocks(cell):
-        curve = block.avg.mean(axis=2)
-        for row in curve:
-            low = np.flatnonzero(row < row[0] / 2)
-            if len(low):
-                steps.append(float(block.steps[low[0]]))
+    steps = [end for _, end in falls(study, cell).values() if math.isfinite(end)]
     return effect(steps, (0.0, np.inf)) if steps else None

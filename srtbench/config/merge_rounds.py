@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from srtbench.config.misfit import Misfit, misfit
 from srtbench.config.rounds import FIT_PRESETS, FitConfig, RoundsConfig
 from srtbench.config.train import TRAIN_PRESETS, PresetName, TrainConfig
 from srtbench.config.trl_options import trl_options
@@ -36,7 +37,7 @@ _INSTEAD = {
 
 def rounds_train(
     preset: PresetName, layers: Sequence[dict[str, Any]], variant: type[RoundsVariant]
-) -> tuple[TrainConfig, list[str]]:
+) -> tuple[TrainConfig, list[Misfit]]:
     """The section, and what does not fit in it.
 
     Preset < the variant's own defaults < sweep < model < dataset < the variant's entry.
@@ -46,7 +47,10 @@ def rounds_train(
             online variants read may stand in all but the last.
     """
     problems = [
-        f"train.{key} is of online variants; this one trains by rounds: use {_INSTEAD[key]}"
+        misfit(
+            f"train.{key} is of online variants; this one trains by rounds: use {_INSTEAD[key]}",
+            f"train.{key}",
+        )
         for key in _INSTEAD
         if key in layers[-1] and (key not in ("trl", "stop") or layers[-1][key])
     ]
@@ -58,7 +62,10 @@ def rounds_train(
     if objective == "sft":
         own = layers[-1].get("fit", {})
         problems += [
-            f"train.fit.{key} is of preference pairs; this variant fits by SFT"
+            misfit(
+                f"train.fit.{key} is of preference pairs; this variant fits by SFT",
+                f"train.fit.{key}",
+            )
             for key in ("beta", "nll_weight", "reference")
             if key in own
         ]
@@ -84,21 +91,30 @@ def rounds_train(
     return train, problems + _misfits(train)
 
 
-def _misfits(train: TrainConfig) -> list[str]:
+def _misfits(train: TrainConfig) -> list[Misfit]:
     assert train.rounds is not None
     fit = train.rounds.fit
     problems = [
-        f"train.fit.trl.{key} is no option of TRL's {train.algorithm.upper()}Config"
+        misfit(
+            f"train.fit.trl.{key} is no option of TRL's {train.algorithm.upper()}Config",
+            f"train.fit.trl.{key}",
+        )
         for key in fit.trl
         if key not in trl_options(train.algorithm)
     ]
     if fit.micro_batch_size and fit.batch_size % fit.micro_batch_size:
         problems.append(
-            f"train.fit.batch_size = {fit.batch_size} does not divide by micro_batch_size = "
-            f"{fit.micro_batch_size}"
+            misfit(
+                f"train.fit.batch_size = {fit.batch_size} does not divide by micro_batch_size = "
+                f"{fit.micro_batch_size}",
+                *("train.fit.batch_size", "train.fit.micro_batch_size"),
+            )
         )
     if train.num_processes > 1:
         problems.append(
-            f"num_processes = {train.num_processes}: rounds are fitted by one process each"
+            misfit(
+                f"num_processes = {train.num_processes}: rounds are fitted by one process each",
+                "train.num_processes",
+            )
         )
     return problems

@@ -7,11 +7,10 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from srtbench.config.errors import ConfigError, Problem
+from srtbench.config.misfit import Misfit, misfit
 from srtbench.config.train import ExecutionConfig
 from srtbench.execute.base import (
     ExitCode,
@@ -40,31 +39,29 @@ _NODE_SECONDS = 60.0
 """How long work that a lost node could hold waits for a node that takes its place."""
 
 
-def check_ray(
-    source: Path, execution: ExecutionConfig, runs: Iterable[RunSpec], *, here: bool = True
-) -> None:
-    """Refuse what no Ray cluster could place.
+def ray_misfits(
+    execution: ExecutionConfig, runs: Sequence[RunSpec], *, here: bool = True
+) -> list[tuple[RunSpec, Misfit]]:
+    """What no Ray cluster could place, and a run that asks for it.
 
     Args:
-        source: the sweep file, for the message.
         here: whether Ray is to be installed here.
-
-    Raises:
-        ConfigError: naming each reason.
     """
-    gpus, problems = execution.gpus_per_run, []
+    if not runs:
+        return []
+    gpus, found = execution.gpus_per_run, []
+    widest = max(runs, key=processes_of)
+    processes = processes_of(widest)
     if here and importlib.util.find_spec("ray") is None:
         text = "Ray is not installed; pip install 'srtbench[ray]', or use backend: local"
-        problems.append(Problem(text, ("execution", "backend")))
+        found.append(misfit(text, "execution.backend"))
     if gpus > 1 and gpus % 1:
         text = f"{gpus:g}: Ray reserves a part of one GPU, or whole ones"
-        problems.append(Problem(text, ("execution", "gpus_per_run")))
-    processes = max(map(processes_of, runs), default=1)
+        found.append(misfit(text, "execution.gpus_per_run"))
     if 0 < gpus < processes and processes > 1:
         text = f"{gpus:g}, and a run has {processes} processes (train.num_processes): one GPU each"
-        problems.append(Problem(text, ("execution", "gpus_per_run")))
-    if problems:
-        raise ConfigError(source, problems)
+        found.append(misfit(text, "execution.gpus_per_run"))
+    return [(widest, one) for one in found]
 
 
 class RayExecutor:

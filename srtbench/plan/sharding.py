@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from srtbench.config.misfit import Misfit, misfit
 from srtbench.config.train import TrainConfig
 from srtbench.variants import Facts
 
 
-def sharding_problems(train: TrainConfig, answers: Facts) -> Iterator[str]:
+def sharding_problems(train: TrainConfig, answers: Facts) -> Iterator[Misfit]:
     """Why `trl.fsdp` does not fit a run.
 
     Args:
@@ -15,9 +16,12 @@ def sharding_problems(train: TrainConfig, answers: Facts) -> Iterator[str]:
     if not train.trl.get("fsdp"):
         return
     if train.lora is not None:
-        yield "trl.fsdp with train.lora has never been run; leave one of them out"
+        yield misfit(
+            "trl.fsdp with train.lora has never been run; leave one of them out", "train.trl.fsdp"
+        )
     if answers.model_copies:
-        yield (
+        yield misfit(
             "trl.fsdp with a variant whose votes are those of a copy of the policy: the copy "
-            "follows whole weights only; leave fsdp out, or use another variant"
+            "follows whole weights only; leave fsdp out, or use another variant",
+            "train.trl.fsdp",
         )

@@ -21,10 +21,9 @@ from ray.cluster_utils import Cluster
 from srtbench.config import load_sweep
 from srtbench.config.errors import ConfigError
 from srtbench.execute.base import LaunchError
+from srtbench.execute.before import look_ahead
 from srtbench.execute.provenance import versions
-from srtbench.execute.ray import check_ray
 from srtbench.execute.ray_node import MARK, _have_same_packages
-from srtbench.plan import plan_sweep
 from srtbench.store import Folder, SweepStore
 from tests.execute.test_resume import assert_same_rollouts, workers_of
 from tests.micro import CONTENT, FinishedSweep, srtbench, write_sweep
@@ -87,9 +86,10 @@ def nodes() -> Iterator[Nodes]:
                     raise
         yield nodes
         nodes.cluster.shutdown()
-        left = children() - before
-        end(left)
-        assert not left
+        _, left = psutil.wait_procs(children() - before, 30)
+        shown = [one.as_dict(["pid", "status", "cmdline"]) for one in left if one.is_running()]
+        end(set(left))
+        assert shown == []
     finally:
         signal.signal(signal.SIGTERM, handler)  # Ray takes it
         shutil.rmtree(temporary, ignore_errors=True)
@@ -293,9 +293,8 @@ def test_gpus_that_no_cluster_could_give_are_refused(
     train = CONTENT["train"] | {"num_processes": processes}
     execution = {"backend": "ray", "gpus_per_run": gpus}
     config = load_sweep(write_sweep(tmp_path, train=train, execution=execution))
-    plan = plan_sweep(config)
-    with pytest.raises(ConfigError, match=reason):
-        check_ray(config.source, plan.execution, plan.runs)
+    with pytest.raises(ConfigError, match=rf"line \d+, execution\.{reason}"):
+        look_ahead(config).refuse()
 
 
 def test_a_plan_says_that_ray_is_not_installed(tmp_path: Path) -> None:
@@ -308,8 +307,8 @@ def test_a_plan_says_that_ray_is_not_installed(tmp_path: Path) -> None:
         )
         assert refused.returncode == 2
         assert refused.stderr == (
-            f"error: {tmp_path / 'micro.yaml'}: 1 problem\n  execution.backend: Ray is not "
-            "installed; pip install 'srtbench[ray]', or use backend: local\n"
+            f"error: {tmp_path / 'micro.yaml'}: 1 problem\n  line 43, execution.backend: Ray is "
+            "not installed; pip install 'srtbench[ray]', or use backend: local\n"
         )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
 
 from srtbench.stats import holm
 
@@ -29,6 +30,12 @@ def closed_bonferroni(p_values: list[float]) -> list[float]:
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=7))
 def test_holm_is_closed_bonferroni(p_values: list[float]) -> None:
     np.testing.assert_allclose(holm(p_values), closed_bonferroni(p_values), rtol=1e-12)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
+def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
+    expected = multipletests(p_values, method="holm")[1]
+    np.testing.assert_allclose(holm(p_values), expected, rtol=1e-12)
 
 
 def test_the_chance_of_any_false_claim_stays_below_the_level() -> None:
