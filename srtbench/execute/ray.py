@@ -183,6 +183,7 @@ def _join(ray: Any) -> None:
         LaunchError: it cannot be reached, or has other versions of Ray or Python.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # of a cluster that is started here
     address = os.environ.get("RAY_ADDRESS", "")
     where = f"the Ray cluster of RAY_ADDRESS={address}" if address else "the Ray cluster"
     host, colon, port = address.rpartition(":")

@@ -75,6 +75,8 @@ def nodes() -> Iterator[Nodes]:
     """Ray gives its own processes 15 and 30 seconds to start, which a busy machine exceeds."""
     before, handler = children(), signal.getsignal(signal.SIGTERM)
     temporary = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # paths of sockets are short
+    patch = pytest.MonkeyPatch()
+    patch.setenv("RAY_worker_niceness", "0")  # by itself 15: other tests would starve the workers
     try:
         for attempt in range(4):
             try:
@@ -91,6 +93,7 @@ def nodes() -> Iterator[Nodes]:
         end(set(left))
         assert shown == []
     finally:
+        patch.undo()
         signal.signal(signal.SIGTERM, handler)  # Ray takes it
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -56,7 +56,7 @@ def swept(
     """What was started, and how each run ended."""
     made: list[Pretending] = []
 
-    def make(_: object, store: SweepStore) -> Pretending:
+    def make(_: object, store: SweepStore, *others: object) -> Pretending:
         made.append(Pretending(store, failing))
         return made[-1]
 
