@@ -184,7 +184,9 @@ SCALES: dict[str, str] = {
     "trillion": "1000000000000",
 }
 
-_UNITS = _words("""
+CURRENCIES = _words("USD EUR GBP INR JPY CNY RMB CAD AUD CHF KRW BRL MXN SGD HKD NZD SEK NOK DKK")
+"""Codes of money, before the number or after it."""
+_UNITS = CURRENCIES | _words("""
     m cm mm km dm nm in inch inches ft foot feet yd yard yards mi mile miles meter meters metre
     metres centimeter centimeters centimetre centimetres millimeter millimeters kilometer kilometers
     kilometre kilometres g kg mg gram grams kilogram kilograms lb lbs pound pounds oz ounce ounces
@@ -203,8 +205,6 @@ _UNITS = _words("""
 _UNIT_MODIFIERS = _words("per square cubic sq cu of the each a")
 # Two bare letters are a product unless they can hardly be one: `2mg` is not 2 milligrams.
 _BARE_PAIR_UNITS = _words("cm mm km kg ft yd lb oz Hz GB MB KB kB TB")
-CURRENCIES = _words("USD EUR GBP INR JPY CNY RMB CAD AUD CHF KRW BRL MXN SGD HKD NZD SEK NOK DKK")
-"""Codes of money, before the number or after it."""
 _SPACED_PAIR_UNITS = _words("mg mL ml dm nm kN kJ kW kV mA mV eV Pa ms hr dB")
 _WORD = re.compile(r"[A-Za-z]+")
 
@@ -222,8 +222,6 @@ def is_bare_unit(word: str) -> bool:
     r"""Whether a word outside ``\text{}`` is a unit."""
     if len(word) <= 2:
         return word in _BARE_PAIR_UNITS
-    if word in CURRENCIES:
-        return True
     return word in _UNITS or word.lower() in _UNITS or word in {"per", "square", "cubic"}
 
 
