@@ -42,7 +42,7 @@ _BAR = re.compile(r"(?<=[.0-9])\\(?:bar|overline)\s*(?:\{\s*([0-9]+)\s*\}|([0-9]
 _DROPPED = re.compile(
     r"\\\\|\\(?:left|right)\s*\.|\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|"
     r"nolimits|middle)(?![A-Za-z])|\\[,;:! ]|~|\\(?:q?quad|thinspace|enspace|hfill|newline)"
-    r"(?![A-Za-z])|\\[()\[\]$]|[$\u00a2\u00a3\u00a5\u0e3f\u20a0-\u20c0]"
+    r"(?![A-Za-z])|\\[()\[\]$]|[$\u00a3\u00a5\u0e3f\u20a0-\u20c0]"
 )
 # Digits of other scripts, and roots of whole numbers as the signs are written: the root of 12.
 _OTHER_DIGIT = re.compile(r"(?![0-9])\d")

@@ -175,7 +175,7 @@ def test_nothing_to_vote_with(answer: str) -> None:
         ("number", "1/0", None),
         ("number", "12,34", None),
         ("number", "five", None),
-        ("number", "٣", None),
+        ("number", "٣", "3"),
     ],
 )
 def test_other_kinds(kind: str, answer: str, key: str | None) -> None:
