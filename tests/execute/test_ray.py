@@ -20,6 +20,7 @@ from ray.cluster_utils import Cluster
 
 from srtbench.config import load_sweep
 from srtbench.config.errors import ConfigError
+from srtbench.execute import ray_node
 from srtbench.execute.base import LaunchError
 from srtbench.execute.before import look_ahead
 from srtbench.execute.provenance import versions
@@ -233,46 +234,28 @@ def test_what_no_node_can_hold_is_refused_at_once(
     assert not list((tmp_path / "runs").rglob("config.json"))
 
 
-@pytest.fixture
-def elsewhere(nodes: Nodes, tmp_path: Path) -> Iterator[Path]:
-    """A folder in whose place another node, of two CPUs, sees one that only has `other/micro`."""
-    folder = tmp_path / "elsewhere"
-    inside = (
-        f"mount -t tmpfs none {folder} && mkdir -p {folder}/other/micro && exec {sys.executable}"
-    )
-    ray = f"-m ray.scripts.scripts start --address {nodes.cluster.address} --num-cpus 2 --block"
-    folder.mkdir()
-    names = ["--mount"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--mount"]
-    with (tmp_path / "node").open("w") as log:
-        node = subprocess.Popen(
-            ["unshare", *names, "sh", "-c", f"{inside} {ray}"],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        nodes.cluster.wait_for_nodes(60)
-        yield folder
-    finally:
-        node.terminate()
-        node.wait(60)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "says"), [("none", "does not see {}"), ("other", "sees another folder at {}")]
-)
 def test_a_node_that_does_not_see_the_folder_of_the_sweep_is_an_error(
-    elsewhere: Path, nodes: Nodes, tmp_path: Path, name: str, says: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = on_ray(tmp_path, threads=2)
-    sweep = start(file, elsewhere / name, "variant=srt", **nodes.environment)
-    output, errors = sweep.communicate(timeout=120)
-    assert sweep.returncode == 2, output
-    assert says.format(elsewhere / name / "micro") in errors
-    assert errors.endswith("--root must be on storage that every node shares\n")
-    assert errors.count("\n") == 1
-    shown = srtbench("status", file, "--root", elsewhere / name).stdout
-    assert "failed" not in shown, "the runs are not to blame: the same command goes on"
+    """Asked of folders of this machine, as a node asks."""
+    monkeypatch.setattr(ray_node, "_MOUNT_SECONDS", 0.0)
+    store = SweepStore(tmp_path, "micro")
+    folder = store.run("one")
+
+    def refused() -> str:
+        with pytest.raises(LaunchError, match=r"node a .*: --root must be on storage that every"):
+            ray_node._see_storage("node a", store, folder, "mark")
+        return str(ray_node._unseen(store, folder, "mark"))
+
+    assert refused() == f"does not see {store.path}"
+    folder.path.mkdir(parents=True)
+    assert refused() == f"sees another folder at {store.path}"
+    (store.path / ray_node.MARK).write_text("of another sweep")
+    assert refused() == f"sees another folder at {store.path}"
+    (store.path / ray_node.MARK).write_text("mark")
+    assert refused() == f"does not see {folder.config_path}"
+    folder.config_path.write_text("{}")
+    ray_node._see_storage("node a", store, folder, "mark")
 
 
 def test_a_node_with_other_packages_is_refused() -> None:
