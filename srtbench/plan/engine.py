@@ -18,6 +18,11 @@ def engine_problems(run: RunSpec) -> Iterator[str]:
         )
     if run.train.lora is not None:
         yield "train.lora with generation.engine: vllm has never been run; leave one of them out"
+    if run.keep is not None:
+        yield (
+            f"train.fit.keep = {run.keep} samples between the epochs of a fit, where vLLM has "
+            "never been run: keep: last, or generation.engine: transformers"
+        )
     longest = generation.max_model_len
     if isinstance(run.model, TinyModel):
         positions = run.model.max_length
