@@ -5,6 +5,6 @@ read back, and classes from outside judge a group that is made up. Loads no mode
 network.
 """
 
-from srtbench.checks.check import Checked, check_plan, check_sweep, check_what_fits
+from srtbench.checks.check import Checked, all_of, check_plan, check_sweep, check_what_fits
 
-__all__ = ["Checked", "check_plan", "check_sweep", "check_what_fits"]
+__all__ = ["Checked", "all_of", "check_plan", "check_sweep", "check_what_fits"]

@@ -1,6 +1,6 @@
 """A whole plan, checked: everything that is wrong at once, each with its line and key."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,11 +27,6 @@ class Checked:
     warnings: list[Problem]
     unread: dict[str, str]
 
-    def refuse(self) -> None:
-        """Raise ConfigError with all problems at once, if there are any."""
-        if self.problems:
-            raise ConfigError(self.source, self.problems)
-
 
 def check_plan(
     config: SweepConfig | SweepOfParts, plan: Plan, runs: Iterable[RunSpec] | None = None
@@ -45,21 +40,30 @@ def check_plan(
     return Checked(config.source, findings.problems, findings.warnings, data.unread)
 
 
+def all_of(runs: Iterable[RunSpec]) -> list[RunSpec]:
+    """The runs, each of them."""
+    return [*runs]
+
+
 def check_sweep(
-    config: SweepConfig | SweepOfParts, only: Selection | None = None
-) -> tuple[Plan, Checked]:
-    """The plan of a sweep, of the cells whose sections fit together; and what is wrong with it.
+    config: SweepConfig | SweepOfParts,
+    only: Selection | None = None,
+    due: Callable[[Iterable[RunSpec]], list[RunSpec]] = all_of,
+) -> tuple[Plan, list[RunSpec], Checked]:
+    """The plan of a sweep, of the cells whose sections fit together; its runs; what is wrong.
 
     Args:
-        only: labels of the runs that are tried, as in `run_sweep`.
+        only: labels of the runs that are asked for, as in `run_sweep`.
+        due: of these runs, those whose data and variants are tried.
 
     Raises:
         ValueError: ``only`` names an unknown axis or label.
     """
     plan, problems = plan_what_fits(config)
-    chosen = select(plan, only) if only and not problems else None
-    checked = check_plan(config, plan, chosen)
-    return plan, replace(checked, problems=[*problems, *checked.problems])
+    # Of a plan that lacks cells, their labels are unknown too.
+    runs = [*plan.runs] if problems else select(plan, only or {})
+    checked = check_plan(config, plan, due(runs))
+    return plan, runs, replace(checked, problems=[*problems, *checked.problems])
 
 
 def check_what_fits(error: ConfigError) -> ConfigError:

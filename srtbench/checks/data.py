@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from srtbench.answers.grader import Grader
 from srtbench.checks import targets
-from srtbench.checks.findings import Findings, Place
+from srtbench.checks.findings import Findings
 from srtbench.checks.generated import look_at_task
 from srtbench.checks.golds import Golds
 from srtbench.checks.tables import Tables
@@ -17,6 +17,7 @@ from srtbench.datasets.load import draw_all_of_table, draw_of_table
 from srtbench.datasets.splits import excerpt
 from srtbench.datasets.tables import Table
 from srtbench.plan import EvalSetSpec, Origin, Plan, RunSpec
+from srtbench.plan.places import Place
 from srtbench.plan.stages import TrainPrompts, WarmStart
 
 

@@ -1,39 +1,18 @@
 """What checks find, with its place in the sweep file."""
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import NamedTuple
-
-from srtbench.config.errors import ConfigError, Problem
+from srtbench.config.errors import Problem
 from srtbench.config.sweep import SweepConfig, SweepOfParts
-from srtbench.config.yaml_source import KeyPath, YamlSource, read_yaml
 from srtbench.plan import Origin
-
-
-class Place(NamedTuple):
-    """A key of a sweep file, or of the part that has a name."""
-
-    part: str | None
-    keys: KeyPath
-
-    def below(self, *keys: str | int) -> "Place":
-        """A key within it."""
-        return Place(self.part, (*self.keys, *keys))
+from srtbench.plan.places import Place, Places, located
 
 
 class Findings:
     """Mistakes that would stop a run, warnings, and what was looked at; each is kept once."""
 
     def __init__(self, config: SweepConfig | SweepOfParts):
-        self._source = config.source
-        self._grids: dict[str | None, SweepConfig] = (
-            {grid.name: grid for grid in config.grids}
-            if isinstance(config, SweepOfParts)
-            else {None: config}
-        )
+        self._places = Places(config)
         self._problems: dict[tuple[Place, str], None] = {}
         self._warnings: dict[tuple[Place, str], None] = {}
-        self._files: dict[str | None, YamlSource | None] = {}
 
     def problem(self, place: Place, message: str) -> None:
         """Note a mistake."""
@@ -46,16 +25,16 @@ class Findings:
     @property
     def problems(self) -> list[Problem]:
         """The mistakes, in the order of the files."""
-        return self._located(self._problems)
+        return located(self._places, self._problems)
 
     @property
     def warnings(self) -> list[Problem]:
         """The warnings, in the order of the files."""
-        return self._located(self._warnings)
+        return located(self._places, self._warnings)
 
     def grid(self, part: str | None) -> SweepConfig:
         """The sweep, or the part of that name."""
-        return self._grids[part]
+        return self._places.grid(part)
 
     def dataset(self, origin: Origin) -> Place:
         """The dataset entry of a run."""
@@ -93,24 +72,3 @@ class Findings:
         place = self.written(origin, "train", key)
         hint = "" if place is not None else f" (the preset's: write train.{key})"
         self.problem(place or self.model(origin), message + hint)
-
-    def _located(self, found: Iterable[tuple[Place, str]]) -> list[Problem]:
-        listed = []
-        for place, message in found:
-            file = self._file(place.part)
-            line = file.line(place.keys) if file is not None else None
-            part = self._path(place.part) if place.part is not None else None
-            listed.append(Problem(message, place.keys, line, part))
-        return sorted(listed, key=lambda one: (str(one.file or ""), one.line or 0))
-
-    def _path(self, part: str | None) -> Path:
-        return self._grids[part].source
-
-    def _file(self, part: str | None) -> YamlSource | None:
-        """The text of a sweep; None where it was made in code."""
-        if part not in self._files:
-            try:
-                self._files[part] = read_yaml(self._path(part))
-            except (ConfigError, OSError):
-                self._files[part] = None
-        return self._files[part]

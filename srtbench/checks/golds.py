@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from srtbench.answers import KINDS, answer_keys, is_literal
-from srtbench.checks.findings import Findings, Place
+from srtbench.checks.findings import Findings
 from srtbench.datasets.splits import excerpt, listing
 from srtbench.datasets.tables import Table
+from srtbench.plan.places import Place
 
 MOST = 0.5
 """Share of the golds from which on a warning speaks of most of them."""

@@ -11,9 +11,10 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from srtbench.checks.findings import Findings, Place
+from srtbench.checks.findings import Findings
 from srtbench.config.variants import CurriculumConfig
 from srtbench.plan import Plan, RunSpec
+from srtbench.plan.places import Place
 from srtbench.variants import from_outside
 from srtbench.variants.external import ExternalOptions, PluginOptions, PythonOptions
 from srtbench.variants.registry import CombinationOptions

@@ -147,8 +147,8 @@ def _chosen(made: "Made", trial: bool) -> "Settings":
 
 def _say_found(made: "Made") -> None:
     """What was read and what is assumed, a line each."""
+    from srtbench.config.words import counted
     from srtbench.init.items import some
-    from srtbench.init.look import counted
 
     table, usable, proposal = made.table, made.usable, made.proposal
     total = len(table.rows) + len(table.broken)

@@ -24,7 +24,6 @@ STATE_STYLES = {
     "failed": "bold red",
     "interrupted": "yellow",
     "waiting": "dim",
-    "warning": "yellow",
 }
 _HEADER = ("run", "state", "step", "train reward", "gold (train)", "gold (eval)", "time")
 _LINE_EVERY_SECONDS = 30.0

@@ -1,6 +1,8 @@
 """Commands that plan, train and watch: `plan`, `sweep`, `status`."""
 
 import sys
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +25,11 @@ from srtbench.cli.common import (
 from srtbench.cli.say import complain, say
 
 if TYPE_CHECKING:
+    from srtbench.cli.progress import Progress
     from srtbench.config.sweep import SweepConfig, SweepOfParts
-    from srtbench.plan import Plan
+    from srtbench.execute.sweep import SweepEvent
+    from srtbench.plan import RunSpec
+    from srtbench.store import SweepStore
 
 
 @click.command(
@@ -39,7 +44,11 @@ Examples:
 @ROOT
 @click.option("--workers", type=click.IntRange(min=1), help="Runs at once [default: one per core].")
 @ONLY
-@click.option("--dry-run", is_flag=True, help="Print what would be done, and stop.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Check all that a sweep checks before it trains, print what would be done, and stop.",
+)
 @click.option("--retry-failed", is_flag=True, help="Run failed runs again.")
 def sweep(
     sweep_file: Path,
@@ -56,16 +65,24 @@ def sweep(
     from srtbench.cli.progress import Progress
     from srtbench.cli.status_text import differences_text
     from srtbench.execute.base import LaunchError
+    from srtbench.execute.before import look_ahead, to_do
     from srtbench.execute.sweep import SweepBusyError, run_sweep
+    from srtbench.plan import plan_what_fits
     from srtbench.plan.select import restricted, select
     from srtbench.store import SweepStore
     from srtbench.store.failures import failure_logs
     from srtbench.store.plan_file import run_row
 
-    selection = selection_of(only)
-    config, plan = load(sweep_file, root) if dry_run else _pinned(sweep_file, root, selection)
-    chosen = checked(lambda: select(plan, selection))
-    store = SweepStore(root, plan.name)
+    selection, given = selection_of(only), read(sweep_file)
+    store = SweepStore(root, given.name)
+    config = at_commits(given, root) if dry_run else _pinned(given, store, selection)
+    plan, problems = plan_what_fits(config)
+    chosen = [] if problems else checked(lambda: select(plan, selection))
+    if dry_run or problems:  # else the sweep itself looks ahead
+        due = partial(to_do, store=store, retry_failed=retry_failed)
+        ahead = look_ahead(config, selection, due=due)
+        _complain(ahead.warnings)
+        ahead.refuse()
     for line in differences_text(store, [run.run_id for run in plan.runs]):
         say(line)
     if dry_run:
@@ -83,7 +100,7 @@ def sweep(
                 workers=workers,
                 only=selection,
                 retry_failed=retry_failed,
-                on_event=progress.event,
+                on_event=lambda event: _heard(event, progress),
                 on_tick=progress.tick,
             )
     except (SweepBusyError, LaunchError) as error:
@@ -107,23 +124,31 @@ def sweep(
 
 
 def _pinned(
-    sweep_file: Path, root: Path, selection: dict[str, list[str]]
-) -> "tuple[SweepConfig | SweepOfParts, Plan]":
+    given: "SweepConfig | SweepOfParts", store: "SweepStore", selection: dict[str, list[str]]
+) -> "SweepConfig | SweepOfParts":
     """The sweep with the commits of what it uses of the hub, which is asked if need be."""
     from srtbench.execute.hub import pinned
-    from srtbench.plan import plan_sweep
-    from srtbench.store import SweepStore
 
-    given = read(sweep_file)
-    store = SweepStore(root, given.name)
     try:
         with writing(store.path):
-            config = checked(
+            return checked(
                 lambda: pinned(given, store, selection, lambda name, text: say(f"{name}: {text}"))
             )
     except BlockingIOError as error:
         raise InputError(str(error)) from error
-    return config, plan_sweep(config)
+
+
+def _heard(event: "SweepEvent", progress: "Progress") -> None:
+    """A warning is told as a plan tells it; everything else has its time and its work."""
+    if event.kind == "warning":
+        complain(event.message)
+    else:
+        progress.event(event)
+
+
+def _complain(lines: Iterable[str]) -> None:
+    for line in lines:
+        complain(line)
 
 
 @click.command(
@@ -175,26 +200,24 @@ def plan(
     A sweep whose engine is not on this machine is refused as well, unless --gpu is given or its
     runs are sharded over GPUs: it is planned for another machine then.
     """
-    from srtbench.checks import check_sweep
     from srtbench.cli.plan_text import plan_text
-    from srtbench.execute.engines_here import check_engines
+    from srtbench.execute.before import look_ahead
     from srtbench.plan.cost import Assumptions, is_sharded
-    from srtbench.plan.select import restricted, select
+    from srtbench.plan.select import restricted
+
+    given = click.get_current_context().get_parameter_source("gpu")
+
+    def here(runs: "Iterable[RunSpec]") -> "list[RunSpec]":
+        elsewhere = given is not ParameterSource.DEFAULT
+        return [] if elsewhere else [run for run in runs if not is_sharded(run.train)]
 
     config, selection = at_commits(read(sweep_file), root), selection_of(only)
-    planned, found = checked(lambda: check_sweep(config, selection))
-    if not found.problems:
-        if selection:
-            planned = restricted(planned, select(planned, selection))
+    ahead = checked(lambda: look_ahead(config, selection, here=here))
+    if not ahead.checked.problems:
+        planned = restricted(ahead.plan, ahead.runs) if selection else ahead.plan
         say(plan_text(planned, Assumptions(gpu, mean_length, prompt_length), every=every))
-    for name, reason in found.unread.items():
-        complain(f"not checked: {name}: {reason}")
-    for warning in found.warnings:
-        complain(f"warning: {warning}")
-    found.refuse()
-    given = click.get_current_context().get_parameter_source("gpu")
-    if given is ParameterSource.DEFAULT and planned.execution.backend == "local":
-        check_engines(config.source, [run for run in planned.runs if not is_sharded(run.train)])
+    _complain(ahead.warnings)
+    ahead.refuse()
 
 
 @click.command(

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
 from srtbench.config.merge_rounds import ROUNDS_KEYS, keep_problems, rounds_train
+from srtbench.config.misfit import Misfit, misfit
 from srtbench.config.models import ModelConfig, TinyModel
 from srtbench.config.sweep import SweepConfig
 from srtbench.config.tasks import majority_allowed
@@ -38,7 +39,7 @@ def merge_sections(
     variant: VariantConfig,
     answers: Facts,
     once: "Sharing | None" = None,
-) -> tuple[TrainConfig, EvalConfig, list[str]]:
+) -> tuple[TrainConfig, EvalConfig, list[Misfit]]:
     """The `train` and `eval` sections of a cell, and what does not fit together in them.
 
     Preset < sweep < model < dataset < variant.
@@ -62,21 +63,35 @@ def merge_sections(
         and train.lora is None  # adapters are float32
     ):
         problems.append(
-            f"dtype {dtype} with learning_rate {train.learning_rate:g}: 16-bit weights hardly move "
-            f"below {SMALLEST_16_BIT_RATE:g}; use dtype: float32, mixed precision is trl.bf16"
+            misfit(
+                f"dtype {dtype} with learning_rate {train.learning_rate:g}: 16-bit weights hardly "
+                f"move below {SMALLEST_16_BIT_RATE:g}; use dtype: float32, mixed precision is "
+                "trl.bf16",
+                "model.dtype",
+            )
         )
     problems += _divisions(train) if answers.selecting is None else ()
     if isinstance(model, TinyModel) and dataset.split.warm_start == 0:
-        problems.append("a tiny model needs warm-start prompts: set split.warm_start above 0")
-    problems += answers.problems(train.num_generations)
-    problems += answers.refill_problems() if train.refill else ()
+        problems.append(
+            misfit(
+                "a tiny model needs warm-start prompts: set split.warm_start above 0",
+                "dataset.split.warm_start",
+                "dataset.split",
+            )
+        )
+    problems += map(misfit, answers.problems(train.num_generations))
+    problems += map(_of_refill, answers.refill_problems() if train.refill else ())
     problems += _small_pool(dataset, train, evaluation, on_eval=answers.trains_on_eval_prompts)
     problems += _stop_problems(model, train, evaluation)
     problems += keep_problems(train, evaluation)
     if answers.trains_on_eval_prompts and evaluation.prompts < train.prompts_per_step:
         problems.append(
-            f"it trains on the {evaluation.prompts} evaluation prompts (eval.prompts), fewer than "
-            f"prompts_per_step = {train.prompts_per_step}"
+            misfit(
+                f"it trains on the {evaluation.prompts} evaluation prompts (eval.prompts), fewer "
+                f"than prompts_per_step = {train.prompts_per_step}",
+                "eval.prompts",
+                "train.prompts_per_step",
+            )
         )
     return train, evaluation, problems
 
@@ -114,7 +129,7 @@ def _merged(
     variant: VariantConfig,
     selecting: type[RoundsVariant] | None,
     preset: PresetName,
-) -> tuple[TrainConfig, EvalConfig, list[str]]:
+) -> tuple[TrainConfig, EvalConfig, list[Misfit]]:
     """The two sections, and what does not fit within them.
 
     Args:
@@ -140,7 +155,7 @@ def _merged(
 
 def _online_train(
     preset: PresetName, layers: Sequence[dict[str, Any]]
-) -> tuple[TrainConfig, list[str]]:
+) -> tuple[TrainConfig, list[Misfit]]:
     """The section of a run of the method online, and what does not fit in it."""
     merged = deep_merge(_preset_for(preset, layers), *layers)
     updates = merged.pop("updates_per_rollout", None)
@@ -150,12 +165,18 @@ def _online_train(
     if updates is not None:
         train = _with_updates(train, updates)
     problems = [
-        f"train.{key} is of variants that train by rounds; this one trains online"
+        misfit(
+            f"train.{key} is of variants that train by rounds; this one trains online",
+            f"train.{key}",
+        )
         for key in ROUNDS_KEYS
         if key in layers[-1]
     ]
     problems += [
-        f"train.trl.{key} is no option of TRL's {train.algorithm.upper()}Config"
+        misfit(
+            f"train.trl.{key} is no option of TRL's {train.algorithm.upper()}Config",
+            f"train.trl.{key}",
+        )
         for layer in layers
         for key in layer.get("trl", {})
         if key not in trl_options(train.algorithm)
@@ -163,18 +184,27 @@ def _online_train(
     return train, problems
 
 
-def _divisions(train: TrainConfig) -> Iterator[str]:
+_GROUPS = ("train.num_generations", "train.prompts_per_step")
+
+
+def _of_refill(text: str) -> Misfit:
+    return misfit(text, "variant.voting.min_share", "train.refill")
+
+
+def _divisions(train: TrainConfig) -> Iterator[Misfit]:
     """Why the completions of a step do not divide as they must."""
     per_process, rest = divmod(train.completions_per_step, train.num_processes)
     if rest:
-        yield (
+        yield misfit(
             f"prompts_per_step x num_generations = {train.completions_per_step} completions do "
-            f"not divide by num_processes = {train.num_processes}"
+            f"not divide by num_processes = {train.num_processes}",
+            *("train.num_processes", *_GROUPS),
         )
     elif train.micro_batch_size and per_process % train.micro_batch_size:
-        yield (
+        yield misfit(
             f"{per_process} completions per process and step do not divide by "
-            f"micro_batch_size = {train.micro_batch_size}"
+            f"micro_batch_size = {train.micro_batch_size}",
+            *("train.micro_batch_size", *_GROUPS),
         )
     else:
         yield from _generation_shape(train, per_process)
@@ -227,47 +257,54 @@ def _written(section: TrainOverride) -> dict[str, Any]:
 
 def _small_pool(
     dataset: DatasetConfig, train: TrainConfig, evaluation: EvalConfig, *, on_eval: bool
-) -> Iterator[str]:
+) -> Iterator[Misfit]:
     """Why `train.pool` cannot be had, as far as a plan can tell."""
     if train.pool is None:
         return
     if on_eval and train.pool.prompts is not None:
-        yield (
+        yield misfit(
             "train.pool.prompts says nothing where a run trains on its evaluation prompts; use "
-            "eval.prompts"
+            "eval.prompts",
+            "train.pool.prompts",
         )
         return
     size = evaluation.prompts if on_eval else pool_size(dataset, train)
     kept = train.pool.kept(size)
     if kept < train.prompts_per_step:
         counted, of = ("step", "steps") if train.rounds is None else ("round", "rounds")
-        yield (
+        yield misfit(
             f"train.pool leaves {kept} of {size} prompts, fewer than prompts_per_{counted} = "
-            f"{train.prompts_per_step}: raise train.pool.prompts or train.pool.keep, or train.{of}"
+            f"{train.prompts_per_step}: raise train.pool.prompts or train.pool.keep, or train.{of}",
+            *("train.pool.keep", "train.pool.prompts", "train.pool"),
         )
 
 
-def _stop_problems(model: ModelConfig, train: TrainConfig, evaluation: EvalConfig) -> Iterator[str]:
+def _stop_problems(
+    model: ModelConfig, train: TrainConfig, evaluation: EvalConfig
+) -> Iterator[Misfit]:
     """Why `train.stop` could never stop a run, or lacks what it looks at."""
     if train.stop is None:
         return
     if evaluation.every * train.stop.patience >= train.steps:
-        yield (
+        yield misfit(
             f"train.stop: with eval.every = {evaluation.every} and patience = "
             f"{train.stop.patience} nothing can stop before step {train.steps}, the last one; "
-            "evaluate more often"
+            "evaluate more often",
+            *("train.stop.patience", "train.stop"),
         )
     labelled = train.stop.labelled_prompts or 0
     if labelled > evaluation.prompts:
-        yield (
+        yield misfit(
             f"train.stop.labelled_prompts = {labelled}, but there are {evaluation.prompts} "
-            "held-out prompts (eval.prompts)"
+            "held-out prompts (eval.prompts)",
+            "train.stop.labelled_prompts",
         )
     probed = isinstance(model, TinyModel) or train.lora is not None
     if train.stop.signal == "kl" and train.beta == 0 and not probed:
-        yield (
+        yield misfit(
             "train.stop.signal: kl is measured with train.beta above 0; at 0 only for tiny models "
-            "and train.lora"
+            "and train.lora",
+            *("train.stop.signal", "train.stop"),
         )
 
 
@@ -279,19 +316,23 @@ def _with_updates(train: TrainConfig, updates: int) -> TrainConfig:
     return train.model_copy(update={"trl": trl})
 
 
-def _generation_shape(train: TrainConfig, per_process: int) -> list[str]:
+def _generation_shape(train: TrainConfig, per_process: int) -> list[Misfit]:
     """A generation must end with an optimiser step; rollouts of a step have one policy."""
     accumulation = per_process // (train.micro_batch_size or per_process)
     per_generation = train.trl.get("steps_per_generation") or accumulation
     if (per_generation * train.trl.get("num_iterations", 1)) % accumulation == 0:
         return []
     return [
-        f"trl.steps_per_generation x trl.num_iterations must be a multiple of {accumulation}, the "
-        "forward passes of an optimiser step (its completions per process / micro_batch_size)"
+        misfit(
+            "trl.steps_per_generation x trl.num_iterations must be a multiple of "
+            f"{accumulation}, the forward passes of an optimiser step (its completions per process "
+            "/ micro_batch_size)",
+            *("train.trl.steps_per_generation", "train.trl.num_iterations"),
+        )
     ]
 
 
-def _many_answers(dataset: DatasetConfig, variant: VariantConfig, answers: Facts) -> list[str]:
+def _many_answers(dataset: DatasetConfig, variant: VariantConfig, answers: Facts) -> list[Misfit]:
     """Why a vote over the answers of a task makes no sense; nothing if it does, or is wanted."""
     if not isinstance(dataset, ReasoningGymDataset) or dataset.allow_many_answers:
         return []
@@ -299,8 +340,11 @@ def _many_answers(dataset: DatasetConfig, variant: VariantConfig, answers: Facts
     if unique or not answers.votes_on_answers:
         return []
     return [
-        f"{variant.label} votes over answers, but {dataset.task} has many right ones ({reason}); "
-        "set allow_many_answers: true on the dataset to do it all the same"
+        misfit(
+            f"{variant.label} votes over answers, but {dataset.task} has many right ones "
+            f"({reason}); set allow_many_answers: true on the dataset to do it all the same",
+            "dataset",
+        )
     ]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from srtbench.config.misfit import Misfit, misfit
 from srtbench.config.rounds import FIT_PRESETS, FitConfig, RoundsConfig
 from srtbench.config.train import TRAIN_PRESETS, EvalConfig, PresetName, TrainConfig
 from srtbench.config.trl_options import trl_options
@@ -36,7 +37,7 @@ _INSTEAD = {
 
 def rounds_train(
     preset: PresetName, layers: Sequence[dict[str, Any]], variant: type[RoundsVariant]
-) -> tuple[TrainConfig, list[str]]:
+) -> tuple[TrainConfig, list[Misfit]]:
     """The section, and what does not fit in it.
 
     Preset < the variant's own defaults < sweep < model < dataset < the variant's entry.
@@ -46,7 +47,10 @@ def rounds_train(
             online variants read may stand in all but the last.
     """
     problems = [
-        f"train.{key} is of online variants; this one trains by rounds: use {_INSTEAD[key]}"
+        misfit(
+            f"train.{key} is of online variants; this one trains by rounds: use {_INSTEAD[key]}",
+            f"train.{key}",
+        )
         for key in _INSTEAD
         if key in layers[-1] and (key not in ("trl", "stop") or layers[-1][key])
     ]
@@ -58,7 +62,10 @@ def rounds_train(
     if objective == "sft":
         own = layers[-1].get("fit", {})
         problems += [
-            f"train.fit.{key} is of preference pairs; this variant fits by SFT"
+            misfit(
+                f"train.fit.{key} is of preference pairs; this variant fits by SFT",
+                f"train.fit.{key}",
+            )
             for key in ("beta", "nll_weight", "reference")
             if key in own
         ]
@@ -86,38 +93,51 @@ def rounds_train(
     return train, problems + _misfits(train)
 
 
-def keep_problems(train: TrainConfig, evaluation: EvalConfig) -> Iterator[str]:
+def keep_problems(train: TrainConfig, evaluation: EvalConfig) -> Iterator[Misfit]:
     """Why `train.fit.keep` has nothing to choose from, or nothing to choose by."""
     keep = train.rounds.fit.keep if train.rounds is not None else None
     if keep is None or train.rounds is None:
         return
     if train.rounds.fit.epochs == 1:
-        yield (
+        yield misfit(
             f"train.fit.keep = {keep}, but train.fit.epochs = 1: there is nothing to choose; fit "
-            "more epochs, or keep: last"
+            "more epochs, or keep: last",
+            "train.fit.keep",
+            "train.fit.epochs",
         )
     if keep == "vote_share" and evaluation.samples == 1:
-        yield (
+        yield misfit(
             "train.fit.keep = vote_share, but eval.samples = 1: one sample always agrees with "
-            "itself; evaluate with more, or keep: last"
+            "itself; evaluate with more, or keep: last",
+            "train.fit.keep",
+            "eval.samples",
         )
 
 
-def _misfits(train: TrainConfig) -> list[str]:
+def _misfits(train: TrainConfig) -> list[Misfit]:
     assert train.rounds is not None
     fit = train.rounds.fit
     problems = [
-        f"train.fit.trl.{key} is no option of TRL's {train.algorithm.upper()}Config"
+        misfit(
+            f"train.fit.trl.{key} is no option of TRL's {train.algorithm.upper()}Config",
+            f"train.fit.trl.{key}",
+        )
         for key in fit.trl
         if key not in trl_options(train.algorithm)
     ]
     if fit.micro_batch_size and fit.batch_size % fit.micro_batch_size:
         problems.append(
-            f"train.fit.batch_size = {fit.batch_size} does not divide by micro_batch_size = "
-            f"{fit.micro_batch_size}"
+            misfit(
+                f"train.fit.batch_size = {fit.batch_size} does not divide by micro_batch_size = "
+                f"{fit.micro_batch_size}",
+                *("train.fit.batch_size", "train.fit.micro_batch_size"),
+            )
         )
     if train.num_processes > 1:
         problems.append(
-            f"num_processes = {train.num_processes}: rounds are fitted by one process each"
+            misfit(
+                f"num_processes = {train.num_processes}: rounds are fitted by one process each",
+                "train.num_processes",
+            )
         )
     return problems

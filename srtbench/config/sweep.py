@@ -1,6 +1,7 @@
 """A sweep file: axes models x datasets x variants x seeds, shared sections, exclusions."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -188,7 +189,7 @@ def _rest(config: SweepConfig, problems: Iterable[Problem]) -> SweepConfig:
 
 
 def _load_parts(path: Path, source: YamlSource) -> SweepOfParts:
-    """The parts are read one by one; a mistake in one is reported with that part's file."""
+    """The parts are read one by one; mistakes of all of them are told, each with its file."""
     problems = list(source.problems)
     config: SweepOfParts | None = None
     try:
@@ -199,20 +200,30 @@ def _load_parts(path: Path, source: YamlSource) -> SweepOfParts:
         raise ConfigError(path, problems)
     grids: list[SweepConfig] = []
     for position, part in enumerate(config.parts):
-        key_path: KeyPath = ("parts", position)
         place = path.parent / Path(part).expanduser()
-        if not place.is_file():
-            message = f"file '{part}' not found"
-        elif "parts" in (part_source := _read(place)).content:
-            message = f"'{part}' is made of parts itself; list those here"
-        else:
-            grid = _load_grid(place, part_source)
-            if grid.name not in [known.name for known in grids]:
-                grids.append(grid)
+        try:
+            found = _load_part(place, part)
+        except ConfigError as error:
+            problems += [replace(one, file=place) for one in error.problems]
+            continue
+        if isinstance(found, SweepConfig):
+            if found.name not in [known.name for known in grids]:
+                grids.append(found)
                 continue
-            message = f"two parts have the name '{grid.name}'"
-        problems.append(Problem(message, key_path, source.line(key_path)))
+            found = f"two parts have the name '{found.name}'"
+        key_path: KeyPath = ("parts", position)
+        problems.append(Problem(found, key_path, source.line(key_path)))
     if problems:
         raise ConfigError(path, problems)
     config._grids, config._source = tuple(grids), path
     return config
+
+
+def _load_part(place: Path, name: str) -> SweepConfig | str:
+    """The grid of a part, or why it is none."""
+    if not place.is_file():
+        return f"file '{name}' not found"
+    source = _read(place)
+    if "parts" in source.content:
+        return f"'{name}' is made of parts itself; list those here"
+    return _load_grid(place, source)

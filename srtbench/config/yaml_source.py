@@ -26,6 +26,9 @@ MAX_VALUES = 100_000
 _TOO_MANY = f"over {MAX_VALUES:,} values once its aliases are written out"
 
 
+_MERGE = "tag:yaml.org,2002:merge"
+
+
 class _Loader(yaml.SafeLoader):
     """SafeLoader that reads ``1e-4`` as a number, as YAML 1.2 does (PyYAML: a string)."""
 
@@ -89,24 +92,53 @@ def read_yaml(path: Path) -> YamlSource:
 
 def _index(node: yaml.Node, here: KeyPath, source: YamlSource) -> None:
     source.lines.setdefault(here, node.start_mark.line + 1)
-    source.values += 1
-    if source.values > MAX_VALUES:
-        raise ConfigError(source.path, [Problem(_TOO_MANY)])
+    _count(source)
     if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key_node, value_node in node.value:
-            key = str(key_node.value)
-            line = key_node.start_mark.line + 1
-            if key in seen:
-                source.problems.append(
-                    Problem("key is given twice", key_path=(*here, key), line=line)
-                )
-            seen.add(key)
-            source.lines[(*here, key)] = line
-            _index(value_node, (*here, key), source)
+        _index_keys(node, here, source, set())
     elif isinstance(node, yaml.SequenceNode):
         for position, item in enumerate(node.value):
             _index(item, (*here, position), source)
     elif any("\ud800" <= character <= "\udfff" for character in node.value):
         line = node.start_mark.line + 1
         source.problems.append(Problem(r"half of a surrogate pair (\ud...) is no text", here, line))
+
+
+def _index_keys(
+    node: yaml.MappingNode,
+    here: KeyPath,
+    source: YamlSource,
+    own: set[str],
+    *,
+    merged: bool = False,
+) -> None:
+    """The keys of a mapping, and those that `<<` puts beside them where they are written.
+
+    Args:
+        own: keys that are there already, which count before merged ones; the new ones are added.
+    """
+    seen: set[str] = set()
+    beside: list[yaml.Node] = []
+    for key_node, value_node in node.value:
+        key = str(key_node.value)
+        line = key_node.start_mark.line + 1
+        if key in seen and not merged:
+            problem = Problem("key is given twice", key_path=(*here, key), line=line)
+            source.problems.append(problem)
+        seen.add(key)
+        if key_node.tag == _MERGE:
+            several = isinstance(value_node, yaml.SequenceNode)
+            beside += value_node.value if several else [value_node]
+        elif key not in own:
+            source.lines[(*here, key)] = line
+            _index(value_node, (*here, key), source)
+    own |= seen
+    for one in beside:
+        _count(source)
+        if isinstance(one, yaml.MappingNode):
+            _index_keys(one, here, source, own, merged=True)
+
+
+def _count(source: YamlSource) -> None:
+    source.values += 1
+    if source.values > MAX_VALUES:
+        raise ConfigError(source.path, [Problem(_TOO_MANY)])

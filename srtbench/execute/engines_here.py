@@ -10,26 +10,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from srtbench.config.errors import ConfigError, Problem
 from srtbench.config.generation import CPU_HEAD_SIZES
 from srtbench.config.models import LocalModel, ModelConfig, TinyModel
 from srtbench.plan import RunSpec
 
 _GPU_DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
-
-
-def check_engines(source: Path, runs: Iterable[RunSpec]) -> None:
-    """Refuse runs whose engine is not here, or not able to sample them here.
-
-    Args:
-        source: the sweep file, for the message.
-
-    Raises:
-        ConfigError: naming each reason.
-    """
-    problems = [Problem(found, ("generation",)) for found in engines_here(runs)]
-    if problems:
-        raise ConfigError(source, problems)
 
 
 def engines_here(runs: Iterable[RunSpec]) -> list[str]:

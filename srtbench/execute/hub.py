@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from srtbench.config.errors import ConfigError, Problem
 from srtbench.config.hub import COMMIT
 from srtbench.config.sweep import SweepConfig, SweepOfParts
-from srtbench.plan import plan_sweep
+from srtbench.plan import plan_what_fits
 from srtbench.plan.hub import Repository, names_the_hub, unresolved, with_commits
 from srtbench.plan.select import Selection, select
 from srtbench.store import SweepStore
@@ -49,8 +49,9 @@ def pinned(
     """
     if not names_the_hub(config):
         return config
-    wanted = unresolved(select(plan_sweep(config), only or {}))
-    if not wanted:
+    plan, problems = plan_what_fits(config)
+    wanted = [] if problems else unresolved(select(plan, only or {}))
+    if not wanted:  # also of a sweep that does not fit together: whoever plans it hears why
         return config
     with store.locked():
         known = read_commits(store.path)

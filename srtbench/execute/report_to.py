@@ -2,10 +2,9 @@
 
 import importlib.util
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from srtbench.config.errors import ConfigError, Problem, allowed
+from srtbench.config.errors import allowed
 from srtbench.plan import RunSpec
 
 REPORTERS: dict[str, tuple[str, ...]] = {
@@ -32,23 +31,16 @@ def chosen_reporters(value: Any) -> list[str]:
     return [str(name) for name in names if name not in (None, "none", "all")]
 
 
-def check_report_to(source: Path, runs: Iterable[RunSpec]) -> None:
-    """Refuse tools that do not exist or are not installed, before any work is begun.
+TOOLS_KEY = "train.trl.report_to"
 
-    Args:
-        source: the sweep file, for the message.
 
-    Raises:
-        ConfigError: naming each of them.
-    """
-    given = {
-        name: None for run in runs for name in chosen_reporters(run.train.trl.get("report_to"))
-    }
-    problems = [
-        Problem(found, ("train", "trl", "report_to")) for found in map(_wrong, given) if found
-    ]
-    if problems:
-        raise ConfigError(source, problems)
+def missing_tools(runs: Iterable[RunSpec]) -> dict[str, RunSpec]:
+    """What is to be said of each tool that does not exist or is not installed -> a run of it."""
+    given: dict[str, RunSpec] = {}
+    for run in runs:
+        for name in chosen_reporters(run.train.trl.get("report_to")):
+            given.setdefault(name, run)
+    return {found: run for name, run in given.items() if (found := _wrong(name))}
 
 
 def _wrong(name: str) -> str:

@@ -8,17 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from srtbench.checks import check_plan
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.execute.base import Executor, ExitCode, Handle, Work
+from srtbench.execute.before import look_ahead, to_do
 from srtbench.execute.cores import usable_cores
-from srtbench.execute.engines_here import check_engines
 from srtbench.execute.hub import pinned
 from srtbench.execute.local import LocalExecutor
 from srtbench.execute.provenance import provenance
-from srtbench.execute.report_to import check_report_to
-from srtbench.plan import Plan, RunSpec, StageSpec, plan_sweep
-from srtbench.plan.select import Selection, select
+from srtbench.execute.slurm import SlurmExecutor, check_slurm
+from srtbench.plan import Plan, RunSpec, StageSpec
+from srtbench.plan.select import Selection
 from srtbench.store import Folder, State, SweepStore
 from srtbench.store.configs import write_config
 from srtbench.store.stages import damage_of
@@ -84,9 +83,8 @@ def run_sweep(
         on_event: hears of every start and end. on_tick: called at every poll.
 
     Raises:
-        ConfigError: the sections of the file do not fit together, `report_to` names a tool that
-            is not installed, a model or dataset of the hub cannot be had, or what `check_plan`
-            finds wrong with the data and variants of the runs that are to be done.
+        ConfigError: what `look_ahead` finds, with the data and variants of the runs that are to be
+            done; or a model or dataset of the hub cannot be had.
         SweepBusyError: the sweep is being executed already.
         ValueError: ``only`` names an unknown axis or label.
     """
@@ -95,20 +93,25 @@ def run_sweep(
         config = pinned(config, store, only, lambda *it: on_event(SweepEvent("hub", *it)))
     except BlockingIOError:
         raise SweepBusyError(f"{store.path}: another process is executing this sweep") from None
-    plan = plan_sweep(config)
-    runs = select(plan, only or {})
-    check_report_to(config.source, runs)
-    if config.execution.backend == "local":
-        check_engines(config.source, runs)
-    _check(config, plan, _to_do(runs, store, retry_failed), on_event)
+    ahead = look_ahead(config, only, due=lambda runs: to_do(runs, store, retry_failed=retry_failed))
+    for warning in ahead.warnings:
+        on_event(SweepEvent("warning", ahead.plan.name, warning))
+    ahead.refuse()
+    plan, runs = ahead.plan, ahead.runs
+    if config.execution.backend == "slurm":
+        check_slurm(config.source, config.execution, runs)
     with _only_sweep(store):
         store.tidy()
         store.write_plan(plan)
         execution = config.execution
-        at_once = len(plan.runs) if execution.backend == "ray" else usable_cores()
-        count = workers or execution.workers or at_once
+        asked, everything = workers or execution.workers, len(plan.runs) + len(plan.stages)
+        count = {
+            "local": asked or usable_cores(),
+            "ray": asked or everything,
+            "slurm": everything,  # its arrays keep to what was asked for
+        }[execution.backend]
         scheduler = _Scheduler(plan, runs, store, count, retry_failed, on_event, on_tick)
-        executor = make_executor(config, store)
+        executor = make_executor(config, store, asked)
         try:
             with _signals_end_it():
                 scheduler.execute(executor)
@@ -117,33 +120,12 @@ def run_sweep(
     return SweepResult({run.run_id: store.folder(run).shown_status().state for run in runs})
 
 
-def _to_do(runs: Sequence[RunSpec], store: SweepStore, retry_failed: bool) -> list[RunSpec]:
-    """The runs that are not at their end, as the scheduler sees it."""
-    ended = {"done"} if retry_failed else {"done", "failed"}
-    return [run for run in runs if store.folder(run).shown_status().state not in ended]
-
-
-def _check(
-    config: SweepConfig | SweepOfParts,
-    plan: Plan,
-    runs: Sequence[RunSpec],
-    on_event: Callable[[SweepEvent], None],
-) -> None:
-    """Try the data and variants of the runs; warnings are events.
-
-    Raises:
-        ConfigError: something would stop a run.
-    """
-    if not runs:
-        return
-    checked = check_plan(config, plan, runs)
-    for warning in checked.warnings:
-        on_event(SweepEvent("warning", plan.name, str(warning)))
-    checked.refuse()
-
-
-def make_executor(config: SweepConfig | SweepOfParts, store: SweepStore) -> Executor:
-    """The executor that `execution.backend` names."""
+def make_executor(
+    config: SweepConfig | SweepOfParts, store: SweepStore, at_once: int | None = None
+) -> Executor:
+    """The executor that `execution.backend` names; ``at_once``: jobs of an array that may run."""
+    if config.execution.backend == "slurm":
+        return SlurmExecutor(store, config.execution, at_once)
     if config.execution.backend == "ray":
         from srtbench.execute.ray import RayExecutor
 

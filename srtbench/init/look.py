@@ -89,11 +89,6 @@ def read_table(path: Path) -> Table:
     return Table(path, tuple(rows), tuple(broken))
 
 
-def counted(number: int, thing: str) -> str:
-    """``1 row``, ``1,200 rows``."""
-    return f"{number:,} {thing}{'s' * (number != 1)}"
-
-
 def columns_in(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
     """Every column of the rows, and every place in one, that holds anything; in their order."""
     names: dict[str, None] = {}

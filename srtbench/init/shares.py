@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from srtbench.config.datasets import SplitShares
+from srtbench.config.words import counted
 from srtbench.datasets.problems import DatasetError, Split
 from srtbench.datasets.splits import split_of
-from srtbench.init.look import counted
 
 FEW = 60
 """Questions below which shares are tried out, since the hash of a question may be unlucky."""

@@ -13,16 +13,19 @@ from typing import Any
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
 from srtbench.config.errors import ConfigError, Problem
 from srtbench.config.merge import merge_sections, stage_variant
+from srtbench.config.misfit import Misfit, misfit
 from srtbench.config.models import ModelConfig
 from srtbench.config.sweep import SweepConfig, SweepOfParts
 from srtbench.config.train import ExecutionConfig
 from srtbench.config.variants import CurriculumConfig, VariantConfig
+from srtbench.config.words import counted
 from srtbench.plan.engine import engine_problems
 from srtbench.plan.eval_sets import further_set, own_set, with_start
 from srtbench.plan.grid import Origin, excluded, points, with_seed
 from srtbench.plan.identity import Texts, run_id_of
 from srtbench.plan.lora import lora_problems
 from srtbench.plan.once import Once
+from srtbench.plan.places import Place, Places, located
 from srtbench.plan.sharding import sharding_problems
 from srtbench.plan.shared import run_needs
 from srtbench.plan.specs import RunSpec, StartsFrom
@@ -93,7 +96,7 @@ def plan_what_fits(config: SweepConfig | SweepOfParts) -> tuple[Plan, list[Probl
             _add_grid(draft, part, part.name)
     else:
         _add_grid(draft, config, None)
-    problems = [*draft.problems]
+    problems = _located(config, draft)
     if not draft.runs and not problems:
         problems = [Problem("every run is excluded")]
     runs = tuple(draft.runs.values())
@@ -107,12 +110,29 @@ def plan_what_fits(config: SweepConfig | SweepOfParts) -> tuple[Plan, list[Probl
     return plan, problems
 
 
+def _located(config: SweepConfig | SweepOfParts, draft: "_Draft") -> list[Problem]:
+    """The problems of a draft with their lines; cells that have the same one share a sentence."""
+    if not draft.problems:
+        return []
+    places = Places(config)
+    same: dict[tuple[Place, str], dict[str, None]] = {}
+    for (origin, stage, found), cells in draft.problems.items():
+        place = places.of_misfit(origin, found, stage)
+        same.setdefault((place, found.text), {}).update(cells)
+    told = []
+    for (place, text), cells in same.items():
+        first, *others = cells
+        more = f" (so in {counted(len(others), 'other cell')})" if others else ""
+        told.append((place, f"{first}: {text}{more}"))
+    return located(places, told)
+
+
 @dataclass
 class _Draft:
     """A plan in the making; runs and stages by id, cells by their labels.
 
     ``in_curricula`` holds the runs of curricula by all but their variant's label; ``curricula``
-    the ids of the runs of each curriculum; ``problems`` is a set in its order.
+    the ids of the runs of each curriculum; ``problems`` has the cells of each mistake.
     """
 
     sweep: str
@@ -122,13 +142,17 @@ class _Draft:
     in_curricula: dict[tuple[str, ...], RunSpec] = field(default_factory=dict)
     curricula: dict[str, list[str]] = field(default_factory=dict)
     origins: dict[str, Origin] = field(default_factory=dict)
-    problems: dict[Problem, None] = field(default_factory=dict)
+    problems: dict[tuple[Origin, int | None, Misfit], dict[str, None]] = field(default_factory=dict)
     once: Once = field(default_factory=Once)
     texts: Texts = field(default_factory=dict)
 
-    def note(self, cell: str, message: str) -> None:
-        """Keep a problem, once."""
-        self.problems[Problem(f"{cell}: {message}")] = None
+    def note(self, cell: str, found: Misfit, origin: Origin, stage: int | None = None) -> None:
+        """Keep a problem of a cell, once.
+
+        Args:
+            stage: number of the stage of a curriculum.
+        """
+        self.problems.setdefault((origin, stage, found), {})[cell] = None
 
     def stage(self, kind: type[StageSpec], **inputs: Any) -> str:
         """Keep a stage of that kind; returns its id."""
@@ -150,11 +174,11 @@ class _Draft:
             other = self.runs.get(planned)
             parts = {run.part, other.part if other else None} - {None}
             where = f" ({' and '.join(sorted(map(str, parts)))})" if parts else ""
-            self.note(
-                run.cell,
+            text = (
                 f"two different runs have these labels{where}; give a model, dataset or variant "
-                "of one of them another `name`",
+                "of one of them another `name`"
             )
+            self.note(run.cell, misfit(text), origin)
 
 
 @dataclass(frozen=True)
@@ -167,6 +191,11 @@ class _Cell:
     dataset: DatasetConfig
     seed: int
     origin: Origin
+    stage: int | None = None
+
+    def note(self, draft: _Draft, label: str, found: Misfit) -> None:
+        """Keep a problem of a run of this cell."""
+        draft.note(self.named(label), found, self.origin, self.stage)
 
     def named(self, label: str) -> str:
         """The cell in a message, with its part."""
@@ -217,7 +246,7 @@ def _plan_run(
     try:
         answers = once(facts, variant)
     except VariantError as error:
-        draft.note(cell.named(label), str(error))
+        cell.note(draft, label, misfit(str(error)))
         return None
     train, evaluation, found = merge_sections(
         cell.config, cell.model, cell.dataset, variant, answers, once
@@ -230,8 +259,8 @@ def _plan_run(
     after_lora = before is not None and before.train.lora is not None
     found += lora_problems(model, train, after_lora=after_lora)
     found += sharding_problems(train, answers)
-    for message in found:
-        draft.note(cell.named(label), message)
+    for one in found:
+        cell.note(draft, label, one)
     if found:
         return None
     train, evaluation = once.same(train), once.same(evaluation)
@@ -272,33 +301,32 @@ def _plan_run(
         generation=generation,
         eval_sets=tuple(sets),
     )
-    for message in (*_sampling_problems(run), *engine_problems(run)):
-        draft.note(cell.named(label), message)
+    for one in (*_sampling_problems(run), *engine_problems(run)):
+        cell.note(draft, label, one)
     return run
 
 
-def _sampling_problems(run: RunSpec) -> Iterator[str]:
+def _sampling_problems(run: RunSpec) -> Iterator[Misfit]:
     """Greedy evaluations that ask for more than the one completion there is."""
     for one in run.eval_sets:
         if one.sampling.temperature == 0 and one.sampling.samples != 1:
             name = "eval" if one is run.own else f"eval set {one.label}"
-            yield (
+            yield misfit(
                 f"{name}: temperature 0 is greedy and always gives the same completion, so "
-                f"samples must be 1, not {one.sampling.samples}"
+                f"samples must be 1, not {one.sampling.samples}",
+                *(("eval.samples", "eval.temperature") if one is run.own else ("eval_sets",)),
             )
 
 
 def _add_curriculum(draft: _Draft, cell: _Cell, curriculum: CurriculumConfig) -> None:
     """Plan the runs of a curriculum, each from a policy of the one before."""
     if not isinstance(cell.dataset, ReasoningGymDataset):
-        draft.note(
-            cell.named(curriculum.label),
-            "a curriculum needs a reasoning_gym dataset, whose level it sets",
-        )
+        text = "a curriculum needs a reasoning_gym dataset, whose level it sets"
+        cell.note(draft, curriculum.label, misfit(text, "dataset"))
         return
     before: RunSpec | None = None
     visits: dict[int, int] = {}
-    for stage in curriculum.stages:
+    for number, stage in enumerate(curriculum.stages):
         visits[stage.level] = visits.get(stage.level, 0) + 1
         again = visits[stage.level]
         starts_from = start_model = None
@@ -309,7 +337,7 @@ def _add_curriculum(draft: _Draft, cell: _Cell, curriculum: CurriculumConfig) ->
             _keep_best(draft, before.run_id, rule)
         planned = _plan_run(
             draft,
-            replace(cell, dataset=draft.once(_at_level, cell.dataset, stage.level)),
+            replace(cell, dataset=draft.once(_at_level, cell.dataset, stage.level), stage=number),
             draft.once(stage_variant, curriculum, stage),
             curriculum.label if again == 1 else f"{curriculum.label}.{again}",
             starts_from,
@@ -341,14 +369,15 @@ def _at_level(dataset: ReasoningGymDataset, level: int) -> ReasoningGymDataset:
 
 def _later_stage_problems(
     variant: VariantConfig, answers: Facts, chooses_easiest: bool
-) -> Iterator[str]:
+) -> Iterator[Misfit]:
     if answers.teacher is not None:
-        yield (
+        yield misfit(
             f"{variant.label} labels by the frozen start model, which a later stage of a "
             "curriculum does not have; use it in the first stage, or on its own"
         )
     if chooses_easiest:
-        yield (
+        yield misfit(
             "train.pool.keep below 1 asks the start model which prompts are easy, which a later "
-            "stage of a curriculum does not have; use it in the first stage, or on its own"
+            "stage of a curriculum does not have; use it in the first stage, or on its own",
+            *("train.pool.keep", "train.pool"),
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from srtbench.config.lora import LoraConfig, peft_is_missing
+from srtbench.config.misfit import Misfit, misfit
 from srtbench.config.models import LocalModel, ModelConfig, TinyModel
 from srtbench.config.train import TrainConfig
 
@@ -20,7 +21,7 @@ _HEADER = 1 << 26
 """Bytes of the longest header of a file of tensors that is read."""
 
 
-def lora_problems(model: ModelConfig, train: TrainConfig, *, after_lora: bool) -> Iterator[str]:
+def lora_problems(model: ModelConfig, train: TrainConfig, *, after_lora: bool) -> Iterator[Misfit]:
     """Why `train.lora` cannot be had, as far as the files that are here tell.
 
     Args:
@@ -30,23 +31,25 @@ def lora_problems(model: ModelConfig, train: TrainConfig, *, after_lora: bool) -
     lora = train.lora
     if lora is None:
         if after_lora and train.beta > 0 and train.rounds is None:
-            yield (
+            yield misfit(
                 "train.beta above 0 without train.lora after a stage with it: the reference model "
-                "would be loaded without that stage's adapters; keep train.lora, or set beta: 0"
+                "would be loaded without that stage's adapters; keep train.lora, or set beta: 0",
+                *("train.lora", "train.beta"),
             )
         return
     if peft_is_missing():
-        yield "train.lora needs the package peft: pip install 'srtbench[lora]'"
-    if train.trl.get("sync_ref_model"):
-        yield (
-            "trl.sync_ref_model with train.lora: there is no reference model to move, only the "
-            "model without its adapters"
+        yield misfit(
+            "train.lora needs the package peft: pip install 'srtbench[lora]'", "train.lora"
         )
-    if train.trl.get("deepspeed"):
-        yield "trl.deepspeed with train.lora has never been run; leave one of them out"
+    if train.trl.get("sync_ref_model"):
+        yield misfit(
+            "trl.sync_ref_model with train.lora: there is no reference model to move, only the "
+            "model without its adapters",
+            "train.trl.sync_ref_model",
+        )
     known = _linear_layers(model)
     if known is not None and (problem := missing_targets(lora, known)):
-        yield f"train.lora.targets: {problem}"
+        yield misfit(f"train.lora.targets: {problem}", "train.lora.targets", "train.lora")
 
 
 def missing_targets(lora: LoraConfig, known: tuple[str, ...]) -> str:

@@ -47,7 +47,7 @@ def found(folder: Path, **changes: Any) -> Checked:
     entry = {"type": "hub", "id": "org/swaps", "prompt_template": "{question}="} | changes
     alphabet = "abcdefghijklmnopqrstuvwxyz0123456789=\\{} "
     file = write_sweep(folder, models=[MODEL | {"alphabet": alphabet}], datasets=[entry])
-    return check_sweep(load_sweep(file))[1]
+    return check_sweep(load_sweep(file))[-1]
 
 
 def test_what_the_cache_has_is_read(cache: Path) -> None:

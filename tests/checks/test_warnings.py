@@ -127,7 +127,7 @@ def test_a_generated_task_is_judged_by_its_entry(
     task = {"type": "reasoning_gym", "task": "boxnet", "prompt_template": "{question}"}
     task |= {"allow_many_answers": True}
     config = load_sweep(write_sweep(tmp_path, models=[MODEL | WIDE], datasets=[task | changes]))
-    _, found = check_sweep(config)
+    *_, found = check_sweep(config)
     said = {one.key_path[-1]: one.message for one in found.problems}
     assert why in said[key]
 
@@ -135,7 +135,7 @@ def test_a_generated_task_is_judged_by_its_entry(
 def test_the_default_template_needs_a_line_break_in_the_alphabet(tmp_path: Path) -> None:
     task = {"type": "reasoning_gym", "task": "chain_sum"}
     config = load_sweep(write_sweep(tmp_path, models=["tiny"], datasets=[task], train={"steps": 2}))
-    (problem,) = check_sweep(config)[1].problems
+    (problem,) = check_sweep(config)[-1].problems
     assert problem.key_path == ("models", 0, "alphabet")
     assert r"alphabet lacks '\n'" in problem.message
 
@@ -143,7 +143,7 @@ def test_the_default_template_needs_a_line_break_in_the_alphabet(tmp_path: Path)
 def test_a_part_names_its_own_file(tmp_path: Path) -> None:
     write_sweep(tmp_path, datasets=[DATA | {"path": "swap.jsonl", "answer_column": "gold"}])
     (tmp_path / "all.yaml").write_text("name: all\nparts: [micro.yaml]\n")
-    (problem,) = check_sweep(load_sweep(tmp_path / "all.yaml"))[1].problems
+    (problem,) = check_sweep(load_sweep(tmp_path / "all.yaml"))[-1].problems
     assert problem.file == tmp_path / "micro.yaml"
     assert str(problem).startswith(f"{tmp_path / 'micro.yaml'}, line ")
     assert "datasets[0].answer_column: swap.jsonl: no column 'gold'" in str(problem)

@@ -103,7 +103,7 @@ def test_a_plan_is_printed_and_refused_in_a_line_where_vllm_is_missing(tmp_path:
     refused = srtbench("plan", file)
     assert refused.returncode == 2
     assert re.fullmatch(
-        rf"error: {file}: 1 problem\n  generation: vLLM is not installed.*make vllm.*\n",
+        rf"error: {file}: 1 problem\n  line \d+, generation: vLLM is not installed.*make vllm.*\n",
         refused.stderr,
     )
     assert "1 run" in refused.stdout, "what it would do is printed all the same"
