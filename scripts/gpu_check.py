@@ -37,6 +37,12 @@ LARGE: dict[str, Any] = {
 }
 """270 M parameters: large enough that weights, gradients and moments outweigh torch itself."""
 
+SHORT: dict[str, Any] = {
+    "type": "tiny",
+    "warm_start": {"max_steps": 2, "check_every": 2, "check_prompts": 8, "target_accuracy": 0},
+}
+"""What a rehearsal trains."""
+
 
 @dataclass
 class Step:
@@ -94,14 +100,14 @@ def smoke(device: str, folder: Path) -> Path:
     content = yaml.safe_load((REPOSITORY / "sweeps" / "smoke.yaml").read_text(encoding="utf-8"))
     variants = []
     for entry in content["variants"] if device == "cuda" else ["srt"]:
-        one = {"type": entry} if isinstance(entry, str) else entry
+        one: dict[str, Any] = {"type": entry} if isinstance(entry, str) else entry
         for name, bf16 in (("fp32", False), ("bf16", True)):
             train = {**one.get("train", {}), "trl": {"bf16": bf16}}
             label = f"{one.get('name', one['type'])}-{name}"
             variants.append({**one, "name": label, "train": train})
     content |= {"name": "gpu-smoke", "variants": variants}
     if device == "cpu":
-        content["models"] = [{"type": "tiny", "warm_start": {"max_steps": 2, "check_every": 2}}]
+        content["models"] = [SHORT]
         content["train"] = {"steps": 2}
         content["eval"] = {"every": 2, "prompts": 8, "samples": 4}
     return _written(folder / "gpu-smoke.yaml", content)
@@ -112,7 +118,7 @@ def large(device: str, folder: Path) -> Path:
     content = yaml.safe_load((REPOSITORY / "sweeps" / "smoke.yaml").read_text(encoding="utf-8"))
     content["models"] = [LARGE]
     if device == "cpu":
-        content["models"] = [{"type": "tiny", "warm_start": {"max_steps": 2, "check_every": 2}}]
+        content["models"] = [SHORT]
         content["eval"] = {"prompts": 8, "samples": 4}
     return _written(folder / "large.yaml", content)
 

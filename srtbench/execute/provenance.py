@@ -27,16 +27,21 @@ _VERSIONED = (
 
 def provenance() -> dict[str, object]:
     """Versions, platform and git commit, kept beside every result."""
-    versions = {"python": platform.python_version()}
-    for package in _VERSIONED:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
     return {
-        "versions": versions,
+        "versions": versions(),
         "platform": platform.platform(),
         "cpu_count": os.cpu_count(),
         "git": _git_state(Path.cwd()),
     }
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that make or read results, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for package in _VERSIONED:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
 
 
 def _git_state(folder: Path) -> dict[str, object] | None:

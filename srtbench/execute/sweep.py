@@ -15,6 +15,7 @@ from srtbench.execute.cores import usable_cores
 from srtbench.execute.hub import pinned
 from srtbench.execute.local import LocalExecutor
 from srtbench.execute.provenance import provenance
+from srtbench.execute.ray import RayExecutor
 from srtbench.execute.slurm import SlurmExecutor, check_slurm
 from srtbench.plan import Plan, RunSpec, StageSpec
 from srtbench.plan.select import Selection
@@ -127,8 +128,6 @@ def make_executor(
     if config.execution.backend == "slurm":
         return SlurmExecutor(store, config.execution, at_once)
     if config.execution.backend == "ray":
-        from srtbench.execute.ray import RayExecutor
-
         return RayExecutor(store, config.execution)
     return LocalExecutor(store, config.execution)
 
@@ -161,7 +160,12 @@ class _Scheduler:
             self._add_run(run)
 
     def execute(self, executor: Executor) -> None:
-        """Work until nothing is left; on an exception every worker is stopped."""
+        """Work until nothing is left; on an exception every worker is stopped.
+
+        What there can never be room for is refused before anything else is begun.
+        """
+        for work in self._todo.values():
+            executor.can_start(work)
         try:
             while self._todo or self._running:
                 self._start_ready(executor)

@@ -88,15 +88,33 @@ def nothing_new(out: Path, call: str, paths: Sequence[Path]) -> ImportResult | N
                 continue
             planned = (out / "plan.json").read_text(encoding="utf-8")
             same = content["log"] == state_of(paths) and content["run"] == state_of([path.parent])
-            if same and f'"{path.parent.name}"' in planned:
-                return ImportResult(folder=path.parent, **content["said"])
+            result = ImportResult(folder=path.parent, **content["said"])
+            if same and _is_whole(result) and f'"{path.parent.name}"' in planned:
+                return result
         except (OSError, ValueError, KeyError, TypeError):  # then it is looked at in full
             continue
     return None
 
 
+def _is_whole(result: ImportResult) -> bool:
+    """Whether every value is of its type: the file may have been damaged."""
+    for name, value in vars(result).items():
+        kind = type(getattr(_SAMPLE, name))
+        if name != "folder" and type(value) is not kind:
+            return False
+        if kind is list and not all(isinstance(one, str) for one in value):
+            return False
+    return True
+
+
+_SAMPLE = ImportResult("", Path(), "")
+
+
 def _state(path: Path) -> tuple[str, int, int, int]:
-    now = path.stat()
+    try:
+        now = path.stat()
+    except OSError:  # a link to nothing, or gone by now
+        return (str(path), -1, 0, 0)
     return (str(path), now.st_size, now.st_mtime_ns, now.st_ctime_ns)
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -94,9 +95,13 @@ def _target(link: Path) -> str:
         return ""
 
 
-def assert_same_rollouts(sweep: FinishedSweep, root: Path) -> None:
+def assert_same_rollouts(
+    sweep: FinishedSweep, root: Path, variants: Sequence[str] | None = None
+) -> None:
     """Same rows as the uninterrupted sweep; floats to 1e-5, everything else exactly."""
     for run in sweep.plan.runs:
+        if variants is not None and run.variant_label not in variants:
+            continue
         expected = read_rollouts(sweep.store.run(run.run_id).rollouts_path)
         folder = SweepStore(root, sweep.plan.name).run(run.run_id)
         actual = read_rollouts(folder.rollouts_path)

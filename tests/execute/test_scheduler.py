@@ -8,6 +8,7 @@ import pytest
 from srtbench.config import load_sweep
 from srtbench.execute import sweep as module
 from srtbench.execute.base import ExitCode, Handle, Work
+from srtbench.plan import plan_sweep
 from srtbench.store import SweepStore
 from tests.micro import MODEL, write_sweep
 
@@ -56,7 +57,7 @@ def swept(
     """What was started, and how each run ended."""
     made: list[Pretending] = []
 
-    def make(_: object, store: SweepStore) -> Pretending:
+    def make(_: object, store: SweepStore, *others: object) -> Pretending:
         made.append(Pretending(store, failing))
         return made[-1]
 
@@ -89,7 +90,7 @@ def test_what_other_runs_need_is_still_computed(
 ) -> None:
     other = MODEL | {"name": "other", "hidden_size": 16}
     config = load_sweep(write_sweep(tmp_path / "first", models=[MODEL, other], variants=["srt"]))
-    plan = module.plan_sweep(config)
+    plan = plan_sweep(config)
     (lost,) = [run for run in plan.runs if run.model_label == "tiny"]
     failing = next(name for name in lost.requires if name.startswith("warm_start"))
     started, states = swept(tmp_path, monkeypatch, failing, models=[MODEL, other])

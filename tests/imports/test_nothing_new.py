@@ -98,6 +98,25 @@ def damaged_memory(study: Path) -> None:
     next(study.glob(f"out/*/{LOOKED}")).write_text("[]", encoding="utf-8")
 
 
+@pytest.mark.parametrize("said", [{"total": "2"}, {"damaged": 5}, {"others": [1]}, {"more": 0}])
+def test_a_memory_of_wrong_types_counts_for_nothing(study: Path, said: dict[str, Any]) -> None:
+    imported(study)
+    (memory,) = study.glob(f"out/*/{LOOKED}")
+    content = json.loads(memory.read_bytes())
+    memory.write_text(json.dumps(content | {"said": content["said"] | said}), encoding="utf-8")
+    assert known(study) is None
+    assert imported(study).total == 2
+
+
+def test_a_link_to_nothing_in_a_log_is_no_file_of_it(study: Path) -> None:
+    (study / "log" / "latest.jsonl").symlink_to(study / "gone.jsonl")
+    assert imported(study).total == 2
+    assert known(study) is not None
+    (study / "gone.jsonl").write_text(line(2, 7), encoding="utf-8")
+    assert known(study) is None
+    assert imported(study).total == 3
+
+
 CHANGES = [
     grow, change_in_place, add_a_file, remove, other_map, damaged_run, cut_short, lost_part,
     unplanned, damaged_memory,
