@@ -33,7 +33,7 @@ test: $(STAMP)  ## lint, types and all tests
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --durations=40
 
 # The page has a section for each sweep that is there, whichever was made last.
-STUDIES := paper_cpu paper_cpu_full refresh_cpu smollm_cpu
+STUDIES := paper_cpu paper_cpu_full refresh_cpu refresh_rounds_cpu smollm_cpu
 STUDY = $(BIN)/python -m analysis.claims --out analysis/RESULTS.md \
 	$$(for sweep in $(STUDIES); do test ! -f runs/$$sweep/plan.json || echo runs/$$sweep; done)
 
@@ -46,8 +46,9 @@ paper-full: $(STAMP)  ## all claims: 106 minutes on two cores
 	$(BIN)/srtbench sweep sweeps/paper_cpu_full.yaml
 	$(STUDY)
 
-refresh: $(STAMP)  ## how old labels may become: 140 runs, hours on two cores, resumable; not run whole yet
+refresh: $(STAMP)  ## how old labels may become: 300 runs, hours on two cores, resumable; not run whole yet
 	$(BIN)/srtbench sweep sweeps/refresh_cpu.yaml
+	$(BIN)/srtbench sweep sweeps/refresh_rounds_cpu.yaml
 	$(STUDY)
 
 results: $(STAMP)  ## the page of the second study, from its published data: no training

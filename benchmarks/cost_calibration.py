@@ -1,16 +1,20 @@
 """The cost model against this machine: predicted and measured tokens, CPU seconds, peak memory.
 
-    python benchmarks/cost_calibration.py [SWEEP.yaml] [--steps 20] [--threads 1]
+    python benchmarks/cost_calibration.py [SWEEP.yaml] [--steps 20] [--threads 1] [--device cuda]
 
-Trains the first run of a sweep (sweeps/smoke.yaml) for a few steps, in a fresh process and on the
-CPU. The model of docs/cost.md is asked for the same run, as if this machine were a GPU: its peak
-is the FLOP/s of a product of float32 matrices, its bandwidth that of a copy, both measured first
-with as many threads. Lengths are assumed as by default, and once more as they turned out. Measured
-memory is what training adds to a process that has loaded torch and TRL; seconds are user CPU.
+Trains the first run of a sweep (sweeps/smoke.yaml) for a few steps, in a fresh process. The model
+of docs/cost.md is asked for the same run, as if this machine were one of its GPUs: its peak is the
+FLOP/s of a product of matrices, its bandwidth that of a copy, both measured first. Lengths are
+assumed as by default, and once more as they turned out.
+
+On the CPU, measured memory is what training adds to a process that has loaded torch and TRL, and
+seconds are user CPU. On a GPU, memory is the most that torch had allocated there, seconds are those
+of a clock, and matrices are bfloat16.
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -70,13 +74,18 @@ def measure(folder: Path, threads: int) -> dict[str, float]:
 
     assert TRAINERS, "loaded before the clock starts"
     torch.set_num_threads(threads)
+    on_gpu = torch.cuda.is_available()
     run = RunSpec.model_validate_json((folder / "run.json").read_text())
     store = SweepStore(folder / "runs", "calibration")
     place = store.run(run.run_id)
     place.start(run.train.steps)
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew, at what is held now
     held, started = _kilobytes("VmHWM"), resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    clock = time.monotonic()
     execute_run(run, ExecutionConfig(), store, place)
+    if on_gpu:
+        allocated = torch.cuda.max_memory_allocated()
+        return {"seconds": time.monotonic() - clock, "gigabytes": allocated / 1e9}
     seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime - started
     return {"seconds": seconds, "gigabytes": (_kilobytes("VmHWM") - held) * 1024 / 1e9}
 
@@ -121,6 +130,8 @@ def machine(threads: int) -> Any:
     from srtbench.plan.cost import Gpu
 
     torch.set_num_threads(threads)
+    if torch.cuda.is_available():
+        return _gpu()
     left, right = torch.rand(1024, 1024), torch.rand(1024, 1024)
     source = torch.rand(1 << 26)
     target = torch.empty_like(source)
@@ -138,6 +149,32 @@ def machine(threads: int) -> Any:
     return Gpu("this machine", flops / 1e12, 1e6, moved / 1e12)
 
 
+def _gpu() -> Any:
+    """The GPU of this machine, by what it does."""
+    import torch
+
+    from srtbench.plan.cost import Gpu
+
+    left, right = (torch.rand(8192, 8192, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    source = torch.rand(1 << 28, device="cuda")
+    target = torch.empty_like(source)
+
+    def best(work: Any) -> float:
+        times = []
+        for _ in range(6):
+            torch.cuda.synchronize()
+            start = time.monotonic()
+            work()
+            torch.cuda.synchronize()
+            times.append(time.monotonic() - start)
+        return min(times)
+
+    flops = 2 * 8192**3 / best(lambda: torch.mm(left, right))
+    moved = 2 * 4 * len(source) / best(lambda: target.copy_(source))
+    total = torch.cuda.get_device_properties(0).total_memory
+    return Gpu(torch.cuda.get_device_name(0), flops / 1e12, total / 1e9, moved / 1e12)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -145,11 +182,20 @@ def main() -> None:
     parser.add_argument("sweep", nargs="?", type=Path, default=REPOSITORY / "sweeps" / "smoke.yaml")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.measure is not None:
         print(json.dumps(measure(chosen.measure, chosen.threads)))
         return
+
+    if chosen.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+    import torch
+
+    if chosen.device == "cuda" and not torch.cuda.is_available():
+        sys.exit("no NVIDIA GPU that this build of torch can use")
 
     from srtbench.plan import cost
 
@@ -168,10 +214,11 @@ def main() -> None:
         used = json.loads(result.stdout.splitlines()[-1])
         told = lengths(run, folder)
     longest = run.train.max_completion_length
+    seconds = {"cpu": "CPU seconds", "cuda": "seconds"}[chosen.device]
     measured = {
         "prompt tokens": told["prompt"],
         "completion tokens": told["completion"],
-        "CPU seconds": used["seconds"] / chosen.threads,
+        seconds: used["seconds"] / (1 if chosen.device == "cuda" else chosen.threads),
         "peak memory, GB": used["gigabytes"],
     }
     turned_out = cost.Assumptions(
@@ -182,7 +229,8 @@ def main() -> None:
     here = cost.GPUS["here"]
     print(
         f"{run.run_id}, {chosen.steps} steps; {here.tflops * 1000:.0f} GFLOP/s, "
-        f"{here.terabytes_per_second * 1000:.1f} GB/s, {chosen.threads} thread(s)"
+        f"{here.terabytes_per_second * 1000:.1f} GB/s, {chosen.threads} thread(s), "
+        f"on {chosen.device}"
     )
     print(f"{'':20}{'predicted':>12}{'ratio':>8}{'lengths known':>15}{'ratio':>8}{'measured':>12}")
     for name, value in measured.items():
@@ -194,7 +242,7 @@ def main() -> None:
             predicted = {
                 "prompt tokens": found.prompt_tokens,
                 "completion tokens": found.completion_tokens,
-                "CPU seconds": found.gpu_hours * 3600,
+                seconds: found.gpu_hours * 3600,
                 "peak memory, GB": found.gigabytes,
             }[name]
             cells += f"{predicted:{width}.4g}{predicted / value:8.2f}"

@@ -4,9 +4,10 @@
 
 Writes a log of verl (V1) of N rollouts of 300 characters, in groups of 16 whose answers are those
 of MATH in mixed spellings, imports it in a process of its own, appends 1%, and imports again, in
-another process, which then appends a further 1%, as --watch does. Then,
-in this process, some groups are graded with math-verify: each answer parsed, then `verify` against
-the gold answer and against one member of every class found so far. Ratios of rates.
+another process, which then appends a further 1%, as --watch does. The same command once more finds
+nothing new, and is set beside `srtbench --help`. Then, in this process, some groups are graded with
+math-verify: each answer parsed, then `verify` against the gold answer and against one member of
+every class found so far. Ratios of rates.
 """
 
 from __future__ import annotations
@@ -113,6 +114,18 @@ def timed_import(log: Path, out: Path, *later: Path) -> list[Import]:
     return [first._replace(cpu=spent - sum(one.cpu for one in others)), *others]
 
 
+def command_seconds(*arguments: str | Path, times: int = 5) -> float:
+    """Seconds of CPU of a command, the least of several calls."""
+    found = []
+    for _ in range(times):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [sys.executable, "-m", "srtbench.cli", *map(str, arguments)]
+        subprocess.run(command, check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        found.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(found)
+
+
 def pairwise_seconds(count: int) -> float:
     """Seconds to grade and to sort ``count`` rollouts into classes with math-verify."""
     from math_verify import parse, verify
@@ -150,6 +163,8 @@ def main() -> None:
         write(Path(place) / "later", batches, written // 100)
         again, watched = timed_import(log, out, Path(place) / "later")
         assert (again.new, again.total, watched.new) == (more, written + more, more)
+        idle = command_seconds("import", log, "--out", out, "--label", "variant=srt")
+        bare = command_seconds("--help")
     pairwise = pairwise_seconds(arguments.graded)
     own, theirs = whole.seconds / written, pairwise / arguments.graded
     rows_done = f"{written:,} rollouts of {CHARACTERS} characters"
@@ -162,6 +177,7 @@ def main() -> None:
         f"CPU, {again.cpu / whole.cpu:.1%}; in one that has imported before, as --watch: "
         f"{watched.cpu:.2f} s, {watched.cpu / whole.cpu:.1%}"
     )
+    print(f"the same command with nothing new: {idle:.2f} s of CPU; srtbench --help: {bare:.2f} s")
     print(f"math-verify, pairwise, {arguments.graded:,} of them: {1e3 * theirs:.2f} ms each")
     print(f"the import is {theirs / own:.0f} times faster")
     own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -155,7 +155,9 @@ class _Handler(BaseHTTPRequestHandler):
                 continue
             value, target = line["value"], made / line["value"]["path"]
             target.parent.mkdir(parents=True, exist_ok=True)
-            if line["key"] == "file":
+            if line["key"] == "deletedFile":
+                target.unlink()
+            elif line["key"] == "file":
                 target.write_bytes(base64.b64decode(value["content"]))
             else:
                 shutil.copy(self.folder / "lfs" / value["oid"], target)

@@ -75,7 +75,7 @@ def test_every_import_of_the_package_is_a_declared_dependency() -> None:
     extras = project["optional-dependencies"]
     optional = {
         distribution(one)
-        for name in ("vllm", "ray", "gguf", "lora", "inspect")
+        for name in ("vllm", "ray", "slurm", "gguf", "lora", "inspect")
         for one in extras[name]
     }
     known = packages_distributions()

@@ -14,6 +14,7 @@ from analysis.claims.improve import improves, labels_improve, rivals_gold
 from analysis.claims.page import markdown, numbers
 from analysis.claims.pretrained import pretrained
 from analysis.claims.refresh import periods, rivals
+from analysis.claims.refresh_rounds import rounds
 from analysis.claims.regimes import regimes
 from analysis.claims.registration import status
 from analysis.claims.remedies import remedies, spurious
@@ -35,6 +36,7 @@ MEASURES: dict[str, Measure] = {
     "C8": remedies,
     "C9": periods,
     "C9R": rivals,
+    "C9S": rounds,
 }
 
 

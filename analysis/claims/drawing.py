@@ -15,9 +15,11 @@ from srtbench.analysis.figures.sheets import accuracy_sheet
 from srtbench.analysis.figures.style import INK, MUTED
 
 
-def accuracy(study: Study, cells: Sequence[Cell], name: str, title: str = "Accuracy") -> Sheet:
-    """avg@k and maj@k over steps, a row per task."""
-    sheet = accuracy_sheet(study.curves("eval_curve", cells, ["avg_at_k", "maj_at_k"]))
+def accuracy(
+    study: Study, cells: Sequence[Cell], name: str, title: str = "Accuracy", x: str = "step"
+) -> Sheet:
+    """avg@k and maj@k over steps, or over what training had spent; a row per task."""
+    sheet = accuracy_sheet(study.curves("eval_curve", cells, ["avg_at_k", "maj_at_k"]), x)
     return replace(sheet, name=name, title=title)
 
 

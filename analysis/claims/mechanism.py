@@ -86,20 +86,23 @@ def weibull(low: Floats, high: Floats, x: Floats) -> tuple[float, float, float] 
     return a, b, math.exp(log_s)
 
 
-def power(study: Study, cells: Mapping[int, Cell | None]) -> tuple[Effect | None, int, int]:
+def power(
+    study: Study, cells: Mapping[int, Cell | None], *, in_rounds: bool = False
+) -> tuple[Effect | None, int, int]:
     """How the time of the fall grows with the period: b of T ~ period^b.
 
     The interval is the jackknife's over seeds, which share a start model between periods.
 
     Args:
-        cells: period in steps -> its runs.
+        cells: period -> its runs.
+        in_rounds: a step is a round, as long as the period: times are counted in what periods are.
 
     Returns:
         The exponent, how many runs fell, and of how many.
     """
     known = {period: falls(study, cell) for period, cell in cells.items()}
     rows = [
-        (seed, math.log(period), *fall)
+        (seed, math.log(period), *(step * (period if in_rounds else 1) for step in fall))
         for period, by_seed in known.items()
         for seed, fall in by_seed.items()
     ]
@@ -120,11 +123,13 @@ def power(study: Study, cells: Mapping[int, Cell | None]) -> tuple[Effect | None
     return effect(pseudo, None), fell, len(rows)
 
 
-def fall_table(study: Study, task: str, cells: Mapping[int, Cell | None]) -> Table:
+def fall_table(
+    study: Study, task: str, cells: Mapping[int, Cell | None], *, in_rounds: bool = False
+) -> Table:
     """The exponent of the time of the fall, and what it rests on."""
-    exponent, fell, of = power(study, cells)
+    exponent, fell, of = power(study, cells, in_rounds=in_rounds)
     return Table(
-        f"fall {task}", f"Step of the fall as a power of the period, {task}", ("periods",),
+        f"fall {task}", f"Time of the fall as a power of the period, {task}", ("periods",),
         ("exponent b of T ~ period^b", "runs that fell", "runs"),
         (((", ".join(map(str, cells)),), (Number(exponent, 2), count(fell), count(of))),),
     )  # fmt: skip
@@ -155,7 +160,7 @@ def coupling_table(study: Study, task: str, cells: list[Cell]) -> Table:
 METHOD = (
     f"A run has fallen at the first evaluation below half of its start, and risen at the first "
     f"one {GAIN:g} above it. The exponent is that of an interval-censored Weibull regression of "
-    "the step of the fall on the logarithm of the period, over all runs, those that did not fall "
+    "the time of the fall on the logarithm of the period, over all runs, those that did not fall "
     "as censored; its interval is a jackknife over seeds.",
     "Noise is the share of completions whose train_reward is not their gold_reward. Coupling is "
     "the share of the group's most frequent answer that is rewarded, train_reward over "

@@ -71,3 +71,10 @@ C9R = (
     "SRT beats labels of its fixed start model by 6 to 10 points on three tasks before it falls "
     f"({_SRT_2}, section 4.1)."
 )
+C9S = (
+    "LMSI takes one round: 32 paths for each question, all of those that reach the majority answer "
+    "([arXiv 2210.11610](https://arxiv.org/abs/2210.11610), section 3). ReST-EM, whose filter is "
+    "gold, tunes the base model anew in each round, and gains for two to three rounds on MATH "
+    "([arXiv 2312.06585](https://arxiv.org/abs/2312.06585), section 5). "
+    "No paper known here takes the number of prompts that one policy labels as an axis."
+)

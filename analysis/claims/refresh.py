@@ -47,7 +47,7 @@ def periods(study: Study) -> Section:
         by_period = {PERIODS[name]: found[name] for name in PERIODS}
         trend = rank_correlation(study, by_period)
         section.add("C9d", task, trend, absent(found, *PERIODS))
-        section.tables.append(_table(study, task, group))
+        section.tables.append(finals_table(study, task, group))
         section.tables.append(fall_table(study, task, by_period))
         section.tables.append(coupling_table(study, task, group))
     section.method += [
@@ -119,7 +119,8 @@ def spearman(values: list[float]) -> float:
     return 0.0 if found is None or math.isnan(found) else float(found)
 
 
-def _table(study: Study, task: str, cells: list[Cell]) -> Table:
+def finals_table(study: Study, task: str, cells: list[Cell]) -> Table:
+    """Who collapsed, when, and where the others ended."""
     rows = []
     for cell in cells:
         ends = finals(study, cell)

@@ -9,7 +9,6 @@ import polars as pl
 
 from srtbench.analysis.effects import SHARE_DIFFERENCE, over, table_of
 from srtbench.analysis.frames import frame, query
-from srtbench.config.eval_sets import OWN
 from srtbench.stats import Interval, paired_difference, unpaired_difference
 
 _CELL = ("model", "dataset", "variant")
@@ -26,7 +25,9 @@ _SCHEMA = {
 }
 
 
-def between_sweeps(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> pl.DataFrame:
+def between_sweeps(
+    connection: duckdb.DuckDBPyConnection, eval_set: str | None = None
+) -> pl.DataFrame:
     """Every pair of cells of two sweeps that belong together: the difference of their last avg@k.
 
     Cells belong together if model, dataset and variant are called alike; where two sweeps have none
@@ -37,11 +38,11 @@ def between_sweeps(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -
     One row per pair: ``value`` is first minus second in 0..1 with its 95% interval, what that is
     over, and its p-value; null where there are too few prompts or seeds for an interval.
     """
-    scores = query(connection, _PROMPT_TEXTS, eval_set=eval_set)
+    scores = query(connection, _PROMPT_TEXTS)
     last = frame(connection, "held_out_scores", eval_set=eval_set).filter(
         (pl.col("step") > 0) & (pl.col("step") == pl.col("step").max().over("sweep", "run_id"))
     )
-    last = last.join(scores, on=["sweep", "prompt_id"], how="left")
+    last = last.join(scores, on=["sweep", "prompt_id", "eval_set"], how="left")
     rows = []
     for first, second in itertools.combinations(opened_sweeps(connection), 2):
         sides = [
@@ -59,8 +60,8 @@ def opened_sweeps(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 _PROMPT_TEXTS = """
-SELECT sweep, prompt_id, min(hash(prompt, gold_answer)) AS text
-FROM prompts WHERE eval_set = $eval_set GROUP BY sweep, prompt_id
+SELECT sweep, prompt_id, eval_set, min(hash(prompt, gold_answer)) AS text
+FROM prompts WHERE eval_set IS NOT NULL GROUP BY sweep, prompt_id, eval_set
 """
 
 

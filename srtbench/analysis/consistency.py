@@ -12,14 +12,14 @@ import polars as pl
 
 from srtbench.analysis.effects import SHARE, Effect, effect, over, table_of
 from srtbench.analysis.estimates import paired, vote_matrix
-from srtbench.analysis.frames import frame, query, view
-from srtbench.config.eval_sets import OWN
+from srtbench.analysis.frames import frame, of_set, query, view
 from srtbench.stats import maj_at_k
 
 _SETTING = ("sweep", "model", "dataset")
 
 _STARTS = """
-SELECT run.sweep, run.model, run.dataset, run.seed, run.run_id, held.prompts, held.completion_tokens
+SELECT run.sweep, run.model, run.dataset, run.seed, run.run_id, held.eval_set, held.prompts,
+    held.completion_tokens
 FROM eval_curves AS held
 JOIN planned_runs AS run ON run.sweep = held.sweep AND run.run_id = held.run_id
 WHERE held.step = 0 AND held.eval_set = $eval_set AND held.avg_at_k IS NOT NULL
@@ -35,7 +35,9 @@ ORDER BY run.sweep, run.run_order
 """One run per start model of a setting, by its evaluation with the most samples."""
 
 
-def start_voting(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> pl.DataFrame:
+def start_voting(
+    connection: duckdb.DuckDBPyConnection, eval_set: str | None = None
+) -> pl.DataFrame:
     """maj@k of the start model for every k that its logged samples allow, and what that takes.
 
     One row per setting and k. ``samples_drawn`` and ``tokens_drawn``: of k votes on each of the
@@ -43,12 +45,12 @@ def start_voting(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> 
     models and ``prompts``. Only prompts that have a gold answer, and as many samples as most.
     """
     rows: list[dict[str, Any]] = []
-    starts = query(connection, _STARTS, eval_set=eval_set)
+    starts = of_set(connection, _STARTS, eval_set)
     for models in starts.partition_by(*_SETTING, maintain_order=True):
         labels = models.select(_SETTING).row(0, named=True)
         number, length = models["prompts"].max(), models["completion_tokens"].mean()
         assert isinstance(number, int)
-        for k, found in _by_k(connection, models, eval_set):
+        for k, found in _by_k(connection, models):
             cost = {"k": k, "samples_drawn": float(k * number)}
             tokens = None if length is None else k * number * float(np.asarray(length))
             ends = {"value": found.value, "low": found.low, "high": found.high}
@@ -59,12 +61,12 @@ def start_voting(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> 
     return pl.DataFrame(rows, schema=schema | {"seeds": pl.Int64, "prompts": pl.Int64})
 
 
-def _by_k(
-    connection: duckdb.DuckDBPyConnection, models: pl.DataFrame, eval_set: str
-) -> list[tuple[int, Effect]]:
+def _by_k(connection: duckdb.DuckDBPyConnection, models: pl.DataFrame) -> list[tuple[int, Effect]]:
     """k -> maj@k over the start models of a setting, on the prompts that all of them have."""
     tables: list[pl.DataFrame] = []
-    for place, (sweep, run_id) in enumerate(models.select("sweep", "run_id").iter_rows()):
+    for place, (sweep, run_id, eval_set) in enumerate(
+        models.select("sweep", "run_id", "eval_set").iter_rows()
+    ):
         votes = query(
             connection,
             "SELECT prompt_id, answer_key, votes, is_gold FROM answers WHERE step = 0 AND "
@@ -86,7 +88,9 @@ def _names(most: int) -> list[str]:
     return [str(k) for k in range(1, most + 1)]
 
 
-def self_consistency(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> pl.DataFrame:
+def self_consistency(
+    connection: duckdb.DuckDBPyConnection, eval_set: str | None = None
+) -> pl.DataFrame:
     """Voting with the start model, and avg@k and maj@k of the last policy of each cell beside it.
 
     One row per setting for the start model (``variant`` null), then one per cell that was evaluated

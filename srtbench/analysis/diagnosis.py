@@ -11,9 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from srtbench.analysis.frames import Cell, Run, by_run, cell_of, query, view
+from srtbench.analysis.frames import Cell, Run, by_run, cell_of, of_set, view
 from srtbench.analysis.repetition import repetition
-from srtbench.config.eval_sets import OWN
 from srtbench.rollouts.signals import SIGNAL_COLUMNS
 from srtbench.stats import (
     CollapseReport,
@@ -31,12 +30,12 @@ MIN_LABELLED = 16
 SPLITS = 50
 """Random halves of the samples over which stopping rules are cross-fitted."""
 
-_SIGNALS_OF = "SELECT * FROM run_signals WHERE eval_set = $eval_set"
+_SIGNALS_OF = "SELECT * FROM run_signals AS held WHERE held.eval_set = $eval_set"
 _GRADES = """
 SELECT sweep, run_id, step, prompt_id, count(*) AS samples,
     list(gold_reward ORDER BY sample_index) AS grades
-FROM rollouts
-WHERE phase = 'eval' AND eval_set = $eval_set AND gold_reward IS NOT NULL
+FROM rollouts AS held
+WHERE phase = 'eval' AND held.eval_set = $eval_set AND gold_reward IS NOT NULL
 GROUP BY sweep, run_id, step, prompt_id
 """
 _RATES = ("rate", "rate_low", "rate_high")
@@ -54,13 +53,17 @@ _ALARMS = {
 Diagnosis = tuple[dict[str, Any], CollapseReport]
 """Labels of a run, and what was found."""
 
-_Known = WeakKeyDictionary[duckdb.DuckDBPyConnection, dict[str, list[Diagnosis]]]
+_Known = WeakKeyDictionary[duckdb.DuckDBPyConnection, dict[str | None, list[Diagnosis]]]
 _KNOWN = _Known()
 """Diagnoses by evaluation set, for as long as the connection lives."""
 
 
-def diagnose_runs(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> list[Diagnosis]:
+def diagnose_runs(
+    connection: duckdb.DuckDBPyConnection, eval_set: str | None = None
+) -> list[Diagnosis]:
     """Labels and diagnosis of each run with two evaluations on a set or more, and train rollouts.
+
+    ``eval_set`` None: on that on which each run is judged, see the view ``run_summary``.
 
     Made once per connection, whose list of files is fixed; reads the texts of a few held-out
     completions, see :func:`repetition`. The noise of an evaluation is the larger of its sampling
@@ -72,9 +75,9 @@ def diagnose_runs(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) ->
     return list(known[eval_set])
 
 
-def _diagnoses(connection: duckdb.DuckDBPyConnection, eval_set: str) -> list[Diagnosis]:
+def _diagnoses(connection: duckdb.DuckDBPyConnection, eval_set: str | None) -> list[Diagnosis]:
     found = []
-    signals = query(connection, _SIGNALS_OF, eval_set=eval_set).join(
+    signals = of_set(connection, _SIGNALS_OF, eval_set).join(
         repetition(connection, eval_set),
         on=["sweep", "run_id", "step"],
         how="left",
@@ -90,7 +93,7 @@ def _diagnoses(connection: duckdb.DuckDBPyConnection, eval_set: str) -> list[Dia
             for signal, column in SIGNAL_COLUMNS.items()
             if part[column].null_count() < part.height
         }
-        labels = part.select("sweep", "run_id", "model", "dataset", "variant", "seed")
+        labels = part.select("sweep", "run_id", "model", "dataset", "variant", "seed", "eval_set")
         accuracy = part["gold_reward"].to_numpy()
         report = diagnose_collapse(
             part["step"].to_numpy(),
@@ -123,7 +126,9 @@ def collapse_kinds(connection: duckdb.DuckDBPyConnection) -> dict[Cell, tuple[st
     return kinds
 
 
-def stopping_table(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> pl.DataFrame:
+def stopping_table(
+    connection: duckdb.DuckDBPyConnection, eval_set: str | None = None
+) -> pl.DataFrame:
     """One row per diagnosed run and stopping rule: where it stops, and what that costs.
 
     ``regret`` is the accuracy of the best checkpoint minus that of the checkpoint kept. Both are
@@ -132,7 +137,7 @@ def stopping_table(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -
     ``cross_fitted`` is false, and the numbers are those of the curve, which flatter the best.
     """
     rows = []
-    grades = by_run(query(connection, _GRADES, eval_set=eval_set))
+    grades = by_run(of_set(connection, _GRADES, eval_set))
     for labels, report in diagnose_runs(connection, eval_set):
         steps, cube = _samples(grades[labels["sweep"], labels["run_id"]])
         alarmed = {outcome.rule: outcome.alarmed for outcome in report.stopping}
@@ -169,7 +174,7 @@ def _samples(rows: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64]
     return steps.to_numpy(), cube.reshape(len(steps), -1, size)
 
 
-def alarm_table(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> pl.DataFrame:
+def alarm_table(connection: duckdb.DuckDBPyConnection, eval_set: str | None = None) -> pl.DataFrame:
     """One row per sweep and label-free signal: how often its alarm warned, and cried wolf.
 
     ``false_alarm_rate`` is the share of healthy runs in which it rang, ``warned_rate`` that of
@@ -203,7 +208,9 @@ def alarm_table(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> p
     return pl.DataFrame(rows, schema=_ALARMS)
 
 
-def diagnosis_table(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> pl.DataFrame:
+def diagnosis_table(
+    connection: duckdb.DuckDBPyConnection, eval_set: str | None = None
+) -> pl.DataFrame:
     """One row per diagnosed run: what :func:`diagnose_runs` found, as plain columns."""
     rows = []
     for labels, report in diagnose_runs(connection, eval_set):

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from srtbench.analysis.frames import Cell, cell_of, query
+from srtbench.analysis.frames import Cell, cell_of, of_set
 
 MOST = 0.5
 """Share from which on a habit is said to be what the policy does."""
@@ -25,8 +25,8 @@ _LAST = """
 SELECT sweep, model, dataset, variant, seed, avg_at_k, maj_at_k, majority_ratio, unanimous_share,
     modal_answer, modal_share, truncated_share, unparsable_share, completion_tokens,
     first_value(completion_tokens) OVER one AS start_tokens
-FROM eval_curves
-WHERE eval_set = 'own' AND step IS NOT NULL
+FROM eval_curves AS held
+WHERE held.eval_set = $eval_set AND step IS NOT NULL
 WINDOW one AS (PARTITION BY sweep, run_id ORDER BY step)
 QUALIFY step > 0 AND step = max(step) OVER (PARTITION BY sweep, run_id)
 ORDER BY sweep, model, dataset, variant_order, seed
@@ -56,7 +56,7 @@ class Ending:
 def endings(connection: duckdb.DuckDBPyConnection) -> dict[Cell, list[Ending]]:
     """The last evaluation of every run that was evaluated after its start, by cell."""
     found: dict[Cell, list[Ending]] = {}
-    for row in query(connection, _LAST).iter_rows(named=True):
+    for row in of_set(connection, _LAST, None).iter_rows(named=True):
         habit, share = _habit(row)
         found.setdefault(cell_of(row), []).append(Ending(row["seed"], habit, share, row))
     return found

@@ -10,7 +10,6 @@ import polars as pl
 
 from srtbench.analysis.effects import SHARE_DIFFERENCE, over, table_of
 from srtbench.analysis.frames import Run, frame
-from srtbench.config.eval_sets import OWN
 from srtbench.stats import Interval, holm, maj_at_k, paired_difference
 
 _LABELS = [
@@ -19,7 +18,9 @@ _LABELS = [
 _SETTING = ["sweep", "model", "dataset"]
 
 
-def majority_by_k(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> pl.DataFrame:
+def majority_by_k(
+    connection: duckdb.DuckDBPyConnection, eval_set: str | None = None
+) -> pl.DataFrame:
     """Exact maj@k for every k that the logged samples allow, at the first and the last evaluation.
 
     One row per cell, moment and k: ``value`` is the mean over prompts and seeds, ``low`` and
@@ -80,7 +81,7 @@ def paired_curve(
     first: str,
     second: str,
     score: str = "avg_gold",
-    eval_set: str = OWN,
+    eval_set: str | None = None,
     runs: Iterable[Run] | None = None,
 ) -> pl.DataFrame:
     """Difference of two variants over steps, on the prompts and seeds that both have.
@@ -151,7 +152,7 @@ def set_table(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 
 def differences(
-    connection: duckdb.DuckDBPyConnection, level: float = 0.95, eval_set: str = OWN
+    connection: duckdb.DuckDBPyConnection, level: float = 0.95, eval_set: str | None = None
 ) -> pl.DataFrame:
     """Every pair of variants of a setting, at the last evaluation that both have.
 

@@ -37,23 +37,50 @@ def frame(
     connection: duckdb.DuckDBPyConnection,
     name: str,
     *,
-    eval_set: str = OWN,
+    eval_set: str | None = None,
     runs: Iterable[Run] | None = None,
 ) -> pl.DataFrame:
     """The frame that ``sql/frames/<name>.sql`` describes; ``eval_curve`` with its bands.
 
     Args:
-        eval_set: the evaluation set that a frame of evaluations is about.
+        eval_set: the evaluation set that a frame of evaluations is about; None: the one on which
+            each run is judged, its own held-out prompts if it has any, see ``run_summary``.
         runs: only these, in ``eval_curve``, ``train_curve`` and ``held_out_scores``; None: all.
     """
     sql = relation(name, "sql/frames").query
     chosen = None if runs is None else ["/".join(run) for run in runs]
-    given = {"eval_set": eval_set, "runs": chosen}
-    found = query(connection, sql, **{key: given[key] for key in given if f"${key}" in sql})
+    found = of_set(connection, sql, eval_set, **({"runs": chosen} if "$runs" in sql else {}))
     if name == "eval_curve":
         scores = frame(connection, "held_out_scores", eval_set=eval_set, runs=runs)
         return one_kind(banded(found, scores))
     return found
+
+
+def of_set(
+    connection: duckdb.DuckDBPyConnection, sql: str, eval_set: str | None, **parameters: Any
+) -> pl.DataFrame:
+    """A SELECT on the rows ``held`` whose ``eval_set`` is ``$eval_set``; None: see `frame`."""
+    if "$eval_set" not in sql:
+        return query(connection, sql, **parameters)
+    if eval_set is None and query(connection, _JUDGED_ELSEWHERE).height:
+        return query(connection, sql.replace("$eval_set", _JUDGED), **parameters)
+    return query(connection, sql, eval_set=eval_set or OWN, **parameters)
+
+
+_JUDGED = """(
+    SELECT judged.eval_set FROM run_summary AS judged
+    WHERE judged.sweep = held.sweep AND judged.run_id = held.run_id
+)"""
+
+# Asked first, since it is cheap and most sweeps have no such run.
+_JUDGED_ELSEWHERE = """
+SELECT 1 FROM planned_eval_sets AS further
+WHERE eval_set <> 'own' AND NOT EXISTS (
+    FROM rollouts AS held WHERE held.sweep = further.sweep AND held.run_id = further.run_id
+        AND held.eval_set = 'own' AND gold_reward IS NOT NULL
+)
+LIMIT 1
+"""
 
 
 def query(connection: duckdb.DuckDBPyConnection, sql: str, **parameters: Any) -> pl.DataFrame:

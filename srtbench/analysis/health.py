@@ -10,20 +10,11 @@ import duckdb
 
 from srtbench.analysis.diagnosis import diagnose_runs
 from srtbench.analysis.estimates import paired_change
-from srtbench.analysis.frames import Run, frame, query, view
+from srtbench.analysis.frames import Run, frame, view
 from srtbench.analysis.stops import ends
 from srtbench.analysis.warehouse.open import CorruptFileWarning, open_sweep
 from srtbench.config.eval_sets import OWN
 from srtbench.stats import CollapseReport, Interval, verdict
-
-_FURTHER = """
-SELECT DISTINCT eval_set FROM run_signals
-WHERE eval_set <> 'own' AND (sweep, run_id) NOT IN (
-    SELECT (sweep, run_id) FROM run_signals WHERE eval_set = 'own' AND gold_reward IS NOT NULL
-)
-ORDER BY eval_set
-"""
-"""Sets of runs that were never evaluated on held-out prompts of their own."""
 
 Outcome = Literal["collapsed", "rose", "fell", "undecided"]
 
@@ -43,8 +34,7 @@ class Health:
         stopped: why `train.stop` ended it before its last step, in a sentence; None: it did not.
         kept_step: step of the policy that `train.stop` keeps.
         damaged_files: files of the run that were left out.
-        eval_set: on which it was judged: its own held-out prompts, or of a run that has none, as an
-            imported one may, the first further set that shows a collapse, else the first.
+        eval_set: on which it was judged, see the view ``run_summary``.
     """
 
     sweep: str
@@ -86,10 +76,12 @@ def run_health(path: Path) -> list[Health]:
 
 
 def _healths(connection: duckdb.DuckDBPyConnection) -> Iterator[Health]:
-    judged = _judged(connection)
-    changes = {
-        name: _changes(connection, name) for name in {OWN, *(one for one, _ in judged.values())}
+    reports = {(row["sweep"], row["run_id"]): report for row, report in diagnose_runs(connection)}
+    judged = {
+        (row["sweep"], row["run_id"]): row["eval_set"]
+        for row in view(connection, "run_summary").iter_rows(named=True)
     }
+    changes = _changes(connection)
     ended = ends(connection)
     damaged: dict[Run, list[str]] = {}
     for row in view(connection, "damaged_files").iter_rows(named=True):
@@ -97,8 +89,7 @@ def _healths(connection: duckdb.DuckDBPyConnection) -> Iterator[Health]:
     for run in view(connection, "runs").iter_rows(named=True):
         key = (run["sweep"], run["run_id"])
         cell = (*(run[name] for name in ("sweep", "model", "dataset", "variant", "seed")),)
-        label, report = judged.get(key, (OWN, None))
-        change = changes[label].get(cell)
+        label, report, change = judged[key], reports.get(key), changes.get(cell)
         outcome, why = _outcome(run, report, change)
         if label != OWN:
             why += f"; judged on the evaluation set {label}"
@@ -129,18 +120,6 @@ def _healths(connection: duckdb.DuckDBPyConnection) -> Iterator[Health]:
         )
 
 
-def _judged(connection: duckdb.DuckDBPyConnection) -> dict[Run, tuple[str, CollapseReport]]:
-    """Evaluation set and diagnosis of each run; see `Health.eval_set`."""
-    found: dict[Run, tuple[str, CollapseReport]] = {}
-    for label in (OWN, *(name for (name,) in query(connection, _FURTHER).iter_rows())):
-        for row, report in diagnose_runs(connection, label):
-            key = (row["sweep"], row["run_id"])
-            known = found.setdefault(key, (label, report))
-            if known[0] != OWN and report.collapsed and not known[1].collapsed:
-                found[key] = (label, report)
-    return found
-
-
 def _outcome(
     run: Mapping[str, Any], report: CollapseReport | None, change: Interval | None
 ) -> tuple[Outcome, str]:
@@ -167,12 +146,10 @@ def _outcome(
     return said.word, f"{said.numbers} from the first to the last evaluation, 95% over prompts"
 
 
-def _changes(
-    connection: duckdb.DuckDBPyConnection, eval_set: str
-) -> dict[tuple[Any, ...], Interval]:
+def _changes(connection: duckdb.DuckDBPyConnection) -> dict[tuple[Any, ...], Interval]:
     """Last minus first avg@k of each run, over its prompts; key: cell and seed."""
     keys = ["sweep", "model", "dataset", "variant", "seed"]
-    rows = frame(connection, "change", eval_set=eval_set).drop_nulls(["start_avg", "last_avg"])
+    rows = frame(connection, "change").drop_nulls(["start_avg", "last_avg"])
     parts = rows.partition_by(keys, as_dict=True)
     changes = {key: paired_change(part) for key, part in parts.items()}
     return {key: change for key, change in changes.items() if change is not None}

@@ -18,7 +18,6 @@ from srtbench.analysis.frames import (
     view,
 )
 from srtbench.analysis.splits import cell_splits
-from srtbench.config.eval_sets import OWN
 from srtbench.stats import Interval, mean_interval
 
 _PERCENT = "\\%"
@@ -37,7 +36,7 @@ def _begin(columns: str, *head: str) -> list[str]:
 
 
 def latex_differences(
-    connection: duckdb.DuckDBPyConnection, level: float = 0.95, eval_set: str = OWN
+    connection: duckdb.DuckDBPyConnection, level: float = 0.95, eval_set: str | None = None
 ) -> str:
     """A booktabs table: one row per pair of variants, the difference of their avg@k in points."""
     found = differences(connection, level, eval_set)

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from srtbench.analysis.sharing import CARD, SharingError, is_export
+from srtbench.analysis.sharing import CARD, CONFIGURATIONS, SharingError, is_export
 
 TIMEOUT_SECONDS = 10.0
 """Of the first question to the hub."""
@@ -32,6 +32,9 @@ def check_name(name: str) -> str:
 
 def push_hub_folder(folder: Path, files: Sequence[Path], name: str, *, public: bool = False) -> str:
     """Send what `write_hub_folder` wrote, as one commit; returns the address of the data set.
+
+    Parquet files of an earlier export that this one has not are deleted by the same commit; other
+    files of the data set, as a licence, stay.
 
     Args:
         files: those of the folder that are sent. name: ORG/NAME.
@@ -59,6 +62,7 @@ def push_hub_folder(folder: Path, files: Sequence[Path], name: str, *, public: b
             repo_id=name,
             repo_type="dataset",
             allow_patterns=[file.relative_to(folder).as_posix() for file in files],
+            delete_patterns=[f"{name}/*.parquet" for name in CONFIGURATIONS],
             commit_message=f"srtbench export of {folder.resolve().name}",
         )
     except SharingError:

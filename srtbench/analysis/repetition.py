@@ -4,13 +4,12 @@ import duckdb
 import polars as pl
 
 from srtbench.analysis.frames import frame, query
-from srtbench.config.eval_sets import OWN
 from srtbench.stats.repetition import repeated_share
 
 _TABLE = "eval_repetition"
 
 
-def repetition(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> pl.DataFrame:
+def repetition(connection: duckdb.DuckDBPyConnection, eval_set: str | None = None) -> pl.DataFrame:
     """Mean :func:`repeated_share` per run and evaluation on a set, over the frame ``text_sample``.
 
     One row per sweep, run_id and step; computed once per connection and kept there.
@@ -19,7 +18,7 @@ def repetition(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> pl
         f"CREATE TEMP TABLE IF NOT EXISTS {_TABLE}"
         "(sweep TEXT, run_id TEXT, step INTEGER, repetition DOUBLE, eval_set TEXT)"
     )
-    of_set = f"FROM {_TABLE} WHERE eval_set = $eval_set"
+    of_set = f"FROM {_TABLE} WHERE eval_set IS NOT DISTINCT FROM $eval_set"
     if not query(connection, f"SELECT 1 {of_set} LIMIT 1", eval_set=eval_set).height:
         texts = frame(connection, "text_sample", eval_set=eval_set)
         shares = [None if text is None else repeated_share(text) for text in texts["ending"]]
@@ -29,7 +28,7 @@ def repetition(connection: duckdb.DuckDBPyConnection, eval_set: str = OWN) -> pl
             .agg(pl.col("repetition").mean())
         )
         connection.register(
-            "repetition_arrow", found.with_columns(eval_set=pl.lit(eval_set)).to_arrow()
+            "repetition_arrow", found.with_columns(eval_set=pl.lit(eval_set, pl.String)).to_arrow()
         )
         connection.execute(f"INSERT INTO {_TABLE} SELECT * FROM repetition_arrow")
         connection.unregister("repetition_arrow")

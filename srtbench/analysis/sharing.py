@@ -27,6 +27,9 @@ TABLES = {
 }
 """Configurations of one split, beside the rollouts."""
 
+CONFIGURATIONS = ("rollouts", *TABLES)
+"""Each has its files in a folder of its name."""
+
 _ROWS = 65_536
 _LOCAL = ("source_file",)
 """Columns that tell of this machine."""

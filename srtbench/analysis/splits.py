@@ -15,7 +15,6 @@ import polars as pl
 from srtbench.analysis.bands import one_kind
 from srtbench.analysis.effects import over, table_of
 from srtbench.analysis.frames import CELL, Cell, by_cell, cell_of, frame, view
-from srtbench.config.eval_sets import OWN
 from srtbench.stats import Interval, SeedSplit, seed_split
 from srtbench.stats.change_point import MIN_EVALUATIONS
 
@@ -65,11 +64,10 @@ def cell_splits(
     connection: duckdb.DuckDBPyConnection, level: float = 0.95
 ) -> dict[Cell, CellSplit]:
     """Every cell with a seed that has gold answers and evaluations enough to be judged."""
-    curves = view(connection, "eval_curves").filter(
-        (pl.col("eval_set") == OWN) & pl.col("avg_at_k").is_not_null()
-    )
-    judged = curves.filter(pl.len().over("sweep", "run_id") >= MIN_EVALUATIONS)
-    runs = view(connection, "run_summary").join(judged, on=["sweep", "run_id"], how="semi")
+    curves = view(connection, "eval_curves").drop_nulls("avg_at_k")
+    known = ["sweep", "run_id", "eval_set"]
+    judged = curves.filter(pl.len().over(known) >= MIN_EVALUATIONS)
+    runs = view(connection, "run_summary").join(judged, on=known, how="semi")
     if not runs.height:
         return {}
     scores = last_scores(connection).join(runs.select("sweep", "run_id"), on=["sweep", "run_id"])
@@ -90,7 +88,7 @@ def cell_splits(
 
 def last_scores(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """``held_out_scores`` of each run's last evaluation after its start."""
-    scores = frame(connection, "held_out_scores", eval_set=OWN)
+    scores = frame(connection, "held_out_scores")
     last = pl.col("step") == pl.col("step").max().over("sweep", "run_id")
     return scores.filter(last & (pl.col("step") > 0))
 

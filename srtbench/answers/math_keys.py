@@ -44,6 +44,12 @@ _NO_PRODUCT = re.compile(
     r"|(?=.*\\(?:mathbf|boldsymbol|bm)).*\\times"
 )
 _MATRIX_POWER = re.compile(r"[A-Z)] ?\^ ?\{? ?(?:- ?1|T|\\top)(?![0-9A-Za-z])")
+# The numbers for which an inequality holds are what it says itself: an interval.
+_BUILDER = re.compile(
+    r"(\\\{ ?)?(?P<letter>[a-z])(?: ?\\in ?\\mathbb ?\{? ?R ?\}?)? ?"
+    r"(?:\\mid|\||(?(1)(?:\\colon|:)|\|)) ?"
+    r"(?P<rule>(?:[^{}|:,;]|\\text ?\{ ?or ?\})*?) ?(?(1)\\\})\Z"
+)
 _CAPITAL = re.compile(r"(?<![A-Za-z\\])[A-Z]|(?<=[A-Z])[A-Z]")
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3])(?::([0-5][0-9]))?(?: ?([ap])\.? ?m\.?)?\Z", re.IGNORECASE)
 _DATE = re.compile(
@@ -138,6 +144,17 @@ def _is_no_product(text: str) -> bool:
     return _MATRIX_POWER.search(plain) is not None and len(set(_CAPITAL.findall(plain)) - {"T"}) > 1
 
 
+def _rule_of_set(text: str) -> str | None:
+    r"""The inequality of ``\{x \mid x > 2\}``; None of any other text."""
+    found = _BUILDER.match(text)
+    if found is None or not re.search(
+        r"[<>]|\\[lg](?:t|e(?:q|qslant)?)(?![A-Za-z])", found["rule"]
+    ):
+        return None
+    letters = set(re.findall(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])", found["rule"]))
+    return found["rule"] if letters == {found["letter"]} else None
+
+
 def _step(text: str, engine: Engine, reading: Reading) -> tuple[str, bool]:
     """One round of canonicalisation, and whether it fell back to a literal."""
     text = clean(text)
@@ -147,8 +164,11 @@ def _step(text: str, engine: Engine, reading: Reading) -> tuple[str, bool]:
     text = _without_name(text)
     if _is_no_product(text):
         return literal(text, reading), True
+    rule = _rule_of_set(text)
     try:
-        key = canonical(parse(text), engine)
+        key = canonical(parse(rule or text), engine)
+        if rule is not None and key[0] not in "([":
+            raise UnsupportedError("no interval")
     except UnsupportedError:
         return literal(text, reading), True
     if len(key) > MAX_KEY_CHARS:

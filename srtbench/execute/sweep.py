@@ -15,6 +15,7 @@ from srtbench.execute.cores import usable_cores
 from srtbench.execute.hub import pinned
 from srtbench.execute.local import LocalExecutor
 from srtbench.execute.provenance import provenance
+from srtbench.execute.slurm import SlurmExecutor, check_slurm
 from srtbench.plan import Plan, RunSpec, StageSpec
 from srtbench.plan.select import Selection
 from srtbench.store import Folder, State, SweepStore
@@ -97,14 +98,20 @@ def run_sweep(
         on_event(SweepEvent("warning", ahead.plan.name, warning))
     ahead.refuse()
     plan, runs = ahead.plan, ahead.runs
+    if config.execution.backend == "slurm":
+        check_slurm(config.source, config.execution, runs)
     with _only_sweep(store):
         store.tidy()
         store.write_plan(plan)
         execution = config.execution
-        at_once = len(plan.runs) if execution.backend == "ray" else usable_cores()
-        count = workers or execution.workers or at_once
+        asked, everything = workers or execution.workers, len(plan.runs) + len(plan.stages)
+        count = {
+            "local": asked or usable_cores(),
+            "ray": asked or everything,
+            "slurm": everything,  # its arrays keep to what was asked for
+        }[execution.backend]
         scheduler = _Scheduler(plan, runs, store, count, retry_failed, on_event, on_tick)
-        executor = make_executor(config, store)
+        executor = make_executor(config, store, asked)
         try:
             with _signals_end_it():
                 scheduler.execute(executor)
@@ -113,8 +120,12 @@ def run_sweep(
     return SweepResult({run.run_id: store.folder(run).shown_status().state for run in runs})
 
 
-def make_executor(config: SweepConfig | SweepOfParts, store: SweepStore) -> Executor:
-    """The executor that `execution.backend` names."""
+def make_executor(
+    config: SweepConfig | SweepOfParts, store: SweepStore, at_once: int | None = None
+) -> Executor:
+    """The executor that `execution.backend` names; ``at_once``: jobs of an array that may run."""
+    if config.execution.backend == "slurm":
+        return SlurmExecutor(store, config.execution, at_once)
     if config.execution.backend == "ray":
         from srtbench.execute.ray import RayExecutor
 

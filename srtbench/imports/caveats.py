@@ -84,9 +84,8 @@ def caveats(
     further = [one for one in spec.eval_sets if one != "own"]
     if further and "own" not in spec.eval_sets:
         found.append(
-            f"Its evaluations are on {_listed(further)}: see the evaluation sets, there are no "
-            "held-out prompts of its own. srtbench check looks there for a collapse; the head of "
-            "the report does not."
+            f"Its evaluations are on {_listed(further)}; there are no held-out prompts of its own, "
+            "so it is judged there: on the first that shows a collapse, else on the first."
         )
     if spec.eval_sets == [] and "train" in sources.last_step:
         found.append("The log has no evaluations.")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,42 +17,21 @@ from typing import Any
 from srtbench.config.eval_sets import OWN
 from srtbench.config.sameness import prompt_id
 from srtbench.imports.caveats import caveats
-from srtbench.imports.judged import COUNTED, PartWriter, Prompts, RowJudge
+from srtbench.imports.judged import PartWriter, Prompts, RowJudge
+from srtbench.imports.looked import LOOKED, ImportResult, call_of, looked, state_of
+from srtbench.imports.reopened import Reopened, reopen
 from srtbench.imports.runs import Found, find_run, read_manifest, settle
 from srtbench.imports.sources import Source, Sources
 from srtbench.imports.staging import Place, Staging
-from srtbench.rollouts import part_files
-from srtbench.rollouts.importers import Importer, ImporterError, Row, SourceFile
+from srtbench.rollouts.importers import Importer, ImporterError, NoLogYetError, Row, SourceFile
 from srtbench.rollouts.texts import clean
-from srtbench.store import Folder, Status
-from srtbench.store.imported import ImportedSpec, imported_part, write_imported
+from srtbench.store import Status, write_json
+from srtbench.store.imported import ImportedSpec, write_imported
 from srtbench.store.prompts import read_prompt_table
 from srtbench.store.written import note_run
 
 Progress = Callable[[int, int, int], None]
 """Called with files read, files in all, rows read."""
-
-
-@dataclass
-class ImportResult:
-    """What an import did.
-
-    Attributes:
-        rows: rollouts that are new. total: that the run has now. skipped: damaged records.
-        damaged: the first of them by name. left_out: rows that were in the log twice.
-        others: files of no known format.
-    """
-
-    run_id: str
-    folder: Path
-    format: str
-    rows: int = 0
-    total: int = 0
-    skipped: int = 0
-    left_out: int = 0
-    damaged: list[str] = field(default_factory=list)
-    caveats: list[str] = field(default_factory=list)
-    others: list[str] = field(default_factory=list)
 
 
 def import_rollouts(
@@ -88,12 +66,20 @@ def import_rollouts(
     found = find_run(Path(out), asked)
     folder = found.folder
     with folder.locked():
+        log = state_of(paths)
         try:
-            return _import(found, progress)
+            result = _import(found, progress)
         except BaseException:
             if not folder.config_path.exists():  # nothing came of it, so nothing is left of it
                 shutil.rmtree(folder.path, ignore_errors=True)
             raise
+        if log is not None:
+            call = call_of(
+                paths, map, labels, format=format, style=answer_style, kind=answer_kind,
+                tokenizer=tokenizer,
+            )  # fmt: skip
+            write_json(folder.path / LOOKED, looked(call, log, result), indent=None)
+        return result
 
 
 def import_many(manifest: Path, out: Path, progress: Progress | None = None) -> list[ImportResult]:
@@ -128,7 +114,7 @@ def _import(found: Found, progress: Progress | None) -> ImportResult:
         reader.read(progress)
         if not reader.changed and found.planned:
             return _result(found, sources, 0, 0, others)
-        reopened = _reopen(folder, reader)
+        reopened = reopen(folder, staging, reader.replaced, reader.numbers)
         staging.finish()
         left_out = reader.repeats()
         prompts.grade()
@@ -140,7 +126,7 @@ def _import(found: Found, progress: Progress | None) -> ImportResult:
             new += len(table)
         writer.close()
         if not new and not sources.rows:
-            raise ImporterError(_nothing(found, sources))
+            raise (ImporterError if sources.damaged else NoLogYetError)(_nothing(found, sources))
         sources.rows += new - reopened.rows - reopened.lost
         new -= reopened.rows
         dropped = sum(staging.batches[one][0] for one in left_out)
@@ -218,11 +204,11 @@ class _Reader:
     def read(self, progress: Progress | None) -> None:
         """All that is new, into the staging."""
         self.importer.prepare(self.files)
+        ways = self._ways()
         for number, file in enumerate(self.files):
-            reading = self.importer.reading_of(file)
-            how = self.sources.plan(file, reading)
-            if how is None:
+            if file.name not in ways:
                 continue
+            how, reading = ways[file.name]
             self.changed = True
             known = self.sources.files.get(file.name)
             if known is None:
@@ -243,6 +229,31 @@ class _Reader:
             self.sources.note(file, file.damage)
             if progress is not None:
                 progress(number + 1, len(self.files), self.staging.rows)
+
+    def _ways(self) -> dict[str, tuple[bool, str]]:
+        """Whether each file that is read is read from where reading stopped, and in which way.
+
+        What was in another file too was left out: if that one is replaced, as where a log is
+        rotated, it is read again.
+        """
+        found: dict[str, tuple[bool, str]] = {}
+        readings = {file.name: self.importer.reading_of(file) for file in self.files}
+        for file in self.files:
+            how = self.sources.plan(file, readings[file.name])
+            if how is not None:
+                found[file.name] = how, readings[file.name]
+        while True:
+            gone = {name for name, (how, _) in found.items() if not how}
+            again = [
+                name
+                for name in readings
+                if name not in gone
+                and name in self.sources.files
+                and gone & {*self.sources.files[name].repeats}
+            ]
+            if not again:
+                return found
+            found |= {name: (False, readings[name]) for name in again}
 
     def _read(self, file: SourceFile, number: int) -> int:
         rows = 0
@@ -285,8 +296,11 @@ class _Reader:
         found: set[tuple[int, Place]] = set()
         for (file, place), (rows, digest, differ) in sorted(self.staging.batches.items()):
             name = self.names[file]
-            if known.setdefault((*place, rows, digest), name) != name:
+            other = known.setdefault((*place, rows, digest), name)
+            if other != name:
                 found.add((file, place))
+                repeats = self.sources.files[name].repeats
+                repeats += [other] if other not in repeats else []
             elif place[0] == "train":
                 _add(held, place[2], rows, digest, bool(differ))
         steps = sorted(held)
@@ -324,44 +338,7 @@ def _add(held: dict[int, list[int]], step: int, rows: int, digest: int, varied: 
     one[2] = one[2] or int(varied)
 
 
-@dataclass
-class _Reopened:
-    """Parts that new rows belong into, and the rows of theirs that are written anew."""
-
-    parts: list[Path] = field(default_factory=list)
-    rows: int = 0
-    lost: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-
-
-def _reopen(folder: Folder, reader: _Reader) -> _Reopened:
-    """Put the rows of steps that have new ones, or lose some, back among those to be judged."""
-    found = _Reopened()
-    touched = {(place[0], place[2]) for _, place in reader.staging.batches}
-    touched |= {(place[0], place[2]) for places in reader.replaced.values() for place in places}
-    for path in part_files(folder.rollouts_path):
-        phase, first, last = path.stem.split("-")
-        steps = range(int(first), int(last) + 1)
-        if not any(p == phase and s in steps for p, s in touched):
-            continue
-        found.parts.append(path)
-        table = imported_part(path)
-        for row in table.to_pylist():
-            _uncount(found, row)
-            if row["source_file"] in reader.replaced:
-                found.lost += 1
-                continue
-            reader.staging.again(row, reader.numbers[row["source_file"]])
-            found.rows += 1
-    return found
-
-
-def _uncount(found: _Reopened, row: Mapping[str, Any]) -> None:
-    for name in COUNTED:
-        found.counts[name] = found.counts.get(name, 0) + (row[name] is not None)
-
-
-def _count(sources: Sources, judge: RowJudge, reopened: _Reopened) -> None:
+def _count(sources: Sources, judge: RowJudge, reopened: Reopened) -> None:
     for name, known in judge.counts.items():
         before = sources.counts.get(name, 0) - reopened.counts.get(name, 0)
         sources.counts[name] = before + known

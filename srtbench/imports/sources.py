@@ -34,6 +34,7 @@ class Source:
         reading: in which of several ways it was read, see `Importer.reading_of`.
         pieces: byte where an import stopped, and a digest of what it read; of JSON lines.
         batches: phase, set, step, rows, digest of the content, whether its completions vary.
+        repeats: files that held batches of it before, so that these were left out.
         skipped: damaged records so far. cut: name of the last of them, if it was a line that was
             not whole yet.
     """
@@ -48,6 +49,7 @@ class Source:
     reading: str = ""
     pieces: list[tuple[int, str]] = field(default_factory=list)
     batches: list[tuple[str, str, int, int, int, bool]] = field(default_factory=list)
+    repeats: list[str] = field(default_factory=list)
     rows: int = 0
     skipped: int = 0
     cut: str = ""

@@ -326,7 +326,7 @@ def decode_seconds(size: Size, gpu: Gpu, work: Sampling, lengths: Lengths) -> fl
 
 def is_sharded(train: TrainConfig) -> bool:
     """Whether the file asks TRL to shard weights, gradients and optimiser over the processes."""
-    return bool(train.trl.get("fsdp") or train.trl.get("deepspeed"))
+    return bool(train.trl.get("fsdp"))
 
 
 def state_bytes(spec: RunSpec, size: Size) -> float:

@@ -47,11 +47,6 @@ def lora_problems(model: ModelConfig, train: TrainConfig, *, after_lora: bool) -
             "model without its adapters",
             "train.trl.sync_ref_model",
         )
-    if train.trl.get("deepspeed"):
-        yield misfit(
-            "trl.deepspeed with train.lora has never been run; leave one of them out",
-            "train.trl.deepspeed",
-        )
     known = _linear_layers(model)
     if known is not None and (problem := missing_targets(lora, known)):
         yield misfit(f"train.lora.targets: {problem}", "train.lora.targets", "train.lora")

@@ -1,4 +1,4 @@
-"""What cannot be had together with weights that FSDP shards over a run's processes."""
+"""What cannot be had together with weights that are sharded over a run's processes."""
 
 from collections.abc import Iterator
 
@@ -8,11 +8,21 @@ from srtbench.variants import Facts
 
 
 def sharding_problems(train: TrainConfig, answers: Facts) -> Iterator[Misfit]:
-    """Why `trl.fsdp` does not fit a run.
+    """Why `trl.fsdp` does not fit a run; `trl.deepspeed` fits none.
 
     Args:
         answers: what the run's variant says of itself.
     """
+    for where, options in (
+        ("trl", train.trl),
+        ("fit.trl", train.rounds.fit.trl if train.rounds is not None else {}),
+    ):
+        if options.get("deepspeed"):
+            yield misfit(
+                f"{where}.deepspeed: under ZeRO 3 a process holds only its share of the weights, "
+                "and evaluations and kept policies do not gather them; use trl.fsdp: full_shard",
+                f"train.{where}.deepspeed",
+            )
     if not train.trl.get("fsdp"):
         return
     if train.lora is not None:

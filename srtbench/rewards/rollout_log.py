@@ -6,6 +6,7 @@ checkpoint belongs to ends there. Only one process writes.
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ from srtbench.rollouts.judge import Columns, eval_votes, gold_rewards, group_row
 from srtbench.rollouts.signals import mean
 from srtbench.store.files import StoreError, remove_leftovers
 from srtbench.store.folders import Folder
+from srtbench.store.metric_log import MetricLog
 from srtbench.store.status import State
 from srtbench.store.written import WrittenRun
 
@@ -63,6 +65,7 @@ class RolloutLog:
         self._caveats = list(run.spec.caveats)
         self._progress: dict[str, float] = {}
         self._state = run.folder.read_status()
+        self._metrics = MetricLog(run.folder.metrics_path, run.spec.run_id, sys.maxsize)
 
     def begin(self, step: int, total_steps: int) -> None:
         """Training starts after ``step`` steps: what was written of later ones is dropped.
@@ -86,6 +89,7 @@ class RolloutLog:
                     stacklevel=2,
                 )
             run.keep_until(step)
+        self._metrics = MetricLog(run.folder.metrics_path, run.spec.run_id, step)
         self._state = run.folder.start(total_steps)
         self._note(step, "running")
 
@@ -136,10 +140,15 @@ class RolloutLog:
             if label == OWN and None not in golds:
                 self._progress["eval_accuracy"] = mean(golds)
 
+    def metrics(self, step: int, logs: Mapping[str, Any]) -> None:
+        """Keep what the trainer says of a step, or of those since it last did."""
+        self._metrics.add(step, logs)
+
     def flush(self, step: int | None = None) -> None:
         """Write what is kept; afterwards it survives a kill. None: no step was done since."""
         self._add_prompts()
         self._writer.flush()
+        self._metrics.write()
         self._flushed = time.monotonic()
         state = self._state.state
         # Where no training has begun, an evaluation is all there is.

@@ -65,6 +65,17 @@ class TrlLog(TrainerCallback):
         if self._log is not None and (control.should_save or self._log.is_due):
             self._log.flush(state.global_step)
 
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any
+    ) -> None:
+        """TRL's own numbers of the steps since it last logged: loss, entropy, kl where it has one.
+
+        Those of an evaluation are not kept: the rollouts of it have them all.
+        """
+        if self._log is not None and logs and "train_runtime" not in logs:
+            own = {name: value for name, value in logs.items() if not name.startswith("eval_")}
+            self._log.metrics(state.global_step, own)
+
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: Mapping[str, Any], **_: Any
     ) -> None:
@@ -109,6 +120,7 @@ class TrlLog(TrainerCallback):
             uses_gold=reward.facts.uses_gold,
             num_generations=int(trainer.num_generations),
             prompts_per_step=_prompts_per_step(trainer),
+            trainer=_settings(trainer),
             answer_style=reward.grader.answer_style,
             answer_kind=reward.grader.answer_kind,
             losses=_losses(trainer),
@@ -164,6 +176,18 @@ def _known(trainer: Any) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
+def _settings(trainer: Any) -> dict[str, Any]:
+    """Algorithm, learning rate and KL coefficient, for the view ``runs``."""
+    found: dict[str, Any] = {
+        name: float(value)
+        for name in ("learning_rate", "beta")
+        if isinstance(value := getattr(trainer.args, name, None), int | float)
+    }
+    name = type(trainer).__name__.lower()
+    algorithm = next((one for one in ("grpo", "rloo") if one in name), None)
+    return {"learning_rate": None, "beta": None} | found | {"algorithm": algorithm}
+
+
 def _generations_per_step(trainer: Any) -> float:
     args = trainer.args
     return float(
@@ -181,7 +205,8 @@ def _losses(trainer: Any) -> list[str]:
     """What these rollouts cannot tell, in sentences."""
     found = [
         "Written by a reward function in a script of TRL's trainer, whose own settings it does not "
-        "hold. It has no advantages and no token statistics, so nothing is said of them.",
+        "hold but for its learning rate and beta. It has no advantages and no token statistics of "
+        "single completions, so nothing is said of them.",
     ]
     steps = 1 / _generations_per_step(trainer)
     if steps > 1:

@@ -43,6 +43,7 @@ class ImportedSpec(BaseModel):
         uses_gold: None: what the variant is known for.
         voting: the rule of a revote; None: as it was imported.
         num_generations, prompts_per_step: of its training; None where they vary or there is none.
+        algorithm, learning_rate, beta: of its trainer; None: it was not asked.
         caveats: what the log cannot tell, in sentences.
     """
 
@@ -66,6 +67,9 @@ class ImportedSpec(BaseModel):
     eval_sets: list[str] = []
     num_generations: int | None = None
     prompts_per_step: int | None = None
+    algorithm: str | None = None
+    learning_rate: float | None = None
+    beta: float | None = None
     caveats: list[str] = []
     voting: VotingPolicy | None = None
 

@@ -76,7 +76,8 @@ def _begun(path: Path) -> bool:
     """Whether this is what a run that was killed before it was planned leaves."""
     if not path.is_dir():
         return path.name == ".lock"
-    own = {"config.json", "prompts.parquet", "rollouts", "sources.json", "status.json"}
+    own = {"config.json", "rollouts", "sources.json", "looked.json", "status.json"}
+    own |= {"prompts.parquet", "metrics.parquet"}
     return all(one.name.startswith(".") or one.name in own for one in path.iterdir())
 
 
@@ -172,6 +173,7 @@ class WrittenRun:
         uses_gold: bool | None = None,
         num_generations: int | None = None,
         prompts_per_step: int | None = None,
+        trainer: Mapping[str, Any] | None = None,
         answer_style: str = "boxed",
         answer_kind: str = "math",
         losses: Sequence[str] = (),
@@ -182,6 +184,7 @@ class WrittenRun:
             labels: model, dataset, variant, seed; a seed is 0 if none is given.
             format: who writes, for the view ``runs``. variant: its entry, with all options;
                 None: the one that the label names. uses_gold: None: what the variant is known for.
+            trainer: its algorithm, learning_rate and beta, as far as they are known.
             losses: sentences on what the rollouts lack.
 
         Raises:
@@ -218,6 +221,7 @@ class WrittenRun:
             "num_generations": num_generations,
             "prompts_per_step": prompts_per_step,
             "caveats": list(losses),
+            **(trainer or {}),
         }
         run = cls(path, spec.model_copy(update=update))
         run.folder.path.mkdir(parents=True, exist_ok=True)

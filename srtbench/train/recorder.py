@@ -8,7 +8,6 @@ whenever the process dies.
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,15 +15,10 @@ from transformers import TrainerCallback
 
 from srtbench.config.eval_sets import OWN
 from srtbench.plan import RunSpec
-from srtbench.rollouts import (
-    METRIC_SCHEMA,
-    RolloutWriter,
-    read_table,
-    rollout_table,
-    write_parquet,
-)
+from srtbench.rollouts import RolloutWriter, rollout_table
 from srtbench.store import Folder
 from srtbench.store.checkpoints import checkpoint_name, list_files
+from srtbench.store.metric_log import MetricLog
 from srtbench.train.evaluator import Evaluations
 from srtbench.train.reward import RolloutBatch
 from srtbench.train.stopper import Stopper
@@ -32,34 +26,6 @@ from srtbench.variants import TOKEN_STATISTICS
 
 _STATUS_EVERY_SECONDS = 1.0
 _SHOWN = ("train_reward", "gold_reward")
-
-
-class MetricLog:
-    """Per-step metrics in one Parquet file, in long form."""
-
-    def __init__(self, path: Path, run_id: str, upto_step: int):
-        self._path = path
-        self._run_id = run_id
-        self._rows: list[dict[str, Any]] = []
-        if upto_step and path.is_file():
-            kept = read_table(path, METRIC_SCHEMA).to_pylist()
-            self._rows = [row for row in kept if row["step"] <= upto_step]
-
-    def add(self, step: int, logs: dict[str, Any]) -> None:
-        """Keep the numbers of one step."""
-        for metric, value in logs.items():
-            if isinstance(value, int | float) and metric != "epoch":
-                number = None if math.isnan(value) else float(value)
-                self._rows.append(
-                    {"run_id": self._run_id, "step": step, "metric": metric, "value": number}
-                )
-
-    def write(self) -> None:
-        """Replace the file; without a number there is none: a file of no rows is damaged."""
-        if not self._rows:
-            self._path.unlink(missing_ok=True)
-            return
-        write_parquet(pa.Table.from_pylist(self._rows, METRIC_SCHEMA), self._path)
 
 
 class Recorder(TrainerCallback):

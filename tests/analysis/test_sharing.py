@@ -61,6 +61,7 @@ def test_a_push_is_a_private_data_set_of_the_same_files(tmp_path: Path, hub: Hub
     command = [sys.executable, "-m", "srtbench.cli", "export", str(SMOKE)]
     command += ["--hub-folder", str(out), "--push", "lab/smoke"]
     variables = {"HF_HUB_DISABLE_XET": "1", "HF_TOKEN": MAY_WRITE}
+    place = hub.folder / "dataset" / "lab" / "smoke"
     for further in ((), ("--public",)):  # who may read it stays as it was made
         done = subprocess.run(
             [*command, *further],
@@ -71,11 +72,14 @@ def test_a_push_is_a_private_data_set_of_the_same_files(tmp_path: Path, hub: Hub
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] == f"{hub.endpoint}/datasets/lab/smoke"
-        place = hub.folder / "dataset" / "lab" / "smoke"
         assert (place / "visibility").read_text() == "private"
         sent = place / json.loads((place / "refs.json").read_text())["main"]
         files = {str(one.relative_to(sent)): one.read_bytes() for one in sent.rglob("*.*")}
-        assert files == {str(one.relative_to(out)): one.read_bytes() for one in out.rglob("*.*")}
+        theirs = {"LICENSE.txt": b"CC0"} if further else {}
+        mine = {str(one.relative_to(out)): one.read_bytes() for one in out.rglob("*.*")}
+        assert files == mine | theirs
+        (sent / "LICENSE.txt").write_bytes(b"CC0")  # stays, what an earlier export had does not
+        (sent / "rollouts" / "test.parquet").write_bytes(b"PAR1")
 
 
 def test_a_push_that_cannot_be_says_why_in_one_line(

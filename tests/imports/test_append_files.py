@@ -130,6 +130,23 @@ def test_a_file_that_was_cut_short_is_read_anew(tmp_path: Path) -> None:
     assert append(tmp_path)[1] == [(1, "5")]
 
 
+def test_a_log_that_is_rotated_loses_no_row_whenever_it_is_looked_at(tmp_path: Path) -> None:
+    """Also between the move and the new file, where two files held the same."""
+    log = tmp_path / "log"
+    log.mkdir()
+    (log / "a.jsonl").write_text(lines(1, 5, 6) + lines(2, 7), encoding="utf-8")
+    first = append(tmp_path)[1]
+    (log / "a.jsonl").rename(log / "a.jsonl.1")
+    assert append(tmp_path) == (0, first)
+    (log / "a.jsonl").write_text(lines(3, 8), encoding="utf-8")
+    assert append(tmp_path)[1] == [*first, (3, "8")]
+    (log / "a.jsonl.1").rename(log / "a.jsonl.2")
+    (log / "a.jsonl").rename(log / "a.jsonl.1")
+    (log / "a.jsonl").write_text(lines(4, 9), encoding="utf-8")
+    assert append(tmp_path)[1] == [*first, (3, "8"), (4, "9")]
+    assert append(tmp_path)[0] == 0
+
+
 def test_a_file_that_becomes_one_of_another_kind_is_read_as_that(tmp_path: Path) -> None:
     path = tmp_path / "log" / "a.jsonl"
     path.parent.mkdir()

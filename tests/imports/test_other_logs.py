@@ -236,12 +236,13 @@ def packed_twice(name: str) -> bytes:
     return found
 
 
+LISTED = b"[" + LINES.strip().replace(b"\n", b",") + b"]"
 FILES = {
     "a.jsonl": LINES,
     "a.log": LINES,
     "stream0001": LINES,
     "a.json": LINES,
-    "b.json": b"[" + LINES.strip().replace(b"\n", b",") + b"]",
+    "b.json": LISTED,
     "b.jsonl": b"[\n" + LINES.strip().replace(b"\n", b",\n") + b"\n]",
     "crlf.jsonl": LINES.replace(b"\n", b"\r\n"),
     "bom.jsonl": b"\xef\xbb\xbf" + LINES,
@@ -254,7 +255,14 @@ FILES = {
     "a.jsonl.bz2": bz2.compress(LINES),
     "a.jsonl.xz": lzma.compress(LINES),
     "a.csv.gz": gzip.compress(b"p,c\n1,x\n2,y\n"),
-}
+} | {
+    f"{encoding}.{name}": text.decode().encode(encoding)
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
+    for name, text in (("jsonl", LINES), ("json", LISTED))
+} | {
+    "utf-16.csv": "p;c\r\n1;x\r\n2;y\r\n".encode("utf-16"),
+    "utf-16.tsv": "\ufeffp\tc\n1\tx\n2\ty\n".encode("utf-16-be"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -266,6 +274,46 @@ def test_a_file_is_known_by_its_first_bytes(name: str, tmp_path: Path) -> None:
     rows, damage = read(tmp_path, {"columns": PLAIN})
     assert [(row.prompt, row.completion) for row in rows] == [("1", "x"), ("2", "y")], damage
     assert damage == []
+
+
+def test_text_of_utf_16_stays_as_it_is_and_a_sign_that_is_cut_off_is_named(tmp_path: Path) -> None:
+    text = '{"p": "\u6570\u5b66 \U0001f600", "c": "\u2028"}\n'
+    (tmp_path / "a.jsonl").write_bytes((text * 2).encode("utf-16")[:-7])
+    ((row,), damage) = read(tmp_path, {"columns": PLAIN})
+    assert (row.prompt, row.completion) == ("\u6570\u5b66 \U0001f600", "\u2028")
+    assert damage == ["a.jsonl line 2: cut off; it is read again when it is whole"]
+
+
+@pytest.mark.parametrize(
+    ("gold", "found"),
+    [
+        (["5", "6"], "5"), ('["5", "6"]', "5"), ("['', '7']", "7"), ([], None),
+        ("[1, 2)", "[1, 2)"), ("[1, 2]", "[1, 2]"), ([5], "5"), (["x"] * 2, "x"),
+        ({"answer": "5"}, "LOST"),
+    ],
+)  # fmt: skip
+def test_golds_of_lists_and_objects(gold: Any, found: Any, tmp_path: Path) -> None:
+    """An interval is an answer; a list of texts is several, an object none."""
+    values, damage = column(tmp_path, "gold", [gold], "gold")
+    assert values == [found]
+    if found == "LOST":
+        assert damage == ["a.jsonl line 1: gold: is an object; name one of its keys: k.answer"]
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("meta.step", "nothing at meta.step; the record has p, c"),
+        ({"from_path": r"step_(\d+)"}, r"the path has no step_(\d+)"),
+    ],
+)
+def test_a_step_that_is_nowhere_is_said_with_what_is_there(
+    step: Any, said: str, tmp_path: Path
+) -> None:
+    log = write_lines(tmp_path / "a.jsonl", [{"p": "q", "c": "x"}])
+    assert read(log, {"columns": PLAIN | {"step": step}}) == (
+        [], [f"a.jsonl line 1: step: is missing: {said}"],
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["gz", "zst"])

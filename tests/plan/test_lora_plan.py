@@ -124,6 +124,10 @@ def test_sharded_weights_are_refused_with_what_follows_whole_ones(tmp_path: Path
 
     assert "trl.fsdp with train.lora has never been run" in problem("srt", lora={})
     assert "a copy of the policy" in problem("ema_teacher")
+    reason = ".deepspeed: under ZeRO 3 a process holds only its share of the weights"
+    zero = {"deepspeed": {"zero_optimization": {"stage": 3}}}
+    assert f"trl{reason}" in problem("srt", trl=zero)
+    assert f"fit.trl{reason}" in problem("lmsi", trl={}, fit={"trl": zero})
 
 
 @pytest.mark.parametrize("architecture", ["qwen3", "llama"])

@@ -25,7 +25,7 @@ class FakeTrainer:
         self.num_generations, self.num_generations_eval, self.num_iterations = 4, 2, 1
         self.args = SimpleNamespace(
             seed=seed, gradient_accumulation_steps=1, steps_per_generation=1,
-            generation_batch_size=4, load_best_model_at_end=False,
+            generation_batch_size=4, load_best_model_at_end=False, learning_rate=1e-5, beta=0.04,
         )  # fmt: skip
         self.model = SimpleNamespace(
             training=True, config=SimpleNamespace(_name_or_path="/models/tiny")
@@ -76,10 +76,13 @@ class FakeTrainer:
             self.state.global_step = step + 1
             saves = (step + 1) % save == 0
             self.tell("on_step_end", save=saves)
+            self.tell("on_log", logs={"loss": step / 8, "kl": 0.5 * step, "epoch": 1.0})
             if saves:
+                self.tell("on_log", logs={"eval_loss": 7.0})
                 self.evaluate()
                 self.tell("on_save")
         self.is_in_train = False
+        self.tell("on_log", logs={"train_runtime": 1.0, "train_loss": 0.0})
         self.tell("on_train_end")
 
 
@@ -124,6 +127,35 @@ def test_a_training_becomes_a_sweep_folder(tmp_path: Path) -> None:
     assert not audit_sweep(tmp_path / "again").breaches
 
 
+METRICS = "SELECT step, metric, value FROM metrics ORDER BY step, metric"
+
+
+def test_the_trainers_own_numbers_stand_beside_the_rollouts(tmp_path: Path) -> None:
+    FakeTrainer(reward_to(tmp_path / "mine")).train()
+    connection = srtbench.open_sweep(tmp_path / "mine")
+    assert connection.sql(METRICS).fetchall() == [
+        (step, name, value * (step - 1))
+        for step in (1, 2, 3, 4)
+        for name, value in (("kl", 0.5), ("loss", 0.125))
+    ]
+    sql = "SELECT algorithm, learning_rate, beta FROM runs"
+    assert connection.sql(sql).fetchall() == [(None, 1e-5, 0.04)]
+    kl = connection.sql("SELECT step, kl, grad_norm FROM step_metrics ORDER BY step")
+    assert kl.fetchall() == [(1, 0.0, None), (2, 0.5, None), (3, 1.0, None), (4, 1.5, None)]
+
+
+def test_an_evaluation_of_a_finished_run_keeps_them(tmp_path: Path) -> None:
+    FakeTrainer(reward_to(tmp_path / "mine")).train()
+    before = srtbench.open_sweep(tmp_path / "mine").sql(METRICS).fetchall()
+    later = FakeTrainer(reward_to(tmp_path / "mine"))
+    later.state.global_step = 4
+    later.evaluate("eval_more")
+    connection = srtbench.open_sweep(tmp_path / "mine")
+    assert connection.sql(METRICS).fetchall() == before
+    sets = connection.sql("SELECT DISTINCT eval_set FROM eval_curves WHERE step IS NOT NULL")
+    assert set(sets.fetchall()) == {("own",), ("more",)}
+
+
 def test_a_killed_training_resumed_from_a_checkpoint_has_every_row_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +166,12 @@ def test_a_killed_training_resumed_from_a_checkpoint_has_every_row_once(
     assert srtbench.open_sweep(tmp_path / "killed").sql(states).fetchall() == [("running", 4)]
     FakeTrainer(reward_to(tmp_path / "killed"), steps=6).train(start=2)
     assert rows(tmp_path / "killed") == rows(tmp_path / "straight")
+    told = [
+        srtbench.open_sweep(tmp_path / name).sql(METRICS).fetchall()
+        for name in ("killed", "straight")
+    ]
+    assert told[0] == told[1]
+    assert len(told[0]) == 12
     assert not audit_sweep(tmp_path / "killed").breaches
     assert srtbench.open_sweep(tmp_path / "killed").sql(states).fetchall() == [("done", 6)]
 

@@ -71,6 +71,16 @@ def test_two_processes_label_like_one(tmp_path: Path) -> None:
     for a, b in zip(trained, trained_two, strict=True):
         assert [a[name] for name in names] == pytest.approx([b[name] for name in names])
 
+    said = [open_sweep(tmp_path / name / "mine") for name in "12"]
+    steps = "SELECT step, entropy_nats IS NULL, grad_norm FROM step_metrics ORDER BY step"
+    told, told_two = (one.sql(steps).fetchall() for one in said)
+    assert [row[:2] for row in told] == [row[:2] for row in told_two] == [(1, False), (2, False)]
+    assert [row[2] for row in told] == pytest.approx([row[2] for row in told_two], rel=1e-3)
+    kept = "SELECT algorithm, learning_rate, beta FROM runs"
+    assert [one.sql(kept).fetchall() for one in said] == [[("grpo", 1e-6, 0.0)]] * 2
+    shown = "SELECT step, metric, value FROM metrics WHERE metric IN ('loss', 'srt/vote_share')"
+    assert len(said[0].sql(shown).fetchall()) == 4
+
     written, written_two = (
         [row for part in parts_of(tmp_path / name) for row in part.to_pylist()] for name in "12"
     )

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 import srtbench
 from analysis.claims.data import Study
-from analysis.claims.hypotheses import C9, C9R
+from analysis.claims.hypotheses import C9, C9R, C9S
 from analysis.claims.refresh import PERIODS, periods, rivals, spearman
+from analysis.claims.refresh_rounds import PROMPTS, rounds
 from srtbench.config import load_sweep
 from srtbench.plan import RunSpec, plan_sweep
 from srtbench.variants.snapshot_teacher import SnapshotTeacher
@@ -105,3 +106,48 @@ def test_the_committed_sweep_is_what_the_hypotheses_are_about() -> None:
         assert isinstance(run.variant, SnapshotTeacher.Config)
         assert run.variant.refresh_every == PERIODS[run.variant_label]
     assert {run.seed for run in plan.runs} == {*range(60, 70)}, "seeds of no other run"
+
+
+def test_rounds_by_size(tmp_path: Path) -> None:
+    """Small rounds die and large ones live; the small batches with right labels live too."""
+    variants = [
+        {"type": "star" if name.startswith("gold") else "lmsi", "name": name,
+         "train": {"rounds": 4, "prompts_per_round": 2}}
+        for name in (*PROMPTS, "rounds-1600", "gold-16", "gold-400")
+    ]  # fmt: skip
+    ends = {"rounds-100": 0.5, "rounds-200": 0.6, "rounds-400": 0.85}
+
+    def made_up(run: RunSpec) -> Truth:
+        if run.variant_label in ("rounds-16", "rounds-50"):
+            return Truth(hill(0.5, 0.6, 0.2 if run.variant_label == "rounds-16" else 0.45))
+        return Truth(line(0.5, ends.get(run.variant_label, 0.87)))
+
+    parts = [
+        grid(part, variants, 4, 1, datasets=[task(level)], seeds=SEEDS)
+        for part, level in zip(C9S.parts, (5, 6), strict=True)
+    ]
+    path = write_made_up(tmp_path, C9S.sweep, parts, made_up)
+    section = rounds(Study(srtbench.open_sweep(path, snapshot=True, threads=1)))
+    assert {(f.hypothesis.key, f.verdict) for f in section.findings} == {
+        (hypothesis.key, "holds") for hypothesis in C9S.hypotheses
+    }
+    assert section.sheet is not None
+    falls_of = [table for table in section.tables if table.name.startswith("fall")]
+    counted = {number.effect.value for table in falls_of for number in table.rows[0][1][1:]
+               if number.effect}  # fmt: skip
+    assert counted == {20.0, 50.0}, "of fifty runs those of two sizes fell"
+
+
+def test_the_committed_rounds_draw_the_same_samples() -> None:
+    plan = plan_sweep(load_sweep(REPOSITORY / "sweeps" / "refresh_rounds_cpu.yaml"))
+    assert {run.part for run in plan.runs} == {*C9S.parts}
+    for run in plan.runs:
+        label = run.variant_label
+        asked = int(label.rpartition("-")[2])
+        assert run.train.prompts_per_step == asked
+        assert run.train.steps * asked == 3200, label
+        assert run.train.num_generations == 16
+        assert run.train.rounds is not None
+        assert run.train.rounds.init_from == "previous"
+        assert (run.eval_sets[0].every or 0) * asked in (400, 1600), label
+    assert {run.seed for run in plan.runs} == {*range(70, 80)}, "seeds of no other run"

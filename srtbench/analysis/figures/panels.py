@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from srtbench.analysis.bands import OVER_BOTH, OVER_PROMPTS, RANGE
 from srtbench.analysis.figures.lines import nothing
 from srtbench.analysis.frames import Cell
+from srtbench.config.eval_sets import OWN
 
 WIDTH = 7.2
 MOST_PANELS = 36
@@ -34,6 +35,16 @@ def of_set(sheet: Sheet, eval_set: str) -> Sheet:
     return replace(
         sheet, name=f"{sheet.name}-{eval_set}", title=f"{sheet.title}: {eval_set}", caption=caption
     )
+
+
+def judged_on(sheet: Sheet, names: Collection[str]) -> Sheet:
+    """A sheet of the sets on which runs are judged, whose caption names those that are not own."""
+    others = sorted({*names} - {OWN})
+    if not others:
+        return sheet
+    also = "held-out prompts and " if len(others) < len(names) else ""
+    said = f"Prompts of {also}the evaluation set {', '.join(others)}"
+    return replace(sheet, caption=sheet.caption.replace("Held-out prompts", said))
 
 
 def settings(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:

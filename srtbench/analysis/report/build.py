@@ -24,7 +24,7 @@ from srtbench.analysis.figures.more_sheets import (
     teacher_sheet,
     vote_flow_sheet,
 )
-from srtbench.analysis.figures.panels import SETTING, Sheet, of_set, under_way
+from srtbench.analysis.figures.panels import SETTING, Sheet, judged_on, of_set, under_way
 from srtbench.analysis.figures.sheets import (
     accuracy_sheet,
     collapse_sheet,
@@ -134,10 +134,31 @@ def _sheets(
         heat_map_sheet(summary),
         length_sheet(held_out, x),
     )
-    yield from (sheet for sheet in drawn if sheet is not None and sheet.data.height)
+    judged = set(query(connection, _JUDGED)["eval_set"])
+    for sheet in drawn:
+        if sheet is not None and sheet.data.height:
+            yield judged_on(sheet, judged)
+    shown = _shown_whole(connection)
     for name in eval_sets(connection):
-        if name != OWN:
+        if name not in shown:
             yield from _sheets_of(connection, name, x)
+
+
+_JUDGED = "SELECT DISTINCT eval_set FROM run_summary WHERE last_step IS NOT NULL"
+
+
+def _shown_whole(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Sets on which every run that has them is judged: the first figures are of them."""
+    rows = query(
+        connection,
+        """
+        SELECT held.eval_set
+        FROM eval_summary AS held JOIN run_summary AS judged USING (sweep, run_id)
+        WHERE held.last_step IS NOT NULL
+        GROUP BY held.eval_set HAVING bool_and(held.eval_set = judged.eval_set)
+        """,
+    )
+    return {OWN, *rows["eval_set"]}
 
 
 def _x(connection: duckdb.DuckDBPyConnection, axis: Axis | None) -> str:
@@ -166,7 +187,7 @@ def _sheets_of(connection: duckdb.DuckDBPyConnection, name: str, x: str) -> Iter
 
 
 def _of_votes(
-    connection: duckdb.DuckDBPyConnection, name: str = OWN
+    connection: duckdb.DuckDBPyConnection, name: str | None = None
 ) -> tuple[Sheet | None, Sheet | None]:
     votes = majority_by_k(connection, name)
     return (

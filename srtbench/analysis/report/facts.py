@@ -15,6 +15,7 @@ from srtbench.analysis.figures.style import Style, variant_style
 from srtbench.analysis.frames import Cell, by_cell, cell_caveats, cell_of, frame, varying, view
 from srtbench.analysis.splits import CellSplit, cell_splits, interval_text, side_cell
 from srtbench.analysis.stops import cell_ends
+from srtbench.config.eval_sets import OWN
 from srtbench.config.words import counted
 from srtbench.stats import Interval, verdict
 
@@ -57,6 +58,8 @@ def facts(connection: duckdb.DuckDBPyConnection) -> list[Fact]:
         cell = cell_of(row)
         split = splits.get(cell)
         what, sentence = _sentence(row, changes.get(cell), split)
+        if row["eval_set"] != OWN and row["seeds"]:
+            sentence += f" Judged on {row['eval_set']}."
         if what == "collapsed" and cell in kinds:
             sentence += f" Kind: {kinds[cell][0].replace('_', ' ')}."
         shown = _shown_ends(ends.get(cell, []), what, collapsed_seeds.get(cell, set()))

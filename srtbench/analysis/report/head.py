@@ -17,8 +17,8 @@ _EXAMPLES = """
 SELECT sweep, dataset, left(arg_min(prompt, key), $most + 1) AS prompt,
     left(arg_min(gold_answer, key), $most + 1) AS gold
 FROM (
-    SELECT *, (gold_answer IS NULL, length(prompt) > $most, prompt_id) AS key
-    FROM prompts WHERE eval_set = 'own' AND prompt IS NOT NULL
+    SELECT *, (eval_set <> 'own', gold_answer IS NULL, length(prompt) > $most, prompt_id) AS key
+    FROM prompts WHERE eval_set IS NOT NULL AND prompt IS NOT NULL
 )
 GROUP BY sweep, dataset
 """

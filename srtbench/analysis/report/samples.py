@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from srtbench.analysis.frames import by_cell, by_run, query
+from srtbench.analysis.frames import by_cell, by_run, of_set, query
 from srtbench.analysis.report.facts import Fact
 
 PROMPTS = 1
@@ -57,13 +57,13 @@ def galleries(connection: duckdb.DuckDBPyConnection, facts: list[Fact]) -> list[
     runs = query(connection, _RUNS)
     if not runs.height:
         return []
-    wanted = query(connection, _PROMPTS, count=PROMPTS)
+    wanted = of_set(connection, _PROMPTS, None, count=PROMPTS)
     moments = _moments(runs)
     connection.register("wanted_prompts", wanted.to_arrow())
     connection.register("wanted_moments", moments.to_arrow())
     try:
-        votes = query(connection, _VOTES)
-        texts = query(connection, _TEXTS, length=MAX_CHARACTERS)
+        votes = of_set(connection, _VOTES, None)
+        texts = of_set(connection, _TEXTS, None, length=MAX_CHARACTERS)
     finally:
         connection.unregister("wanted_prompts")
         connection.unregister("wanted_moments")
@@ -152,9 +152,9 @@ _RUNS = """
 SELECT summary.*, held.first_step
 FROM run_summary AS summary
 JOIN (
-    SELECT sweep, run_id, min(step) AS first_step
-    FROM eval_curves WHERE step IS NOT NULL AND eval_set = 'own' GROUP BY sweep, run_id
-) AS held USING (sweep, run_id)
+    SELECT sweep, run_id, eval_set, min(step) AS first_step
+    FROM eval_curves WHERE step IS NOT NULL GROUP BY sweep, run_id, eval_set
+) AS held USING (sweep, run_id, eval_set)
 WHERE last_step > 0
 ORDER BY sweep, model, dataset, variant_order, seed
 """
@@ -167,7 +167,7 @@ FROM (
     SELECT run.dataset, prompt_id, var_pop(avg_gold) AS spread,
         arg_min(majority_key_correct, held.step) AS starts_right
     FROM groups AS held JOIN runs AS run USING (sweep, run_id)
-    WHERE eval_set = 'own'
+    WHERE held.eval_set = $eval_set
     GROUP BY run.dataset, prompt_id
 )
 QUALIFY row_number()
@@ -178,10 +178,10 @@ ORDER BY dataset, starts_right, spread DESC, prompt_id
 _VOTES = """
 SELECT sweep, run_id, step, prompt_id, answer_key, sum(votes)::INTEGER AS votes,
     bool_or(is_gold) AS is_gold, min(first_seen) AS first_seen
-FROM answers
+FROM answers AS held
 SEMI JOIN wanted_moments USING (sweep, run_id, step)
 SEMI JOIN wanted_prompts USING (prompt_id)
-WHERE eval_set = 'own'
+WHERE held.eval_set = $eval_set
 GROUP BY sweep, run_id, step, prompt_id, answer_key
 ORDER BY votes DESC, answer_key IS NULL, first_seen
 """
@@ -191,10 +191,10 @@ SELECT sweep, run_id, step, prompt_id,
     any_value(prompts.prompt) AS prompt, any_value(prompts.gold_answer) AS gold_answer,
     arg_min(left(completion, $length), sample_index) AS completion,
     arg_min(length(completion), sample_index) AS characters
-FROM rollouts
+FROM rollouts AS held
 SEMI JOIN wanted_moments USING (sweep, run_id, step)
 SEMI JOIN wanted_prompts USING (prompt_id)
 LEFT JOIN prompts USING (sweep, eval_set, prompt_id)
-WHERE eval_set = 'own'
+WHERE held.eval_set = $eval_set
 GROUP BY sweep, run_id, step, prompt_id
 """

@@ -1,6 +1,6 @@
 """Logs of other trainers: one module per format, found by the content of the files."""
 
-from srtbench.rollouts.importers.base import Importer, ImporterError
+from srtbench.rollouts.importers.base import Importer, ImporterError, NoLogYetError
 from srtbench.rollouts.importers.files import Damage, Seen, SourceFile, log_files, unchanged
 from srtbench.rollouts.importers.mapping import AnswerOptions, LogMap, MappedImporter, read_map
 from srtbench.rollouts.importers.registry import Log, find_log, formats
@@ -14,6 +14,7 @@ __all__ = [
     "Log",
     "LogMap",
     "MappedImporter",
+    "NoLogYetError",
     "Row",
     "RowError",
     "Seen",

@@ -33,6 +33,10 @@ class ImporterError(ValueError):
     """A log cannot be read as asked; the message says why."""
 
 
+class NoLogYetError(ImporterError):
+    """There is no log yet: no file, or none with a record in it."""
+
+
 class Importer(ABC):
     """Reads one format. It finds what a log says and never grades."""
 
@@ -135,6 +139,7 @@ __all__ = [
     "NO_ROLLOUT",
     "Importer",
     "ImporterError",
+    "NoLogYetError",
     "Tokenizer",
     "completion_in",
     "gold_of",

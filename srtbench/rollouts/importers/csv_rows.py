@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 from collections import deque
@@ -47,9 +46,7 @@ def csv_records(binary: BinaryIO, name: str, skip: Skip) -> Iterator[dict[str, A
     A row with a quote that never closes is left out alone: the lines after it are rows again.
     """
     csv.field_size_limit(MAX_FIELD)
-    head = binary.peek(2)[:2] if hasattr(binary, "peek") else b""
-    encoding = "utf-16" if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
-    with io.TextIOWrapper(binary, encoding, errors="surrogateescape", newline="") as text:
+    with io.TextIOWrapper(binary, "utf-8-sig", errors="surrogateescape", newline="") as text:
         lines = _Lines(text)
         fields, options = _header(lines)
         reader = csv.reader(lines, strict=True, **options)

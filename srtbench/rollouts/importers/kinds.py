@@ -4,13 +4,14 @@ not tell."""
 from __future__ import annotations
 
 import bz2
+import codecs
 import io
 import json
 import lzma
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, BinaryIO, Literal, get_args
 
 import pyarrow as pa
 
@@ -39,18 +40,69 @@ BROKEN = (OSError, EOFError, lzma.LZMAError)
 """What reading a packed file raises that is cut off or damaged."""
 
 
+_WIDE = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_WIDE_JSON = {b"\0\0\0": "utf-32-be", b"\0": "utf-16-be"}
+"""First bytes of JSON, before its first sign, in encodings without a mark; all of it is ASCII."""
+
+
 def packing_of(path: Path) -> str | None:
-    """How a file is packed; None: it is plain."""
+    """How a file is packed, or in which wide encoding it is; None: it is plain."""
     with path.open("rb") as source:
         head = source.read(6)
-    return next((name for mark, name in _PACKED.items() if head.startswith(mark)), None)
+    return next((name for mark, name in _PACKED.items() if head.startswith(mark)), _wide(head))
+
+
+def _wide(head: bytes) -> str | None:
+    for mark, name in _WIDE.items():
+        if head.startswith(mark):
+            return name
+    if head[:1] in (b"{", b"[") and head[1:2] == b"\0":
+        return "utf-32-le" if head[1:4] == b"\0\0\0" else "utf-16-le"
+    for zeros, name in _WIDE_JSON.items():
+        if head.startswith((zeros + b"{", zeros + b"[")):
+            return name
+    return None
+
+
+class _AsUtf8(io.RawIOBase):
+    """A text file of a wide encoding as the bytes of UTF-8, without its mark."""
+
+    def __init__(self, source: BinaryIO, encoding: str):
+        self._source, self._name = source, encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left and (data := self._source.read(_HEAD)):
+            try:
+                text = self._decoder.decode(data)
+            except UnicodeDecodeError as error:
+                raise OSError(f"is no {self._name}: {error.reason}") from None
+            self._left = text.encode("utf-8", "surrogatepass")
+        size = min(len(buffer), len(self._left))
+        buffer[:size], self._left = self._left[:size], self._left[size:]
+        return size
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
 
 
 def open_log(path: Path) -> Any:
-    """The bytes of a file, unpacked."""
+    """The bytes of a file, unpacked, and those of UTF-16 and UTF-32 as UTF-8."""
     packing = packing_of(path)
     if packing is None:
         return path.open("rb")
+    if packing.startswith("utf"):
+        return io.BufferedReader(_AsUtf8(path.open("rb"), packing))
     if packing == "bz2":
         return bz2.open(path)
     if packing == "xz":

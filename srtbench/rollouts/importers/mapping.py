@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any, Literal, TypeAlias
 
@@ -265,7 +265,7 @@ class MappedImporter(Importer):
         step = step_of(found.get("step"))
         if step is None:
             if self.map.columns.step is not None:
-                raise RowError("step: is missing")
+                raise RowError(self._missing("step", place))
             step = 1 if phase == "train" else 0
         if found.get("group") not in (None, ""):
             group = str(text_of(found["group"]))
@@ -287,7 +287,7 @@ class MappedImporter(Importer):
             eval_set=None if eval_set in (None, "") else str(text_of(eval_set)),
             group=group,
             sample=index if sample is None else sample,
-            gold=gold_of(found.get("gold")),
+            gold=gold_of(_no_object(found.get("gold"), self.map.columns.gold)),
             reward=number_of(listed(found.get("train_reward")), "train_reward"),
             correct=truth_of(listed(found.get("their_correct")), "their_correct"),
             completion_tokens=_count_of(listed(found.get("completion_tokens"))),
@@ -303,6 +303,9 @@ class MappedImporter(Importer):
         column = getattr(self.map.columns, name)
         if column is None:
             return "group: is missing, and there is no prompt"
+        if isinstance(column, dict):
+            where = f"the path has no {column['from_path']}" if "from_path" in column else "null"
+            return f"{name}: is missing: {where}"
         there = ", ".join(map(str, [*place.record][:12]))
         return f"{name}: is missing: nothing at {column}; the record has {there or 'nothing'}"
 
@@ -310,6 +313,18 @@ class MappedImporter(Importer):
 def _known(value: Any) -> Any:
     """A value; None for NaN, which tables hold where there is nothing."""
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _no_object(gold: Any, column: Column) -> Any:
+    """A gold answer, or several.
+
+    Raises:
+        RowError: it is an object, of which a key must be named.
+    """
+    if isinstance(gold, Mapping):
+        keys = ", ".join(f"{column}.{key}" for key in [*gold][:6])
+        raise RowError(f"gold: is an object; name one of its keys: {keys or 'it has none'}")
+    return gold
 
 
 def _count_of(value: Any) -> int | None:

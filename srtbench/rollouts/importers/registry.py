@@ -10,7 +10,7 @@ from pathlib import Path
 
 from srtbench.config.errors import allowed
 from srtbench.rollouts.importers.areal import AReaL
-from srtbench.rollouts.importers.base import Importer, ImporterError, Tokenizer
+from srtbench.rollouts.importers.base import Importer, ImporterError, NoLogYetError, Tokenizer
 from srtbench.rollouts.importers.episodes import PrimeRl
 from srtbench.rollouts.importers.files import (
     Seen,
@@ -104,7 +104,7 @@ def find_log(
         ]
         if not files:
             wanted = log_map.files or "jsonl, parquet or csv"
-            raise ImporterError(f"{path}: no file of the map is there ({wanted})")
+            raise NoLogYetError(f"{path}: no file of the map is there ({wanted})")
         unique = {file.path: file for file in files}
         return Log(MappedImporter(log_map), list(unique.values()))
     known = formats()
@@ -113,7 +113,7 @@ def find_log(
     files = log_files(path, seen=known_files)
     if not files:
         refused = pickles(path)
-        raise ImporterError(
+        raise (ImporterError if refused else NoLogYetError)(
             f"{path}: holds no log: no .jsonl, .json, .parquet, .csv or .eval file"
             + (f"; a pickle is a program, so it is not read ({refused[0]})" if refused else "")
         )
@@ -161,7 +161,8 @@ def _settle(
         seen = Counter(file.kind for file in files)
         kinds = ", ".join(f"{count} {kind}" for kind, count in seen.items())
         asked = f"of the format '{name}'" if name else "of a known format"
-        raise ImporterError(
+        empty = not any(first_records(file, 1) for file in files)
+        raise (NoLogYetError if empty else ImporterError)(
             f"{path}: no file is {asked} ({kinds}; {_keys(files)}); tried: "
             f"{name or ', '.join(known)}; any other JSONL, Parquet or CSV is read with "
             "--map FILE.yaml"

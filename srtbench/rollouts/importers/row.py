@@ -151,11 +151,21 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
+_TEXTS = re.compile(r"\s*\[\s*[\"']")
+"""How a list of quoted texts begins."""
+
+
 def gold_of(value: Any) -> str | None:
-    """A gold answer as text; nothing and empty text are none; of several texts the first."""
-    if isinstance(value, list | tuple) and value and all(isinstance(one, str) for one in value):
-        value = next((one for one in value if one.strip()), None)
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    """A gold answer as text; of several texts, also as text that holds their list, the first.
+
+    Nothing, empty text, an empty list and an object are none: no completion is equal to one.
+    """
+    inside = listed(value) if isinstance(value, str) and _TEXTS.match(value) else value
+    if isinstance(inside, list | tuple) and all(isinstance(one, str) for one in inside):
+        value = next((one for one in inside if one.strip()), None)
+    if value is None or isinstance(value, Mapping):
+        return None
+    if isinstance(value, float) and math.isnan(value):
         return None
     text = value if isinstance(value, str) else _plain(value)
     return text if text.strip() else None

@@ -21,11 +21,12 @@ from srtbench.models.lora import merged, with_adapters, with_adapters_of
 from srtbench.rollouts import RolloutWriter
 from srtbench.store import read_json, write_json
 from srtbench.store.checkpoints import checkpoint_name, list_files, steps_kept
+from srtbench.store.metric_log import MetricLog
 from srtbench.train.context import RunContext
 from srtbench.train.evaluate import Prompt
 from srtbench.train.evaluator import Evaluator
 from srtbench.train.fit import fit_examples, fit_pairs
-from srtbench.train.recorder import MetricLog, mean_of
+from srtbench.train.recorder import mean_of
 from srtbench.train.round_samples import Round, RoundSampler, seed_of
 from srtbench.train.start import start_policy
 from srtbench.variants import RoundsVariant

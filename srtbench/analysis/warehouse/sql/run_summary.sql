@@ -1,5 +1,8 @@
--- One row per planned run: start, best and last evaluation on its own held-out prompts, and whether it
--- collapsed; eval_summary has the same for every evaluation set.
+-- One row per planned run: start, best and last evaluation on the set on which it is judged, and whether it
+-- collapsed there; eval_summary has the same for every evaluation set. A run is judged on its own held-out
+-- prompts. One that has none with gold answers, as another trainer's may, is judged on the first further
+-- set on which it collapsed, else on the first with gold answers, preferring sets that its other seeds
+-- are judged on.
 -- sweep: name of the sweep
 -- run_id: the run
 -- model: label of the model
@@ -11,6 +14,7 @@
 -- seed: seed of the run
 -- uses_gold: whether its rewards, or when it ends (train.stop), depend on the hidden answers; null: not known
 -- state: waiting, running, done, failed or interrupted
+-- eval_set: the evaluation set on which it is judged
 -- k: completions per prompt of an evaluation
 -- start_avg: avg@k of the start model
 -- best_avg: highest avg@k of any evaluation
@@ -40,11 +44,19 @@ WITH rewards AS (
 )
 SELECT
     run.sweep, run_id, model, dataset, variant, variant_type, variant_rank, variant_order, seed, uses_gold, state,
-    k, start_avg, best_avg, best_step, last_avg, last_step, start_maj, best_maj, last_maj,
+    eval_set, k, start_avg, best_avg, best_step, last_avg, last_step, start_maj, best_maj, last_maj,
     start_train_reward, last_train_reward, last_modal_share, last_modal_answer, fallen_step,
     fallen_after, collapse_step
-FROM eval_summary AS run
+FROM (
+    SELECT *, count(collapse_step) OVER alike AS seeds_collapsed,
+        count(best_avg) OVER alike AS seeds_graded
+    FROM eval_summary
+    WINDOW alike AS (PARTITION BY sweep, model, dataset, variant, eval_set)
+) AS run
 JOIN (SELECT sweep, run_id, run_order, uses_gold FROM planned_runs) AS planned USING (sweep, run_id)
 LEFT JOIN rewards USING (sweep, run_id)
-WHERE run.eval_set = 'own'
+QUALIFY row_number() OVER (PARTITION BY run.sweep, run_id ORDER BY
+    (eval_set = 'own' AND best_avg IS NOT NULL) DESC, (collapse_step IS NOT NULL) DESC,
+    (best_avg IS NOT NULL) DESC, seeds_collapsed DESC, seeds_graded DESC,
+    (last_step IS NOT NULL) DESC, set_order) = 1
 ORDER BY run.sweep, planned.run_order

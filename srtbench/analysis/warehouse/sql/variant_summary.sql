@@ -1,5 +1,5 @@
 -- One row per planned cell (model, dataset, variant): its runs, and means over the seeds that have
--- evaluations, all on the runs' own held-out prompts; the frame set_summary has every set.
+-- evaluations, each on the set on which it is judged, see run_summary; the frame set_summary has every set.
 -- sweep: name of the sweep
 -- model: label of the model
 -- dataset: label of the dataset
@@ -8,6 +8,7 @@
 -- variant_rank: place of the variant among those of its type, from 0
 -- variant_order: place of the variant among the sweep's variants, from 0
 -- uses_gold: whether its rewards, or when it ends (train.stop), depend on the hidden answers; null: not known
+-- eval_set: the evaluation set on which they are judged; of runs judged on several, all of them
 -- runs: planned runs, one per seed
 -- done: runs that finished
 -- failed: runs that failed
@@ -38,6 +39,7 @@ SELECT
     any_value(variant_type) AS variant_type, any_value(variant_rank) AS variant_rank,
     min(variant_order) AS variant_order,
     bool_or(uses_gold) AS uses_gold,
+    string_agg(DISTINCT eval_set, ', ' ORDER BY eval_set) AS eval_set,
     count(*) AS runs,
     count(*) FILTER (state = 'done') AS done,
     count(*) FILTER (state = 'failed') AS failed,

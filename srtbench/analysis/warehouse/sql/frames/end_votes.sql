@@ -15,11 +15,11 @@
 -- votes: completions that gave it
 -- is_gold: whether it is right
 WITH ends AS (
-    SELECT sweep, run_id, min(step) AS step, 'start' AS moment FROM eval_curves
-    WHERE step IS NOT NULL AND eval_set = $eval_set GROUP BY sweep, run_id
+    SELECT sweep, run_id, min(step) AS step, 'start' AS moment FROM eval_curves AS held
+    WHERE step IS NOT NULL AND held.eval_set = $eval_set GROUP BY sweep, run_id
     UNION ALL
-    SELECT sweep, run_id, max(step) AS step, 'last' AS moment FROM eval_curves
-    WHERE step IS NOT NULL AND eval_set = $eval_set GROUP BY sweep, run_id HAVING max(step) > min(step)
+    SELECT sweep, run_id, max(step) AS step, 'last' AS moment FROM eval_curves AS held
+    WHERE step IS NOT NULL AND held.eval_set = $eval_set GROUP BY sweep, run_id HAVING max(step) > min(step)
 )
 SELECT
     run.sweep, run.run_id, run.model, run.dataset, run.variant, run.variant_type,

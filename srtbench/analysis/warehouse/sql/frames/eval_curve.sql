@@ -24,8 +24,8 @@ WITH long AS (
             step, samples_drawn, tokens_drawn, updates, k, avg_at_k, maj_at_k, pass_at_k, label_accuracy, majority_ratio, modal_share,
             unparsable_share, truncated_share, answer_entropy_nats,
             completion_tokens::DOUBLE AS completion_tokens
-        FROM eval_curves
-        WHERE step IS NOT NULL AND eval_set = $eval_set
+        FROM eval_curves AS held
+        WHERE step IS NOT NULL AND held.eval_set = $eval_set
             AND ($runs::VARCHAR[] IS NULL
                 OR list_contains($runs::VARCHAR[], sweep || '/' || run_id))
     )

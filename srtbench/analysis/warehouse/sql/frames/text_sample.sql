@@ -7,8 +7,8 @@
 -- ending: last 4,000 characters of the completion
 WITH chosen AS (
     SELECT sweep, run_id, step, group_id, sample_index
-    FROM rollouts
-    WHERE eval_set = $eval_set
+    FROM rollouts AS held
+    WHERE held.eval_set = $eval_set
     QUALIFY row_number() OVER (
         PARTITION BY sweep, run_id, step
         ORDER BY md5(prompt_id || '/' || sample_index::TEXT), group_id

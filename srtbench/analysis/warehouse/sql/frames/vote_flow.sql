@@ -15,7 +15,7 @@ SELECT
     any_value(variant_rank) AS variant_rank, any_value(variant_order) AS variant_order,
     any_value(eval_set) AS eval_set, outcome, count(*) AS prompts,
     count(*) / sum(count(*)) OVER (PARTITION BY sweep, model, dataset, variant) AS share
-FROM prompt_outcomes
-WHERE eval_set = $eval_set
+FROM prompt_outcomes AS held
+WHERE held.eval_set = $eval_set
 GROUP BY sweep, model, dataset, variant, outcome
 ORDER BY sweep, model, dataset, variant_order, outcome
