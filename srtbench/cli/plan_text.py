@@ -35,6 +35,7 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None, *, every: boo
     gold = [run.run_id for run in plan.runs if once(facts, run.variant).uses_gold]
     parts += sentences("uses gold: rewards depend on the hidden answers", gold, every)
     parts += _stops(plan, every)
+    parts += _keeps(plan, every)
     parts += _trained_before(plan, every)
     chains = [
         (run.run_id, run.starts_from.rule, run.starts_from.run_id)
@@ -122,6 +123,20 @@ def _stops(plan: Plan, every: bool) -> list[str]:
         lines += sentences(text, runs, every)
     if ways:
         lines.append("rollouts, tokens and cost of these runs are the most there can be")
+    return lines
+
+
+_KEEPS = {
+    "vote_share": "each fit keeps the epoch with the highest vote share on held-out prompts",
+    "gold": "uses gold: each fit keeps the epoch that is best by the answers of held-out prompts",
+}
+
+
+def _keeps(plan: Plan, every: bool) -> list[str]:
+    """Which runs choose among the epochs of their fits, and by what."""
+    lines = []
+    for rule, text in _KEEPS.items():
+        lines += sentences(text, [run.run_id for run in plan.runs if run.keep == rule], every)
     return lines
 
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel
 
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
-from srtbench.config.merge_rounds import ROUNDS_KEYS, rounds_train
+from srtbench.config.merge_rounds import ROUNDS_KEYS, keep_problems, rounds_train
 from srtbench.config.misfit import Misfit, misfit
 from srtbench.config.models import ModelConfig, TinyModel
 from srtbench.config.sweep import SweepConfig
@@ -83,6 +83,7 @@ def merge_sections(
     problems += map(_of_refill, answers.refill_problems() if train.refill else ())
     problems += _small_pool(dataset, train, evaluation, on_eval=answers.trains_on_eval_prompts)
     problems += _stop_problems(model, train, evaluation)
+    problems += keep_problems(train, evaluation)
     if answers.trains_on_eval_prompts and evaluation.prompts < train.prompts_per_step:
         problems.append(
             misfit(

@@ -1,11 +1,11 @@
 """The `train:` section of a run that trains by rounds, from the layers of a sweep file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from srtbench.config.misfit import Misfit, misfit
 from srtbench.config.rounds import FIT_PRESETS, FitConfig, RoundsConfig
-from srtbench.config.train import TRAIN_PRESETS, PresetName, TrainConfig
+from srtbench.config.train import TRAIN_PRESETS, EvalConfig, PresetName, TrainConfig
 from srtbench.config.trl_options import trl_options
 from srtbench.sections import deep_merge
 from srtbench.variants import RoundsVariant
@@ -71,6 +71,8 @@ def rounds_train(
         ]
         for key in ("nll_weight", "reference"):
             fit.pop(key, None)
+    if fit.get("keep") == "last":
+        fit.pop("keep")
     train = TrainConfig(
         algorithm=objective,
         steps=merged["rounds"],
@@ -89,6 +91,27 @@ def rounds_train(
         ),
     )
     return train, problems + _misfits(train)
+
+
+def keep_problems(train: TrainConfig, evaluation: EvalConfig) -> Iterator[Misfit]:
+    """Why `train.fit.keep` has nothing to choose from, or nothing to choose by."""
+    keep = train.rounds.fit.keep if train.rounds is not None else None
+    if keep is None or train.rounds is None:
+        return
+    if train.rounds.fit.epochs == 1:
+        yield misfit(
+            f"train.fit.keep = {keep}, but train.fit.epochs = 1: there is nothing to choose; fit "
+            "more epochs, or keep: last",
+            "train.fit.keep",
+            "train.fit.epochs",
+        )
+    if keep == "vote_share" and evaluation.samples == 1:
+        yield misfit(
+            "train.fit.keep = vote_share, but eval.samples = 1: one sample always agrees with "
+            "itself; evaluate with more, or keep: last",
+            "train.fit.keep",
+            "eval.samples",
+        )
 
 
 def _misfits(train: TrainConfig) -> list[Misfit]:

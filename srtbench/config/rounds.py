@@ -6,6 +6,9 @@ from pydantic import Field
 
 from srtbench.sections import Section
 
+KeepRule = Literal["vote_share", "gold"]
+"""By what the policies after the epochs of a fit are compared; `gold` uses gold."""
+
 
 class FitConfig(Section):
     """How a round fits a policy on what was selected, by TRL's SFTTrainer or DPOTrainer."""
@@ -18,6 +21,9 @@ class FitConfig(Section):
     nll_weight: float = Field(0.0, ge=0, description="dpo: weight of the NLL of the chosen one")
     reference: Literal["round_start", "start"] = Field(
         "round_start", description="dpo: the policy that sampled the round, or the start model"
+    )
+    keep: KeepRule | None = Field(
+        None, description="how the policy of a fit is chosen among its epochs; null: the last one"
     )
     trl: dict[str, Any] = Field(
         default_factory=dict, description="any further option of TRL's SFTConfig or DPOConfig"
@@ -53,6 +59,11 @@ class FitOverride(Section):
     )
     reference: Literal["round_start", "start"] | None = Field(
         None, description="dpo: the policy that sampled the round, or the start model"
+    )
+    keep: Literal["last", KeepRule] | None = Field(
+        None,
+        description="the policy after which epoch a round ends with: the last, or the one with the "
+        "highest mean vote share, or avg@k (gold: uses gold), on own held-out prompts",
     )
     trl: dict[str, Any] = Field(
         default_factory=dict, description="any further option of TRL's SFTConfig or DPOConfig"
@@ -125,7 +136,7 @@ OWN_FIT_OPTIONS: dict[str, str] = {
     "save_steps": "nothing: every round is kept until the next",
     "save_total_limit": "nothing: every round is kept until the next",
     "save_only_model": "nothing: every round is kept until the next",
-    "load_best_model_at_end": "`srtbench report`, which names best and last",
+    "load_best_model_at_end": "fit.keep",
     "logging_steps": "nothing: every step is logged",
     "logging_strategy": "nothing: every step is logged",
     "report_to": "nothing: metrics.parquet has every step",

@@ -23,6 +23,12 @@ def engine_problems(run: RunSpec) -> Iterator[Misfit]:
             "train.lora with generation.engine: vllm has never been run; leave one of them out",
             "train.lora",
         )
+    if run.keep is not None:
+        yield misfit(
+            f"train.fit.keep = {run.keep} samples between the epochs of a fit, where vLLM has "
+            "never been run: keep: last, or generation.engine: transformers",
+            "train.fit.keep",
+        )
     longest = generation.max_model_len
     if isinstance(run.model, TinyModel):
         positions = run.model.max_length

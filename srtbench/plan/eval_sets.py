@@ -85,8 +85,15 @@ def with_start(
 
 
 def evaluations(one: EvalSetSpec, run: RunSpec) -> int:
-    """How often a run samples on a set; its start is a shared stage, if it has one."""
-    return len(one.steps(run.train.steps)) - (one.needs.start is not None)
+    """How often a run samples on a set; its start is a shared stage, if it has one.
+
+    With `train.fit.keep` own prompts are sampled after each epoch of each fit, and the evaluation
+    of the epoch that is kept is that of its round.
+    """
+    start = one.needs.start is None
+    if run.keep is not None and run.train.rounds is not None and one.label == OWN:
+        return run.train.steps * run.train.rounds.fit.epochs + start
+    return len(one.steps(run.train.steps)) - 1 + start
 
 
 def set_rollouts(one: EvalSetSpec, run: RunSpec) -> int:

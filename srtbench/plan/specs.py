@@ -9,6 +9,7 @@ from srtbench.config.datasets import DatasetConfig
 from srtbench.config.eval_sets import OWN
 from srtbench.config.generation import GenerationConfig
 from srtbench.config.models import ModelConfig
+from srtbench.config.rounds import KeepRule
 from srtbench.config.train import EvalConfig, TrainConfig
 from srtbench.config.variants import StartRule, VariantConfig
 from srtbench.sections import AnyOrder, NotInId
@@ -181,6 +182,16 @@ class RunSpec(Spec):
         """Whether hidden answers decide when it ends, and which policy it keeps."""
         stop = self.train.stop
         return stop is not None and stop.labelled_prompts is not None
+
+    @property
+    def keep(self) -> KeepRule | None:
+        """By what it chooses among the epochs of each fit; None: the last one, or it is online."""
+        return None if self.train.rounds is None else self.train.rounds.fit.keep
+
+    @property
+    def chosen_by_gold(self) -> bool:
+        """Whether hidden answers choose among its policies, by `train.stop` or `train.fit.keep`."""
+        return self.stops_by_gold or self.keep == "gold"
 
     @property
     def trains_on_eval_prompts(self) -> bool:

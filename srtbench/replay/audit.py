@@ -19,6 +19,7 @@ from srtbench.replay.audit_identity import (
     unplanned,
 )
 from srtbench.replay.audit_imported import audit_imported
+from srtbench.replay.audit_keep import check_keep, keep_notes
 from srtbench.replay.audit_metrics import check_metrics, check_status
 from srtbench.replay.audit_prompts import check_labels, check_prompts
 from srtbench.replay.audit_refill import check_refill
@@ -179,7 +180,9 @@ def _audit_run(
             report.breaches.append(Breach(run_id, *found))
         for found in check_stop(run, train, sets[0], status):
             report.breaches.append(Breach(run_id, *found))
-        report.notes += stop_notes(run, status)
+        report.notes += [*stop_notes(run, status), *keep_notes(run)]
+        for found in check_keep(run, sets[0]):
+            report.breaches.append(Breach(run_id, *found))
         logs = status.state == "done" and made_updates(run, train)
         if logs and not run.folder.metrics_path.is_file():
             message = "gone: lengths, truncation and token statistics have no second record"

@@ -57,7 +57,7 @@ def check_plan_row(run: LoggedRun, row: dict[str, Any]) -> Found:
     if "stages" in row and set(row["stages"].values()) != ids:
         yield "structure", "plan.json", "stages: are not those of config.json"
     if (answers := declared(run.folder, run.spec)) is not None:
-        expected["uses_gold"] = answers.uses_gold or run.spec.stops_by_gold
+        expected["uses_gold"] = answers.uses_gold or run.spec.chosen_by_gold
     for key, value in expected.items():
         if key in row and row[key] != value:
             yield "structure", "plan.json", f"{key}: is {row[key]!r}, config.json gives {value!r}"

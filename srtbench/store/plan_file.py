@@ -42,6 +42,7 @@ class _Run(_Row):
     start_rule: str | None = None
     eval_sets: list[FolderName] = []
     stop: str | None = None
+    keep: str | None = None
     imported: str | None = None
     caveats: list[str] = []
 
@@ -88,13 +89,14 @@ def run_row(run: RunSpec) -> dict[str, Any]:
         "start_rule": run.starts_from.rule if run.starts_from else None,
         "eval_sets": [one.label for one in run.further],
         "stop": run.train.stop.label if run.train.stop else None,
+        "keep": run.keep,
     }
 
 
 def plan_rows(plan: Plan) -> dict[str, Any]:
     """What plan.json says of a plan."""
     runs = [
-        run_row(run) | {"uses_gold": facts(run.variant).uses_gold or run.stops_by_gold}
+        run_row(run) | {"uses_gold": facts(run.variant).uses_gold or run.chosen_by_gold}
         for run in plan.runs
     ]
     stages = [
@@ -111,7 +113,7 @@ def write_plan(path: Path, plan: Plan) -> None:
 
 
 def uses_gold(row: Mapping[str, Any]) -> bool | None:
-    """Whether a run's rewards, or its end, depend on the hidden answers, by its row of the plan.
+    """Whether a run's rewards, end or policies depend on the hidden answers, by its plan's row.
 
     Of a plan that does not say it, what a built-in variant is known for; None: not known.
     """

@@ -82,7 +82,7 @@ def look_at(stop: StopConfig, own: pa.Table, training: Mapping[str, float | None
     if stop.signal in ("train_reward", "kl"):
         return {stop.signal: training.get(stop.signal)}
     if stop.signal == "label_free":
-        return {"vote_share": _vote_share(own), "mean_length": _mean_length(own)}
+        return {"vote_share": mean_vote_share(own), "mean_length": _mean_length(own)}
     assert stop.signal is not None
     return {stop.signal: _MEASURES[stop.signal](own)}
 
@@ -139,7 +139,8 @@ def _keys(own: pa.Table) -> np.ndarray:
     return numbers.reshape(len(group_starts(own)), -1)
 
 
-def _vote_share(own: pa.Table) -> float:
+def mean_vote_share(own: pa.Table) -> float:
+    """Mean over prompts of the share of the winning answer, in [0, 1]; unparsable ones count."""
     return float(vote_share(_keys(own)).mean())
 
 
@@ -148,7 +149,7 @@ def _mean_length(own: pa.Table) -> float:
 
 
 _MEASURES: dict[str, Callable[[pa.Table], float]] = {
-    "vote_share": _vote_share,
+    "vote_share": mean_vote_share,
     "unanimous_share": lambda own: float(unanimous_share(_keys(own))),
     "modal_share": lambda own: float(modal_answer_share(_keys(own))),
     "answer_entropy": lambda own: float(answer_entropy(_keys(own)).mean()),

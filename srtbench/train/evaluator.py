@@ -54,7 +54,14 @@ class Evaluator:
             writer.flush()
         return found
 
-    def after(self, step: int, ended: bool = False) -> Evaluations:
+    def own(self, step: int, policy: Any) -> pa.Table:
+        """Rollouts of another policy on own prompts, sampled as this step's evaluation would be."""
+        self._now = policy
+        found = self._sampled(self._context.spec.own, step, self._context.spec.run_id)
+        self._now = None
+        return found
+
+    def after(self, step: int, ended: bool = False, own: pa.Table | None = None) -> Evaluations:
         """Evaluate on the sets that are due after a step; the best policy on own prompts is kept.
 
         The same on every process.
@@ -62,6 +69,7 @@ class Evaluator:
         Args:
             ended: the run ends early with this step, of which the sets that were due have been
                 evaluated: evaluate on those that are due at the end.
+            own: rollouts of this very policy on own prompts, if it was evaluated on them already.
         """
         spec, is_main = self._context.spec, self._context.process.is_main_process
         found = {}
@@ -69,7 +77,8 @@ class Evaluator:
         if due:
             self._now = self._policy()
         for one in due:
-            found[one.label] = table = self._evaluated(one, step)
+            known = own if one.label == OWN else None
+            found[one.label] = table = self._evaluated(one, step) if known is None else known
             accuracy = float(table["gold_reward"].to_numpy().mean())
             logger.info("step %d: accuracy %.3f on %s", step, accuracy, one.label)
         if due:

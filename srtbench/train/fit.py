@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 OnStep = Callable[[int, dict[str, Any]], None]
 """Optimiser step of the fit, from 1, and what TRL logs of it."""
+OnEpoch = Callable[[int], None]
+"""Epoch of the fit that is over, from 1."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ def fit_examples(
     seed: int,
     place: Path,
     on_step: OnStep,
+    on_epoch: OnEpoch | None = None,
 ) -> None:
     """Change the policy by SFT: the mean NLL of the completion tokens of a batch.
 
@@ -69,7 +72,7 @@ def fit_examples(
         train_dataset=datasets.Dataset.from_list(rows),
         processing_class=tokenizer,
     )
-    _train(trainer, on_step)
+    _train(trainer, on_step, on_epoch)
 
 
 def fit_pairs(
@@ -81,6 +84,7 @@ def fit_pairs(
     seed: int,
     place: Path,
     on_step: OnStep,
+    on_epoch: OnEpoch | None = None,
 ) -> None:
     """Change the policy by weighted DPO and NLL, see `WeightedDPOTrainer`.
 
@@ -98,13 +102,13 @@ def fit_pairs(
         processing_class=tokenizer,
     )
     trainer.nll_weight = spec.train.rounds.fit.nll_weight
-    _train(trainer, on_step)
+    _train(trainer, on_step, on_epoch)
 
 
-def _train(trainer: Any, on_step: OnStep) -> None:
+def _train(trainer: Any, on_step: OnStep, on_epoch: OnEpoch | None) -> None:
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
-    trainer.add_callback(_Listening(on_step))
+    trainer.add_callback(_Listening(on_step, on_epoch))
     trainer.train()
 
 
@@ -159,12 +163,17 @@ def _check_values(config_class: Any, spec: RunSpec) -> None:
 
 
 class _Listening(TrainerCallback):
-    """Hands on what the trainer logs of each step."""
+    """Hands on what the trainer logs of each step, and that an epoch is over."""
 
-    def __init__(self, on_step: OnStep):
-        self._on_step = on_step
+    def __init__(self, on_step: OnStep, on_epoch: OnEpoch | None):
+        self._on_step, self._on_epoch = on_step, on_epoch
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """One step's numbers; those of the whole fit are left out."""
         if logs and "train_runtime" not in logs:
             self._on_step(state.global_step, dict(logs))
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """After the log of its last step."""
+        if self._on_epoch is not None:
+            self._on_epoch(round(state.epoch))

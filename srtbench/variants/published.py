@@ -68,6 +68,7 @@ class RoundsRecipe:
         source: where the numbers stand.
         samples: completions per prompt that vote. prompts: per round.
         init_from: what a round's fit starts from; None: there is one round.
+        keep: by what its fits choose among their epochs; None: not at all.
         trl: further options of the fitting trainer. options: of the variant.
     """
 
@@ -80,6 +81,7 @@ class RoundsRecipe:
     epochs: int | None = None
     prompts: int | None = None
     init_from: Literal["start", "previous"] | None = None
+    keep: Literal["gold"] | None = None
     trl: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
@@ -91,6 +93,7 @@ class RoundsRecipe:
             "learning_rate": self.learning_rate,
             "batch_size": self.batch_size,
             "epochs": self.epochs,
+            "keep": self.keep,
             "trl": dict(self.trl),
         }
         train = {
@@ -111,6 +114,8 @@ class RoundsRecipe:
             parts.append(f"from the {self.init_from}")
         if self.learning_rate is not None:
             parts.append(f"lr {self.learning_rate:.0e}".replace("e-0", "e-"))
+        if self.keep is not None:
+            parts.append(f"best epoch by {self.keep}")
         return ", ".join([*parts, *([self.note] if self.note else [])])
 
 

@@ -39,9 +39,11 @@ class ScPO(RoundsVariant):
     completions with y's answer. Hot completions do not vote, and may lose.
 
     Source: arXiv 2411.04109 v3, section 3. Deviations: (1) no top-p of 0.9 when sampling. (2) no
-    problems written by a model. (3) the last policy counts; the paper keeps the best epoch by gold
-    answers. (4) a completion without an answer never loses. (5) the loss of an update is the mean
-    over its pairs. Semi-supervised: for ``gold_share`` of the prompts gold makes the pair, w = 1.
+    problems written by a model. (3) the last epoch counts; the paper keeps the best one by gold
+    answers, as ``recipe: published`` does (``fit.keep: gold``, marked: uses gold); ``vote_share``
+    chooses without labels. (4) a completion without an answer never loses. (5) the loss of an
+    update is the mean over its pairs. Semi-supervised: for ``gold_share`` of the prompts gold makes
+    the pair, w = 1.
     """
 
     class Config(VariantOptions):
@@ -85,6 +87,7 @@ class ScPO(RoundsVariant):
         batch_size=16,
         epochs=10,
         init_from="previous",
+        keep="gold",
         options={"min_share_by_round": (0.5, 0.7)},
         trl={"lr_scheduler_type": "cosine"},
     )

@@ -34,6 +34,11 @@ def caveat(run_id: str, runs: Mapping[str, Mapping[str, Any]]) -> str | None:
             f"Gold answers decided when it ended and which policy it keeps ({labelled} of its "
             "evaluation prompts), so it is not label-free."
         )
+    if _kept_by_gold(run):
+        found.append(
+            "Gold answers of its evaluation prompts chose the epoch that each of its fits keeps, "
+            "so it is not label-free, and its accuracy on them is a little too good."
+        )
     measure = _MEASURES.get(run.get("start_rule") or "")
     if measure is not None:
         found.append(
@@ -42,7 +47,9 @@ def caveat(run_id: str, runs: Mapping[str, Mapping[str, Any]]) -> str | None:
         )
         if chain and _same_prompts(chain[0], run):
             found.append(SAME_PROMPTS)
-    elif any(one.get("start_rule") in _MEASURES or _labelled(one) for one in chain):
+    elif any(
+        one.get("start_rule") in _MEASURES or _labelled(one) or _kept_by_gold(one) for one in chain
+    ):
         found.append(CHOSEN_BEFORE)
     return " ".join(found) or None
 
@@ -51,6 +58,11 @@ def _labelled(run: Mapping[str, Any]) -> str | None:
     """``16 labelled prompts``, where `train.stop` looks at those."""
     stop = run.get("stop")
     return stop if isinstance(stop, str) and stop.endswith("labelled prompts") else None
+
+
+def _kept_by_gold(run: Mapping[str, Any]) -> bool:
+    """Whether `train.fit.keep` looks at gold answers."""
+    return run.get("keep") == "gold"
 
 
 def _before(

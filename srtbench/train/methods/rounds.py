@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from srtbench.config.eval_sets import OWN
@@ -22,6 +23,7 @@ from srtbench.rollouts import RolloutWriter
 from srtbench.store import read_json, write_json
 from srtbench.store.checkpoints import checkpoint_name, list_files, steps_kept
 from srtbench.store.metric_log import MetricLog
+from srtbench.train.best_epoch import BestEpoch
 from srtbench.train.context import RunContext
 from srtbench.train.evaluate import Prompt
 from srtbench.train.evaluator import Evaluator
@@ -81,12 +83,12 @@ class _Run:
             writer.flush()
             selected = sum(found.table["selected"].to_pylist())
             logger.info("round %d of %d: %d completions selected", number, rounds, selected)
-            self._fit(number, found)
+            own = self._fit(number, found, evaluator)
             self._save(number)
             self.policy = self._load(self._checkpoint(number))
             self._progress["train_reward"] = mean_of(found.table["train_reward"])
             self._progress["gold_reward"] = mean_of(found.table["gold_reward"])
-            evaluated = evaluator.after(number)
+            evaluated = evaluator.after(number, own=own)
             for table in evaluated.values():
                 writer.add("eval", number, table)
             writer.flush()
@@ -118,8 +120,12 @@ class _Run:
             writer.add("train", number, found.further)
             writer.flush()
 
-    def _fit(self, number: int, found: Round) -> None:
-        """Fit on what was selected; without any, the policy is what the fit would start from."""
+    def _fit(self, number: int, found: Round, evaluator: Evaluator) -> pa.Table | None:
+        """Fit on what was selected; without any, the policy is what the fit would start from.
+
+        Returns:
+            Rollouts on own prompts of the policy, if they say which epoch it is of.
+        """
         rounds, spec = self._spec.train.rounds, self._spec
         assert rounds is not None
         sampler, tokenizer = self.policy, self._context.tokenizer
@@ -132,17 +138,44 @@ class _Run:
             self._updates = before + step
             self._metrics.add(self._updates, {"round": float(number)} | logs)
 
+        best = self._best_epoch(number, place, evaluator)
+        on_epoch = None if best is None else best.ended
+        shutil.rmtree(place, ignore_errors=True)
         try:
             if not len(found.examples) + len(found.pairs):
                 logger.warning("round %d selects nothing: there is no fit", number)
-            elif self._variant.objective == "sft":
-                fit_examples(start, tokenizer, found.examples, spec, seed, place, note)
+                return None
+            if self._variant.objective == "sft":
+                fit_examples(start, tokenizer, found.examples, spec, seed, place, note, on_epoch)
             else:
-                fit_pairs(
-                    start, self._reference(number), tokenizer, found.pairs, spec, seed, place, note
-                )
+                against, pairs = self._reference(number), found.pairs
+                fit_pairs(start, against, tokenizer, pairs, spec, seed, place, note, on_epoch)
+            if best is None:
+                return None
+            kept = best.kept()
+            self.policy = self._load(kept.place)
+            return kept.own
         finally:
             shutil.rmtree(place, ignore_errors=True)
+
+    def _best_epoch(self, number: int, place: Path, evaluator: Evaluator) -> BestEpoch | None:
+        """Who chooses among the epochs of a round's fit, in a folder; None: the last one counts."""
+        rule = self._spec.keep
+        if rule is None:
+            return None
+
+        def save(fresh: Path) -> None:
+            self.policy.save_pretrained(fresh)
+            self._context.tokenizer.save_pretrained(fresh)
+
+        return BestEpoch(
+            rule,
+            place,
+            save=save,
+            load=self._load,
+            evaluate=lambda policy: evaluator.own(number, policy),
+            log=lambda found: self._metrics.add(self._updates, found),
+        )
 
     def _reference(self, number: int) -> Any:
         """What pairs are fitted against, as a model of its own."""

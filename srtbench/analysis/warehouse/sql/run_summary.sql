@@ -12,7 +12,7 @@
 -- variant_rank: place of the variant among those of its type, from 0
 -- variant_order: place of the variant among the sweep's variants, from 0
 -- seed: seed of the run
--- uses_gold: whether its rewards, or when it ends (train.stop), depend on the hidden answers; null: not known
+-- uses_gold: whether its rewards, when it ends (train.stop) or which epochs it keeps (train.fit.keep) depend on the hidden answers; null: not known
 -- state: waiting, running, done, failed or interrupted
 -- eval_set: the evaluation set on which it is judged
 -- k: completions per prompt of an evaluation

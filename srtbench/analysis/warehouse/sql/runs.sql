@@ -15,7 +15,7 @@
 -- step: optimiser steps done
 -- total_steps: optimiser steps planned
 -- trains_on_eval_prompts: whether the run trains, label-free, on the prompts it is evaluated on
--- uses_gold: whether its rewards, or when it ends (train.stop), depend on the hidden answers; null: not known
+-- uses_gold: whether its rewards, when it ends (train.stop) or which epochs it keeps (train.fit.keep) depend on the hidden answers; null: not known
 -- starts_from: the run before it in a curriculum; null where it starts from the start model
 -- start_rule: which policy of that run it starts from: last, best_avg_at_k or best_maj_at_k
 -- imported: format of the log of another trainer that the run was read from; null: a run of srtbench

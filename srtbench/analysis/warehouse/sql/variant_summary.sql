@@ -7,7 +7,7 @@
 -- variant_type: type of the variant
 -- variant_rank: place of the variant among those of its type, from 0
 -- variant_order: place of the variant among the sweep's variants, from 0
--- uses_gold: whether its rewards, or when it ends (train.stop), depend on the hidden answers; null: not known
+-- uses_gold: whether its rewards, when it ends (train.stop) or which epochs it keeps (train.fit.keep) depend on the hidden answers; null: not known
 -- eval_set: the evaluation set on which they are judged; of runs judged on several, all of them
 -- runs: planned runs, one per seed
 -- done: runs that finished
