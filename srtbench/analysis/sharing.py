@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from srtbench import __version__
 from srtbench.analysis.frames import query
 from srtbench.analysis.warehouse.open import open_sweep
+from srtbench.config.words import counted
 
 TABLES = {
     "runs": "SELECT * FROM runs ORDER BY run_order",
@@ -123,7 +124,7 @@ def _card(connection: duckdb.DuckDBPyConnection, sweep: Path, splits: dict[str, 
         front += [f"- config_name: {name}", f"  data_files: {name}/all.parquet"]
     lines = [*front, "---", _MARK, "", f"# Rollouts of {sweep.resolve().name}", ""]
     lines += [
-        f"{len(runs)} runs, {total:,} completions ("
+        f"{counted(len(runs), 'run')}, {counted(total, 'completion')} ("
         + ", ".join(f"{phase} {rows:,}" for phase, rows in splits.items())
         + f"), written by srtbench {__version__}. Answers, keys, votes and grades are srtbench's.",
         "",

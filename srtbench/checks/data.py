@@ -8,6 +8,7 @@ from srtbench.checks import targets
 from srtbench.checks.findings import Findings
 from srtbench.checks.generated import look_at_task
 from srtbench.checks.golds import Golds
+from srtbench.checks.overlaps import Overlaps
 from srtbench.checks.tables import Tables
 from srtbench.config.datasets import DatasetConfig, ReasoningGymDataset
 from srtbench.config.models import TinyModel
@@ -32,6 +33,7 @@ class DataChecks:
         self._found = findings
         self._tables = Tables()
         self._golds: dict[tuple[Place, int], Golds] = {}
+        self._overlaps = Overlaps(findings)
         self._seen: set[object] = set()
         self._lacking: dict[int, set[str]] = {}
         self._readable: dict[tuple[Place, int], Table | None] = {}
@@ -55,6 +57,7 @@ class DataChecks:
             for one in run.eval_sets:
                 if self._is_new(one.needs.prompts):
                     self._eval_set(origin, run, one)
+            self._overlaps.look(origin, run)
         for golds in self._golds.values():
             golds.look(self._found)
 
@@ -97,6 +100,7 @@ class DataChecks:
         except DatasetError as error:
             self._refused(place, error)
             return
+        self._overlaps.keep(run.needs.train_prompts, drawn.problems)
         self._keep(place, run, table, drawn)
         if drawn.short or (run.dataset.train_prompts or 0) > len(drawn.problems):
             self._count_train(origin, run, table, stage.prompts)
@@ -145,6 +149,7 @@ class DataChecks:
             else:
                 self._refused(place, error)
             return
+        self._overlaps.keep(one.needs.prompts, drawn.problems)
         self._keep(place, run, table, drawn)
 
     def _warm_start(self, origin: Origin, stage: WarmStart) -> None:
@@ -158,6 +163,7 @@ class DataChecks:
         except (DatasetError, targets.TargetError) as error:
             self._refused(place, error)
             return
+        self._overlaps.keep(stage.stage_id, drawn.problems)
         self._gold(place, table).drawn.update(problem.prompt for problem in drawn.problems)
         grader = Grader(stage.dataset.answer_style, stage.dataset.answer_kind)
         tokens = targets.Tokens(stage.model)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from srtbench.answers import KINDS, answer_keys, is_literal
 from srtbench.checks.findings import Findings
+from srtbench.config.words import counted
 from srtbench.datasets.splits import excerpt, listing
 from srtbench.datasets.tables import Table
 from srtbench.plan.places import Place
@@ -29,7 +30,13 @@ class Golds:
     drawn: set[str] = field(default_factory=set)
 
     def look(self, findings: Findings) -> None:
-        """Note golds without a key, and a kind that does not fit most of them."""
+        """Note rows that repeat a prompt, golds without a key, a kind that does not fit most."""
+        for source, (first, again, *_), count in self.table.repeats():
+            findings.warning(
+                self.place,
+                f"{source}: {counted(count, 'row')} with the prompt of an earlier row, e.g. "
+                f"{again} as {first}: each prompt counts once",
+            )
         dataset = self.table.dataset
         kind = dataset.answer_kind
         rows = [(source, prompt, item) for source, prompt, item in self.table.items()]

@@ -44,6 +44,7 @@ def check(folders: tuple[Path, ...], collapsed: bool, undecided: bool, as_json: 
     from pydantic_core import to_json
 
     from srtbench.analysis.health import run_health
+    from srtbench.config.words import counted
 
     found = checked(lambda: [one for folder in folders for one in run_health(folder)])
     wanted = ("collapsed", "undecided") if undecided else ("collapsed",)
@@ -63,6 +64,6 @@ def check(folders: tuple[Path, ...], collapsed: bool, undecided: bool, as_json: 
         for one in flagged:
             say(one_line(f"{one.outcome}: {one.sweep}/{one.run_id}: {one.why}"))
         listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-        say(f"{len(found)} runs: {listed}")
+        say(f"{counted(len(found), 'run')}: {listed}")
     if flagged:
         sys.exit(FAILED)

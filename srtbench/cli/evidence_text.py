@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from srtbench.cli.render import table_text
+from srtbench.config.words import counted
 from srtbench.replay.audit_report import AuditReport, Health
 from srtbench.replay.revote_row import RevoteRow
 
@@ -15,7 +16,7 @@ _STATES = ("ok", "unparsable", "timeout", "error", "truncated")
 
 def audit_text(report: AuditReport) -> str:
     """The whole report; of each kind of breach the first few."""
-    lines = [f"audit of {report.sweep}: {report.runs} runs"]
+    lines = [f"audit of {report.sweep}: {counted(report.runs, 'run')}"]
     values = ", ".join(f"{count:,} {name}" for name, count in sorted(report.checked.items()))
     lines.append(f"derived again: {values or 'nothing'}")
     lines += ["", "verifier health (shares of the rollouts)", _health(report.health)]
@@ -24,13 +25,18 @@ def audit_text(report: AuditReport) -> str:
     kinds = Counter((breach.run_id, breach.column) for breach in report.breaches)
     lines.append("")
     for (run_id, column), count in kinds.items():
-        lines.append(f"BREACH {run_id}: {column}, {count} times")
+        lines.append(f"BREACH {run_id}: {column}, {counted(count, 'time')}")
         same = [b for b in report.breaches if (b.run_id, b.column) == (run_id, column)]
         lines += [f"  {breach.where}: {breach.message}" for breach in same[:SHOWN]]
-    verdict = "clean" if report.ok else f"{len(report.breaches)} breaches"
-    rest = f"; {report.unaudited} planned runs not audited, see notes" if report.unaudited else ""
+    verdict = "clean" if report.ok else _breaches(len(report.breaches))
+    left = counted(report.unaudited, "planned run")
+    rest = f"; {left} not audited, see notes" if report.unaudited else ""
     lines.append(verdict + rest)
     return "\n".join(lines)
+
+
+def _breaches(count: int) -> str:
+    return f"{count:,} breach{'es' * (count != 1)}"
 
 
 def _health(health: Sequence[Health]) -> str:

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from srtbench.config.words import counted
 from srtbench.plan import Estimate, RunSpec, StageSpec
 
 PAGE = 40
@@ -103,7 +104,7 @@ def sentences(text: str, run_ids: Sequence[str], every: bool) -> list[str]:
     """A sentence on runs: one for each, or one for all where they are many."""
     if every or len(run_ids) <= PAGE // 4:
         return [f"{text}: {run_id}" for run_id in run_ids]
-    return [f"{text}: {len(run_ids):,} runs, the first {run_ids[0]} (--all lists them)"]
+    return [f"{text}: {counted(len(run_ids), 'run')}, the first {run_ids[0]} (--all lists them)"]
 
 
 def _group_shape(run: RunSpec) -> str:

@@ -7,6 +7,7 @@ from srtbench.cli.cost_text import cost_parts
 from srtbench.cli.plan_groups import PAGE, WORK, page, run_groups, sentences, stage_groups
 from srtbench.cli.render import table_text
 from srtbench.config.stop import StopConfig
+from srtbench.config.words import counted
 from srtbench.plan import Estimate, Plan, cost, estimate
 from srtbench.plan.estimate import estimates
 from srtbench.plan.once import Once
@@ -25,7 +26,7 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None, *, every: boo
     """
     work = estimates(plan.runs)
     parts = [
-        f"sweep {plan.name}: {len(plan.runs):,} runs",
+        f"sweep {plan.name}: {counted(len(plan.runs), 'run')}",
         *_table(*_run_rows(plan, work, every), every),
     ]
     shared = [run.run_id for run in plan.runs if run.trains_on_eval_prompts]
@@ -46,10 +47,10 @@ def plan_text(plan: Plan, assumed: cost.Assumptions | None = None, *, every: boo
     stage_work = [estimate(stage) for stage in plan.stages]
     total = sum((*work, *stage_work), Estimate(0, 0))
     parts += [
-        f"{len(plan.stages):,} shared stages, each computed once",
+        f"{counted(len(plan.stages), 'shared stage')}, each computed once",
         *_table(*_stage_rows(plan, stage_work, every), every),
         f"in all: {'at most ' if any(run.train.stop for run in plan.runs) else ''}"
-        f"{total.rollouts:,} rollouts, at most {total.completion_tokens:,} completion "
+        f"{counted(total.rollouts, 'rollout')}, at most {total.completion_tokens:,} completion "
         "tokens (a warm start's supervised steps not counted)",
     ]
     parts += [

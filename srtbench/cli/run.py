@@ -64,6 +64,7 @@ def sweep(
     """
     from srtbench.cli.progress import Progress
     from srtbench.cli.status_text import differences_text
+    from srtbench.config.words import counted
     from srtbench.execute.base import LaunchError
     from srtbench.execute.before import look_ahead, to_do
     from srtbench.execute.sweep import SweepBusyError, run_sweep
@@ -119,7 +120,7 @@ def sweep(
         complain("repeat with --retry-failed to run them again")
     if not result.ok:
         sys.exit(FAILED)
-    say(f"done: {len(result.states)} runs in {store.path}")
+    say(f"done: {counted(len(result.states), 'run')} in {store.path}")
     say(f"next: srtbench report {store.path}")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from srtbench.cli.render import table_text
+from srtbench.config.words import counted
 from srtbench.store import Folder, Status, StoreError, SweepStore, read_plan
 from srtbench.store.failures import failure_logs
 from srtbench.store.plan_file import stage_users, uses_gold
@@ -61,13 +62,15 @@ def differences_text(store: SweepStore, planned: Collection[str]) -> list[str]:
         done = sum(store.run(run_id).shown_status().state == "done" for run_id in stay)
         gone = [run_id for run_id in before if run_id not in set(planned)]
         lines.append(
-            f"{store.path} was made by another plan of this name: {_runs(stay)} of it stay as "
-            f"they are ({done} done), {len(new)} are new{': ' + some(new) if new else ''}"
+            f"{store.path} was made by another plan of this name: {_runs(stay)} of it "
+            f"{_be(stay, 'stays as it is', 'stay as they are')} ({done} done), {len(new)} "
+            f"{_be(new, 'is', 'are')} new{': ' + some(new) if new else ''}"
         )
         if gone:
             lines.append(
-                f"{_runs(gone)} of that plan are not in this one; their folders stay, and no "
-                f"table will have them: {some(gone)}"
+                f"{_runs(gone)} of that plan {_be(gone, 'is', 'are')} not in this one; "
+                f"{_be(gone, 'its folder stays', 'their folders stay')}, and no table will have "
+                f"{_be(gone, 'it', 'them')}: {some(gone)}"
             )
     unplanned = unplanned_folders(store.path, planned)
     line = forgotten(finished(unplanned))
@@ -82,7 +85,7 @@ def _run_row(row: Content, status: Status) -> tuple[str, ...]:
         status.actual_state,
         f"{status.step}/{row['total_steps']}",
         f"{accuracy:.3f}" if accuracy is not None else "",
-        _why(status),
+        _why(status, row.get("imported")),
     )
 
 
@@ -91,8 +94,15 @@ def _stage_row(stage_id: str, status: Status, users: int) -> tuple[str, ...]:
     return (stage_id, f"{users}", status.actual_state, step, _why(status))
 
 
-def _why(status: Status) -> str:
+def _why(status: Status, imported: str | None = None) -> str:
+    """Why it stands as it does.
+
+    Args:
+        imported: format of the log that another trainer wrote; None: it is the sweep's own.
+    """
     if status.actual_state != status.state:
+        if imported is not None:
+            return f"its process {status.pid} is gone; only its own training script goes on with it"
         return f"its process {status.pid} is gone; the same sweep goes on with it"
     reason = (status.error or "").strip().splitlines()[-1:] if status.state == "failed" else []
     notes = [text for text in (status.stopped, status.note) if text is not None]
@@ -125,5 +135,9 @@ def _left_out(store: SweepStore, plan: Content) -> list[str]:
     return lines
 
 
+def _be(names: Sequence[str], one: str, several: str) -> str:
+    return one if len(names) == 1 else several
+
+
 def _runs(names: Sequence[str]) -> str:
-    return f"{len(names)} run{'s' if len(names) != 1 else ''}"
+    return counted(len(names), "run")

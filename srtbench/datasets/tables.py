@@ -44,11 +44,16 @@ def has_eval_part(dataset: TableDataset) -> bool:
 
 @dataclass(frozen=True)
 class _Part:
-    """Prompt -> item, the first of several; prompts that differ in spacing only are one."""
+    """Prompt -> item, the first of several; prompts that differ in spacing only are one.
+
+    Attributes:
+        repeats: places of the rows of each prompt that stands several times.
+    """
 
     source: str
     items: dict[str, Item]
     bad: list[BadGold]
+    repeats: list[list[str]]
 
 
 class Table:
@@ -108,6 +113,16 @@ class Table:
             part = self._part(name)
             yield from ((part.source, prompt, item) for prompt, item in part.items.items())
 
+    def repeats(self) -> Iterator[tuple[str, list[str], int]]:
+        """Of each part with rows that ask the same: its source, such rows, how many are too many.
+
+        The first of them is used; rows with another answer are no repeats.
+        """
+        for part in self._parts.values():
+            if part.repeats:
+                count = sum(len(rows) - 1 for rows in part.repeats)
+                yield part.source, part.repeats[0], count
+
     def _part(self, name: Split) -> _Part:
         if name not in self._parts:
             source, items = self._read(self.dataset, name)
@@ -117,7 +132,13 @@ class Table:
                 same.setdefault(" ".join(prompt.split()), []).append((prompt, item))
             drop = self.dataset.on_bad_gold == "drop"
             kept, bad = settle(source, same.values(), self.dataset.answer_kind, drop)
-            self._parts[name] = _Part(source, kept, bad)
+            bad_prompts = {one.prompt for one in bad}
+            repeats = [
+                [item.where for _, item in group]
+                for group in same.values()
+                if len(group) > 1 and bad_prompts.isdisjoint(prompt for prompt, _ in group)
+            ]
+            self._parts[name] = _Part(source, kept, bad, repeats)
         return self._parts[name]
 
 

@@ -81,7 +81,8 @@ class LocalExecutor:
         processes = processes_of(work)
         if self._gpus and processes > len(self._gpus):
             raise LaunchError(
-                f"num_processes = {processes}, but {len(self._gpus)} GPUs are visible"
+                f"num_processes = {processes}, but {len(self._gpus)} "
+                f"{'GPU is' if len(self._gpus) == 1 else 'GPUs are'} visible"
             )
         return not self._gpus or len(self._free_gpus) >= processes
 

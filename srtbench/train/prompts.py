@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from string import Formatter
 
 import pyarrow as pa
 
@@ -12,6 +11,14 @@ from srtbench.config.datasets import DatasetConfig, TableColumns
 from srtbench.config.eval_sets import OWN
 from srtbench.config.models import TinyModel
 from srtbench.datasets import DatasetError, Problem
+from srtbench.datasets.overlap import (
+    DROP_HINT,
+    TRAINED,
+    WARMED,
+    asked,
+    overlap_text,
+    shared_with,
+)
 from srtbench.datasets.splits import excerpt, normalise
 from srtbench.plan import EvalSetSpec, RunSpec
 from srtbench.rollouts import PROMPT_SCHEMA, read_table, with_columns, write_parquet
@@ -127,27 +134,19 @@ def _without_set(
         OverlapError: there are some, and the set does not say to drop them, or they cannot be
             dropped: warm-start prompts, or the evaluation prompts of a run that trains on them.
     """
-    asked = {normalise(prompt) for prompt in found["prompt"].to_pylist()}
-    template = spec.dataset.prompt_template
-    if {name for _, name, _, _ in Formatter().parse(template)} <= {"question", None}:
-        questions = found["question"].to_pylist()
-        asked |= {normalise(template.format(question=question)) for question in questions}
+    prompts, questions = found["prompt"].to_pylist(), found["question"].to_pylist()
+    of_set = asked(prompts, questions, spec.dataset.prompt_template)
     learnt = "eval" if spec.trains_on_eval_prompts else "train"
     droppable = learnt == "train" and one.on_overlap == "drop_from_train"
     rows = zip(table["prompt"].to_pylist(), table["split"].to_pylist(), strict=True)
-    drop = [split == learnt and normalise(prompt) in asked for prompt, split in rows]
+    drop = [split == learnt and normalise(prompt) in of_set for prompt, split in rows]
     shared = [] if droppable else table.filter(pa.array(drop))["prompt"].to_pylist()
-    hint = "; on_overlap: drop_from_train in the set would leave it out of training"
-    where = "this run trains on"
+    where, hint = TRAINED, DROP_HINT if learnt == "train" else ""
     if not shared:
-        shared = [prompt for prompt in warm["prompt"].to_pylist() if normalise(prompt) in asked]
-        where, hint = "the warm start was trained on", ""
+        shared = shared_with(warm["prompt"].to_pylist(), of_set)
+        where, hint = WARMED, ""
     if shared:
-        hint = hint if learnt == "train" else ""
-        raise OverlapError(
-            f"evaluation set {one.label}: {len(shared)} of its {len(found)} questions are among "
-            f"the prompts that {where}, e.g. {shared[0][:80]!r}{hint}"
-        )
+        raise OverlapError(overlap_text(one.label, shared, len(found), where, hint))
     if any(drop):
         logger.info("%d train prompts are in evaluation set %s: dropped", sum(drop), one.label)
     return table.filter(pa.array([not one for one in drop], pa.bool_()))

@@ -12,12 +12,14 @@ from srtbench.plan import plan_sweep
 from tests.micro import MODEL, write_sweep
 
 DATA: dict[str, Any] = {"type": "file", "path": "own.jsonl", "prompt_template": "{question}="}
+FAR = DATA | {"path": "far.jsonl"}
 WIDE = {"alphabet": "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 =+,/{}()\\"}
 
 
 def checked(folder: Path, golds: list[Any], sets: Any = (), **changes: Any) -> Checked:
-    """What is found of questions q0, q1, ... with these answers."""
+    """What is found of questions q0, q1, ... with these answers; far.jsonl asks far0, far1, ..."""
     rows = [{"question": f"q{n}", "answer": gold} for n, gold in enumerate(golds)]
+    far = [{"question": f"far{n}", "answer": gold} for n, gold in enumerate(golds)]
     train = {"steps": 2, "prompts_per_step": 4, "num_generations": 4, "max_completion_length": 40}
     file = write_sweep(
         folder,
@@ -27,7 +29,8 @@ def checked(folder: Path, golds: list[Any], sets: Any = (), **changes: Any) -> C
         train=train,
         eval_sets=list(sets),
     )
-    (folder / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name, one in (("own.jsonl", rows), ("far.jsonl", far)):
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in one))
     config = load_sweep(file)
     return check_plan(config, plan_sweep(config))
 
@@ -70,21 +73,21 @@ def test_what_is_dropped_is_counted(tmp_path: Path) -> None:
 
 def test_a_character_of_a_prompt_alone_has_no_token(tmp_path: Path) -> None:
     """No target needs it, so the model trains; but it reads the prompt without it."""
-    further = DATA | {"name": "far", "prompt_template": "?{question}="}
+    further = FAR | {"name": "far", "prompt_template": "?{question}="}
     found = checked(tmp_path, [*range(100)], [further])
     assert found.problems == []
     (warning,) = found.warnings
     assert warning.key_path == ("eval_sets", 0)
-    assert "alphabet lacks '?' of prompts, e.g. '?q" in warning.message
+    assert "alphabet lacks '?' of prompts, e.g. '?far" in warning.message
 
 
 def test_an_evaluation_set_is_looked_at_like_a_dataset(tmp_path: Path) -> None:
-    far = DATA | {"name": "far", "answer_column": "gold"}
-    many = DATA | {"name": "many", "prompts": 400}
-    kind = DATA | {"name": "kind", "answer_kind": "choice"}
+    far = FAR | {"name": "far", "answer_column": "gold"}
+    many = FAR | {"name": "many", "prompts": 400}
+    kind = FAR | {"name": "kind", "answer_kind": "choice"}
     found = checked(tmp_path, [*range(100)], [far, many, kind])
     said = {one.key_path: one.message for one in found.problems}
-    assert "own.jsonl: no column 'gold'" in said["eval_sets", 0, "answer_column"]
+    assert "far.jsonl: no column 'gold'" in said["eval_sets", 0, "answer_column"]
     assert "100 distinct problems, 400 asked for" in said["eval_sets", 1, "prompts"]
     assert "100 of 100 gold answers have no key" in said["eval_sets", 2, "answer_kind"]
     assert len(said) == 3

@@ -295,8 +295,13 @@ def test_what_a_trial_reached_ends_the_warm_start(
 
 
 @pytest.mark.slow
-def test_each_step_works_as_printed_and_accuracy_rises() -> None:
-    said = srtbench("init", "mine")
+@pytest.mark.parametrize(
+    ("rows", "rising"), [([], {"gold", "srt"}), (FILES["additions"][0], {"gold"})]
+)
+def test_each_step_works_as_printed_and_accuracy_rises(rows: Rows, rising: set[str]) -> None:
+    """On 200 additions self-reward may fall: docs/first_study.md says how often it did."""
+    data = ("--data", write("additions.jsonl", rows), "--no-trial") if rows else ()
+    said = srtbench("init", "mine", *data)
     assert said.returncode == 0, said.stdout + said.stderr
     steps = said.stdout.partition("next:\n")[2].splitlines()
     for step, command in zip(steps, ("plan", "sweep", "report"), strict=True):
@@ -310,5 +315,5 @@ def test_each_step_works_as_printed_and_accuracy_rises() -> None:
     )
     rises = {variant: after - before for variant, before, after in curve.fetchall()}
     assert rises.keys() == {"gold", "srt"}
-    assert min(rises.values()) > 0, rises
+    assert min(rises[variant] for variant in rising) > 0, rises
     assert Path("runs/mine/report/report.html").is_file()

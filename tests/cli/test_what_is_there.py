@@ -2,16 +2,17 @@
 
 import json
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from srtbench.cli import main
-from srtbench.cli.status_text import differences_text
+from srtbench.cli.status_text import _why, differences_text
 from srtbench.config import load_sweep
 from srtbench.plan import plan_sweep
-from srtbench.store import SweepStore, write_json
+from srtbench.store import Status, SweepStore, write_json
 from srtbench.store.unplanned import forgotten
 from tests.fake_sweep import Shape, write_fake_sweep
 from tests.micro import write_sweep
@@ -67,7 +68,7 @@ def test_another_plan_under_a_name_says_what_stays_and_what_is_new(tmp_path: Pat
     result = call("sweep", file, "--root", root, "--dry-run")
     assert result.exit_code == 0, result.output
     first, second, third, *rest = result.output.splitlines()
-    assert "another plan of this name: 2 runs of it stay as they are (2 done), 1 are new" in first
+    assert "another plan of this name: 2 runs of it stay as they are (2 done), 1 is new" in first
     assert "ttrl" in first
     assert second.startswith("2 runs of that plan are not in this one; their folders stay")
     assert third.startswith("2 finished runs here are not in this plan: ")
@@ -142,3 +143,32 @@ def test_rows_that_were_dropped_are_counted_everywhere(sweep: Path) -> None:
     assert call("report", sweep).exit_code == 0
     page = (sweep / "report" / "report.html").read_text(encoding="utf-8")
     assert said.replace("<i>", "&lt;i&gt;") in page
+
+
+def test_one_run_is_one_run(tmp_path: Path) -> None:
+    """In a plan, a status of another plan, an audit and a report of one run that did not finish."""
+    file = write_sweep(tmp_path, variants=["srt"])
+    assert "sweep micro: 1 run\n" in call("plan", file).stdout
+    root = tmp_path / "runs"
+    store = SweepStore(root, "micro")
+    store.write_plan(plan_sweep(load_sweep(file)))
+    first, second, *_ = call(
+        "sweep", write_sweep(tmp_path, variants=["gold"]), "--root", root, "--dry-run"
+    ).stdout.splitlines()
+    assert "0 runs of it stay as they are (0 done), 1 is new: " in first
+    assert second.startswith("1 run of that plan is not in this one; its folder stays, and no")
+    sweep = write_fake_sweep(tmp_path / "one", TINY, variants=["srt"], seeds=[0])
+    (row,) = json.loads((sweep / "plan.json").read_text())["runs"]
+    SweepStore(sweep.parent, sweep.name).run(row["run_id"]).update_status(state="interrupted")
+    assert "\n1 breach; 1 planned run not audited, see notes" in call("audit", sweep).stdout
+    assert call("check", sweep).stdout.startswith("1 run: ")
+    assert call("report", sweep).exit_code == 0
+    text = (sweep / "report" / "report.md").read_text(encoding="utf-8")
+    assert "Of 1 run 1 did not finish." in text
+    assert "1 runs" not in text
+
+
+def test_a_run_of_another_trainer_that_stands_still_is_not_ours_to_go_on_with() -> None:
+    dead = Status(state="running", pid=2**22 + 1, host=socket.gethostname())
+    assert _why(dead, None).endswith("is gone; the same sweep goes on with it")
+    assert _why(dead, "trl").endswith("is gone; only its own training script goes on with it")

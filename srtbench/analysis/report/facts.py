@@ -16,6 +16,7 @@ from srtbench.analysis.frames import Cell, by_cell, cell_caveats, cell_of, frame
 from srtbench.analysis.splits import CellSplit, cell_splits, interval_text, side_cell
 from srtbench.analysis.stops import cell_ends
 from srtbench.config.eval_sets import OWN
+from srtbench.config.words import counted
 from srtbench.stats import Interval, verdict
 
 NAMED = 8
@@ -202,15 +203,17 @@ def _in_brackets(fact: Fact) -> str:
 
 def _runs(row: dict[str, Any]) -> str:
     """Runs that did not finish."""
-    parts = [f"{row[name]} {name}" for name in ("failed", "unfinished") if row[name]]
-    return f" Of {row['runs']} runs {' and '.join(parts)}." if parts else ""
+    words = {"failed": "failed", "unfinished": "did not finish"}
+    parts = [f"{row[name]} {text}" for name, text in words.items() if row[name]]
+    return f" Of {counted(row['runs'], 'run')} {' and '.join(parts)}." if parts else ""
 
 
 def _unfinished(row: dict[str, Any]) -> tuple[str, str]:
     if row["failed"] == row["runs"]:
         return "failed", "failed before its first evaluation; its error stands above."
     if row["failed"]:
-        return "failed", f"nothing to show: {row['failed']} of {row['runs']} runs failed."
+        runs = counted(row["runs"], "run")
+        return "failed", f"nothing to show: {row['failed']} of {runs} failed."
     return "waiting", "has not reached its first evaluation yet."
 
 

@@ -7,6 +7,7 @@ import duckdb
 import polars as pl
 
 from srtbench.analysis.frames import query, view
+from srtbench.config.words import counted
 
 MOST_SETTINGS = 6
 CHARACTERS = 400
@@ -118,10 +119,13 @@ def _way(row: dict[str, Any]) -> str:
         name = f"{(row['algorithm'] or 'imported').upper()}, "
     unit = "round" if row["algorithm"] in ("sft", "dpo") else "step"
     prompts = (
-        "" if row["prompts_per_step"] is None else f"{row['prompts_per_step']} prompts \u00d7 "
+        ""
+        if row["prompts_per_step"] is None
+        else f"{counted(row['prompts_per_step'], 'prompt')} \u00d7 "
     )
-    text = f"{name}{row['total_steps']} {unit}s of {prompts}{row['num_generations']} completions"
+    completions = counted(row["num_generations"], "completion")
+    text = f"{name}{counted(row['total_steps'], unit)} of {prompts}{completions}"
     updates = row["updates_per_rollout"]
     if updates is not None:
-        text += f", {updates} update{'s' if updates != 1 else ''} per rollout batch"
+        text += f", {counted(updates, 'update')} per rollout batch"
     return text
