@@ -46,7 +46,7 @@ def test_a_single_run_is_asked_about_by_its_folder(sweep: Path) -> None:
     by_id = {one.run_id: one for one in run_health(sweep)}
     rising = next(name for name, one in by_id.items() if one.outcome == "rose")
     result = check(sweep / rising)
-    assert (result.exit_code, result.output) == (0, "1 runs: 1 rose\n")
+    assert (result.exit_code, result.output) == (0, "1 run: 1 rose\n")
 
 
 def test_runs_that_failed_wait_or_are_not_done_are_undecided(sweep: Path) -> None:

@@ -168,17 +168,17 @@ def test_what_a_run_learns_from_is_not_evaluated(
     assert (seen.height, set(seen["dataset"])) == (3, {"seen"})
 
 
-def test_a_question_in_other_words_stops_a_run_or_is_dropped(tmp_path: Path) -> None:
+def test_a_question_in_other_words_stops_a_sweep_or_is_dropped(tmp_path: Path) -> None:
     few = {"variants": ["srt"], "train": CONTENT["train"] | {"steps": 2}}
     dataset = run_of(plan_of(tmp_path, **few)).dataset
     seen = [problem.prompt for problem in load_problems(dataset, "train", 8)]
     entry = write_asked(tmp_path, seen) | {"prompt_template": "Now reverse {question}:"}
     file = write(tmp_path, eval_sets=[entry], **few)
-    assert srtbench("sweep", file, "--root", tmp_path / "runs").returncode == 1
+    refused = srtbench("sweep", file, "--root", tmp_path / "runs")
+    assert refused.returncode == 2
+    assert "2 of its 3 questions are among the prompts that this run trains on" in refused.stderr
+    assert not (tmp_path / "runs").exists(), "nothing was begun"
     sweep = FinishedSweep(file, tmp_path / "runs", "")
-    error = sweep.store.run(sweep.plan.runs[0].run_id).read_status().error
-    assert error is not None
-    assert "evaluation set seen: 2 of its 3 questions are among the prompts that this" in error
 
     file = write(tmp_path, eval_sets=[entry | {"on_overlap": "drop_from_train"}], **few)
     result = srtbench("sweep", file, "--root", tmp_path / "runs")
