@@ -2,7 +2,9 @@
 
     python scripts/kill_rounds.py runs/rounds_cpu --kills 20 --out /tmp/killed
 
-With `train.fit.keep`, also in the choice: the evaluation between two epochs of a fit. Trains the runs by rounds of a finished sweep once more in the sweep's own workers, each ended at
+With `train.fit.keep`, also in the choice: the evaluation between two epochs of a fit.
+
+Trains the runs by rounds of a finished sweep once more in the sweep's own workers, each ended at
 chosen moments and begun again, and demands the rollouts and, to 1e-6, the metrics and the last
 weights of the runs that nothing ended. Exit code 1: a run differs, or a moment was not reached.
 """
