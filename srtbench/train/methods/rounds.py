@@ -89,6 +89,7 @@ class _Run:
             self._progress["train_reward"] = mean_of(found.table["train_reward"])
             self._progress["gold_reward"] = mean_of(found.table["gold_reward"])
             evaluated = evaluator.after(number, own=own)
+            evaluator.let_go()
             for table in evaluated.values():
                 writer.add("eval", number, table)
             writer.flush()
