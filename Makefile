@@ -20,7 +20,7 @@ space := $(subst ,, )
 
 .PHONY: demo test paper paper-full core long law refresh results smollm vllm lint clean
 
-demo: $(STAMP)  ## train five tiny runs and draw the figures
+demo: $(STAMP)  ## train six tiny runs and draw the figures
 	$(BIN)/srtbench sweep sweeps/smoke.yaml
 	$(BIN)/srtbench report runs/smoke
 	@echo "open $(CURDIR)/runs/smoke/report/report.html"

@@ -66,7 +66,9 @@ class Progress:
         elif time.monotonic() - self._line_at >= _LINE_EVERY_SECONDS:
             self._line_at = time.monotonic()
             for work_id, status in self._running():
-                step = f"step {status.step}/{status.total_steps}"
+                step = (
+                    f"step {status.step}/{status.total_steps}" if status.total_steps else "running"
+                )
                 self._line(work_id, f"{step}{_numbers(status)}")
 
     def end(self) -> None:
