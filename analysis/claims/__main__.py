@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from analysis.claims import history
+from analysis.claims.again import improves_again, labels_pass_the_teacher, leads_the_teacher
 from analysis.claims.climb import climbs
 from analysis.claims.data import Study
 from analysis.claims.fall import collapses
@@ -34,6 +35,9 @@ MEASURES: dict[str, Measure] = {
     "C6": regimes,
     "C7": spurious,
     "C8": remedies,
+    "C1-2": improves_again,
+    "C2-2": leads_the_teacher,
+    "C3-2": labels_pass_the_teacher,
     "C9": periods,
     "C9R": rivals,
     "C9S": rounds,

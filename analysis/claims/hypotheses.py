@@ -158,6 +158,51 @@ C8 = Claim(
     published.C8,
     TINY,
 )  # fmt: skip
+# C1 to C3 once more, on seeds that no run has used (80 to 102) and with the controls that the first
+# study lacked. That srt keeps up with gold says something only if a fixed teacher does not, so
+# C2-2b asks for a lead over it at the same step. That labels get better is asked of srt against the
+# teacher at the same steps, on the same prompts and from the same start, not of each by itself.
+C1_2 = Claim(
+    "C1-2", "Self-reward improves accuracy without labels, on fresh seeds", "core_cpu",
+    ("core-spelling", "core-sorting"),
+    (
+        Hypothesis("C1-2a", "srt: avg@k at the end minus at the start > 0.05", "above", 0.05),
+        Hypothesis("C1-2b", "srt: maj@k at the end minus at the start > 0", "above", 0.0),
+    ),
+    published.C1,
+    TINY,
+)  # fmt: skip
+C2_2 = Claim(
+    "C2-2", "Early on, self-reward rivals gold labels and leads a fixed teacher", "core_cpu",
+    ("core-spelling", "core-sorting"),
+    (
+        Hypothesis(
+            "C2-2a",
+            "half-way through training, gold minus srt in avg@k < 0.05 (non-inferiority margin)",
+            "below", 0.05,
+        ),
+        Hypothesis(
+            "C2-2b", "half-way, srt minus fixed_teacher in avg@k > 0 (control)", "above", 0.0
+        ),
+    ),
+    published.C2,
+    TINY,
+)  # fmt: skip
+C3_2 = Claim(
+    "C3-2", "Labels of the policy get better than those of its start", "core_cpu",
+    ("core-spelling", "core-sorting"),
+    (
+        Hypothesis(
+            "C3-2a",
+            "label accuracy over the last fifth of the steps, srt minus fixed_teacher, paired by "
+            "seed > 0.05",
+            "above", 0.05,
+        ),
+        Hypothesis("C3-2b", "srt minus fixed_teacher in final avg@k > 0.02", "above", 0.02),
+    ),
+    published.C3,
+    TINY + " The labels measured here are those trained on, not held-out votes.",
+)  # fmt: skip
 # First seen on seeds 50 to 52 and in prototypes outside this project; tested on seeds 60 to 69.
 # If what kills is that a group votes for itself, snapshot-1 lives, whose votes are those of a
 # separate electorate. If it is that labels follow the policy at once, snapshot-1 dies as srt does,
@@ -236,9 +281,12 @@ C9S = Claim(
     published.C9S,
     TINY + " Each round has an optimiser of its own.",
 )  # fmt: skip
-CLAIMS = (C1, C2, C3, C4, C5, C6, C7, C8, C9, C9R, C9S)
-FAMILIES = {"first study": (C1, C2, C3, C4, C5, C6, C7, C8), "second study": (C9, C9R, C9S)}
+FAMILIES = {
+    "first study": (C1, C2, C3, C4, C5, C6, C7, C8),
+    "second study": (C1_2, C2_2, C3_2, C9, C9R, C9S),
+}
 """Claims whose hypotheses are corrected together for being many (Holm)."""
+CLAIMS = tuple(claim for family in FAMILIES.values() for claim in family)
 
 PRETRAINED_SWEEP = "smollm_cpu"
 

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
-import yaml
+from srtbench.config.packaged import packaged_table
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ class TaskReview:
 @cache
 def task_reviews() -> dict[str, TaskReview]:
     """Task -> review, from the packaged ``tasks.yaml``."""
-    text = files("srtbench.config").joinpath("tasks.yaml").read_text(encoding="utf-8")
-    return {task: TaskReview(**entry) for task, entry in yaml.safe_load(text).items()}
+    table = packaged_table("srtbench.config", "tasks.yaml")
+    return {task: TaskReview(**entry) for task, entry in table.items()}
 
 
 def majority_allowed(task: str) -> tuple[bool, str]:

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from srtbench.config.datasets import ReasoningGymDataset
+from srtbench.config.packaged import packaged_table
 from srtbench.datasets.problems import DatasetError
 from srtbench.sections import deep_merge
 
@@ -17,9 +15,7 @@ _TOKEN = "{level}"
 @cache
 def builtin_rules() -> dict[str, dict[Any, Any]]:
     """Task -> level rule, from the packaged ``levels.yaml``."""
-    text = files("srtbench.datasets").joinpath("levels.yaml").read_text(encoding="utf-8")
-    rules: dict[str, dict[Any, Any]] = yaml.safe_load(text)
-    return rules
+    return packaged_table("srtbench.datasets", "levels.yaml")
 
 
 def task_options(dataset: ReasoningGymDataset, level: int | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Files of a log as records: JSON lines, JSON, Parquet, CSV; damaged lines are named and skipped.
+"""Files of a log as records: JSON (lines), Parquet, Arrow, CSV; damaged lines are named.
 
 Nothing here executes what it reads: a pickle is refused, never loaded.
 """
@@ -107,7 +107,9 @@ class SourceFile:
         if self.kind == "jsonl":
             yield from self._unbroken(self._lines())
             return
-        read = {"json": self._json, "parquet": self._parquet, "csv": self._csv}[self.kind]
+        read = {
+            "json": self._json, "parquet": self._parquet, "csv": self._csv, "arrow": self._arrow,
+        }[self.kind]  # fmt: skip
         for number, record in enumerate(self._unbroken(read()), 1):
             if number > self.start:
                 self.stop = number
@@ -210,8 +212,29 @@ class SourceFile:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             self.damage.add(self.name, f"not a whole Parquet file ({reason})")
 
+    def _arrow(self) -> Iterator[Record]:
+        """Arrow's own format, as a file or as the stream that `datasets` saves."""
+        try:
+            with pa.OSFile(str(self.path)) as source:
+                for batch in _arrow_batches(source):
+                    for start in range(0, batch.num_rows, _BATCH):
+                        part = _as_written(batch.slice(start, _BATCH))
+                        yield from part.to_pylist(maps_as_pydicts="lossy")
+        except (OSError, pa.ArrowException) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            self.damage.add(self.name, f"not a whole Arrow file ({reason})")
+
     def _csv(self) -> Iterator[Record]:
         yield from csv_records(open_log(self.path), self.name, self.damage.add)
+
+
+def _arrow_batches(source: pa.NativeFile) -> Iterator[pa.RecordBatch]:
+    if source.read(6) == b"ARROW1":
+        file = pa.ipc.open_file(source)
+        yield from (file.get_batch(number) for number in range(file.num_record_batches))
+    else:
+        source.seek(0)
+        yield from pa.ipc.open_stream(source)
 
 
 def _as_written(batch: pa.RecordBatch) -> pa.RecordBatch:

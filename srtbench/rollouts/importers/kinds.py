@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal, get_args
 
 import pyarrow as pa
 
-Kind = Literal["jsonl", "json", "parquet", "csv", "eval"]
+Kind = Literal["jsonl", "json", "parquet", "csv", "arrow", "eval"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 SUFFIXES: dict[str, Kind] = {
@@ -25,6 +25,9 @@ SUFFIXES: dict[str, Kind] = {
     ".parquet": "parquet",
     ".csv": "csv",
     ".tsv": "csv",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
     ".eval": "eval",
 }
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt")
@@ -123,9 +126,11 @@ def kind_of(path: Path) -> Kind | None:
         head = source.read(_HEAD)
     if head.startswith(b"PAR1"):
         return "parquet"
+    if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):  # a file, a stream
+        return "arrow"
     if head.startswith(b"PK\x03\x04"):
         return "eval" if by_suffix == "eval" or _is_inspect(path) else by_suffix
-    if by_suffix in ("parquet", "csv", "eval") or not head.strip():
+    if by_suffix in ("parquet", "csv", "arrow", "eval") or not head.strip():
         return by_suffix
     return _of_text(head, by_suffix)
 

@@ -31,7 +31,8 @@ from srtbench.config.yaml_source import read_yaml
 from srtbench.rollouts.importers.base import Importer, need
 from srtbench.rollouts.importers.files import Record, SourceFile
 from srtbench.rollouts.importers.kinds import Kind
-from srtbench.rollouts.importers.paths import Steps, look_up, parse_path
+from srtbench.rollouts.importers.nesting import Nesting
+from srtbench.rollouts.importers.paths import look_up, parse_path
 from srtbench.rollouts.importers.row import (
     Row,
     RowError,
@@ -194,15 +195,16 @@ class MappedImporter(Importer):
     def __init__(self, log_map: LogMap):
         super().__init__()
         self.map = log_map
-        self._lists: list[tuple[Steps, str]] = [(parse_path(one), one) for one in log_map.explode]
+        self._nesting = Nesting(log_map.explode)
         self._get: dict[str, Getter] = {}
         for name in Columns.model_fields:
             column = getattr(log_map.columns, name)
             if column is not None:
                 self._get[name] = self._getter(column)
         prompt = log_map.columns.prompt
-        self._grouped = bool(self._lists) and not (
-            isinstance(prompt, str) and self._element_of(parse_path(prompt)) is not None
+        held = self._nesting.holder(parse_path(prompt)) if isinstance(prompt, str) else None
+        self._grouped = bool(log_map.explode) and not (
+            held is not None and self._nesting.innermost(held[0])
         )
         self._count: tuple[SourceFile | None, int] = (None, 0)
 
@@ -210,13 +212,6 @@ class MappedImporter(Importer):
     def recognises(cls, record: Record) -> bool:
         """Never by itself: a map is given."""
         return False
-
-    def _element_of(self, steps: Steps) -> tuple[int, Steps] | None:
-        """The exploded list that a path leads into, and the rest of the path."""
-        for index, (start, _) in enumerate(self._lists):
-            if steps[: len(start)] == start:
-                return index, steps[len(start) :]
-        return None
 
     def _getter(self, column: str | dict[str, Any]) -> Getter:
         if isinstance(column, dict):
@@ -226,7 +221,7 @@ class MappedImporter(Importer):
             pattern = re.compile(column["from_path"])
             return lambda place: _of_path(pattern, place.file)
         steps = parse_path(column)
-        inside = self._element_of(steps)
+        inside = self._nesting.holder(steps)
         if inside is None:
             return lambda place: look_up(place.record, steps, column)
         index, rest = inside
@@ -236,25 +231,14 @@ class MappedImporter(Importer):
         """Its rollout, or one per element of its lists."""
         seen = self._count[1] + 1 if self._count[0] is file else 1
         self._count = (file, seen)
-        if not self._lists:
+        if not self.map.explode:
             yield self._row(_Place(record, [], file), None, None)
             return
-        lists = [listed(look_up(record, steps, path)) for steps, path in self._lists]
-        lengths = [len(one) for one in lists if isinstance(one, list)]
-        if len({*lengths}) != 1:
-            raise RowError(f"explode: {self._lengths(lists)}")
-        group = f"{file.name}#{file.start}+{seen}" if self._grouped else None
-        for index in range(lengths[0]):
-            elements = [one[index] if isinstance(one, list) else one for one in lists]
-            yield self._row(_Place(record, elements, file), index, group)
-
-    def _lengths(self, lists: list[Any]) -> str:
-        """What is wrong with lists that are to be exploded."""
-        said = [
-            f"{path} has {len(one)}" if isinstance(one, list) else f"{path} is no list"
-            for path, one in zip(self.map.explode, lists, strict=True)
-        ]
-        return ", ".join(said)
+        for elements, trail in self._nesting.places(record):
+            group = None
+            if self._grouped:
+                group = "/".join((f"{file.name}#{file.start}+{seen}", *map(str, trail[:-1])))
+            yield self._row(_Place(record, elements, file), trail[-1], group)
 
     def _row(self, place: _Place, index: int | None, group: str | None) -> Row:
         found = {name: _known(get(place)) for name, get in self._get.items()}
