@@ -159,7 +159,7 @@ def direction(change: Interval | None) -> str:
 def _interval(change: Interval | None, k: int) -> str:
     if change is None:
         return ""
-    what = "the same on each of" if change.low == change.high else "a 95% interval over"
+    what = "without a spread over" if change.low == change.high else "a 95% interval over"
     return f" Change of avg@{k}: {points(change)}, {what} {over(change)}."
 
 
@@ -174,7 +174,7 @@ def headline(found: list[Fact]) -> str:
     """All cells in one line, grouped by what happened to them."""
     words = {
         "rose": "Accuracy rose with",
-        "fell": "It fell with",
+        "fell": "Accuracy fell with",
         "undecided": "Undecided:",
         "collapsed": "Collapsed:",
         "failed": "Failed:",
@@ -211,7 +211,7 @@ def _runs(row: dict[str, Any]) -> str:
     if not parts:
         return ""
     runs = counted(row["runs"], "run")
-    return f" Of {runs} {' and '.join(parts)}: each counts with its last evaluation."
+    return f" Of {runs} {' and '.join(parts)}; evaluations made before count."
 
 
 def _unfinished(row: dict[str, Any]) -> tuple[str, str]:
