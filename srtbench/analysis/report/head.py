@@ -121,7 +121,7 @@ def _training(runs: pl.DataFrame) -> list[str]:
 
 
 def _way(row: dict[str, Any]) -> str:
-    """``GRPO, 100 steps of 16 prompts x 16 completions, 1 update per rollout batch``, and the rate."""
+    """``GRPO, 100 steps of 16 prompts x 16 completions, 1 update per rollout batch`` and more."""
     if row["imported"] is not None:
         name = f"read from a log of {row['imported']}, "
     else:
