@@ -18,9 +18,9 @@ VLLM_PIP = $(VLLM_BIN)/python -m pip install $(PIP_ARGS) --quiet --disable-pip-v
 UNFIT := torchvision torchaudio torchcodec triton
 space := $(subst ,, )
 
-.PHONY: demo test paper paper-full core refresh results smollm vllm lint clean
+.PHONY: demo test paper paper-full core long refresh results smollm vllm lint clean
 
-demo: $(STAMP)  ## train five tiny runs and draw the figures
+demo: $(STAMP)  ## train six tiny runs and draw the figures
 	$(BIN)/srtbench sweep sweeps/smoke.yaml
 	$(BIN)/srtbench report runs/smoke
 	@echo "open $(CURDIR)/runs/smoke/report/report.html"
@@ -33,7 +33,7 @@ test: $(STAMP)  ## lint, types and all tests
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --durations=40
 
 # The page has a section for each sweep that is there, whichever was made last.
-STUDIES := paper_cpu paper_cpu_full core_cpu refresh_cpu refresh_rounds_cpu smollm_cpu
+STUDIES := paper_cpu paper_cpu_full core_cpu long_cpu refresh_cpu refresh_rounds_cpu smollm_cpu
 STUDY = $(BIN)/python -m analysis.claims --out analysis/RESULTS.md \
 	$$(for sweep in $(STUDIES); do test ! -f runs/$$sweep/plan.json || echo runs/$$sweep; done)
 
@@ -48,6 +48,10 @@ paper-full: $(STAMP)  ## all claims: 106 minutes on two cores
 
 core: $(STAMP)  ## the core claims on 23 fresh seeds: 69 runs, about an hour on two cores; not run yet
 	$(BIN)/srtbench sweep sweeps/core_cpu.yaml
+	$(STUDY)
+
+long: $(STAMP)  ## 1,500 steps at the usual rate: 20 runs, 90 minutes or so on two cores; not run yet
+	$(BIN)/srtbench sweep sweeps/long_cpu.yaml
 	$(STUDY)
 
 refresh: $(STAMP)  ## how old labels may become: 300 runs, hours on two cores, resumable; not run whole yet

@@ -12,6 +12,7 @@ from analysis.claims.data import Study
 from analysis.claims.fall import collapses
 from analysis.claims.hypotheses import CLAIMS, FAMILIES
 from analysis.claims.improve import improves, labels_improve, rivals_gold
+from analysis.claims.long_runs import collapses_in_time
 from analysis.claims.page import markdown, numbers
 from analysis.claims.pretrained import pretrained
 from analysis.claims.refresh import periods, rivals
@@ -38,6 +39,7 @@ MEASURES: dict[str, Measure] = {
     "C1-2": improves_again,
     "C2-2": leads_the_teacher,
     "C3-2": labels_pass_the_teacher,
+    "C5-2": collapses_in_time,
     "C9": periods,
     "C9R": rivals,
     "C9S": rounds,

@@ -203,6 +203,27 @@ C3_2 = Claim(
     published.C3,
     TINY + " The labels measured here are those trained on, not held-out votes.",
 )  # fmt: skip
+# C5 let the learning rate climb to eight times the usual one. Here it stays at the usual one, for
+# 1,500 steps, more than twelve times as long as C1 to C3. Nothing of ours says what to expect: no
+# run has been that long. If the collapse belongs to self-reward, it comes at any rate in time; if
+# it is a matter of the rate, most seeds live. Gold as long, from the same starts, is the control.
+C5_2 = Claim(
+    "C5-2", "Trained for long at the usual rate, self-reward collapses", "long_cpu",
+    ("long-spelling",),
+    (
+        Hypothesis(
+            "C5-2a", "srt: share of seeds that end below 0.10 avg@k after 1,500 steps > 0.5",
+            "above", 0.5,
+        ),
+        Hypothesis("C5-2b", "gold for as long: that share < 0.5 (control)", "below", 0.5),
+        Hypothesis(
+            "C5-2c", "srt, rise: avg@k at the best evaluation minus at the start > 0.05",
+            "above", 0.05,
+        ),
+    ),
+    published.C5,
+    TINY,
+)  # fmt: skip
 # First seen on seeds 50 to 52 and in prototypes outside this project; tested on seeds 60 to 69.
 # If what kills is that a group votes for itself, snapshot-1 lives, whose votes are those of a
 # separate electorate. If it is that labels follow the policy at once, snapshot-1 dies as srt does,
@@ -283,7 +304,7 @@ C9S = Claim(
 )  # fmt: skip
 FAMILIES = {
     "first study": (C1, C2, C3, C4, C5, C6, C7, C8),
-    "second study": (C1_2, C2_2, C3_2, C9, C9R, C9S),
+    "second study": (C1_2, C2_2, C3_2, C5_2, C9, C9R, C9S),
 }
 """Claims whose hypotheses are corrected together for being many (Holm)."""
 CLAIMS = tuple(claim for family in FAMILIES.values() for claim in family)
