@@ -15,6 +15,7 @@ from analysis.claims.improve import improves, labels_improve, rivals_gold
 from analysis.claims.law import law
 from analysis.claims.long_runs import collapses_in_time
 from analysis.claims.page import markdown, numbers
+from analysis.claims.penalty import penalised
 from analysis.claims.pretrained import pretrained
 from analysis.claims.refresh import periods, rivals
 from analysis.claims.refresh_rounds import rounds
@@ -41,6 +42,7 @@ MEASURES: dict[str, Measure] = {
     "C2-2": leads_the_teacher,
     "C3-2": labels_pass_the_teacher,
     "C5-2": collapses_in_time,
+    "C6-2": penalised,
     "C9": periods,
     "C9R": rivals,
     "C9S": rounds,

@@ -1,6 +1,7 @@
 """C9: the period at which labels are refreshed, from every step to never."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -92,19 +93,23 @@ def finals(study: Study, cell: Cell | None) -> dict[int, float]:
 
 def dead_share(study: Study, cell: Cell | None) -> Effect | None:
     """Share of the finished seeds that have collapsed, with its exact interval."""
-    ends = finals(study, cell)
-    if not ends:
+    return share_of_seeds([end < DEAD for end in finals(study, cell).values()])
+
+
+def share_of_seeds(found: Sequence[bool]) -> Effect | None:
+    """How many of some seeds, with the exact interval of Clopper and Pearson; None of none."""
+    if not found:
         return None
-    dead = sum(end < DEAD for end in ends.values())
+    yes = sum(found)
 
     def limits(level: float) -> tuple[float, float]:
-        found = rate_interval(dead, len(ends), level, unit="seeds")
-        return found.low, found.high
+        rate = rate_interval(yes, len(found), level, unit="seeds")
+        return rate.low, rate.high
 
-    return Effect(dead / len(ends), *limits(0.95), len(ends), at_level=limits)
+    return Effect(yes / len(found), *limits(0.95), len(found), at_level=limits)
 
 
-def rank_correlation(study: Study, cells: dict[int, Cell | None]) -> Effect | None:
+def rank_correlation(study: Study, cells: Mapping[float, Cell | None]) -> Effect | None:
     """Spearman's correlation of period and last avg@k, per seed that is finished at all periods."""
     ends = {period: finals(study, cell) for period, cell in cells.items()}
     seeds = sorted(set.intersection(*(set(found) for found in ends.values())))
