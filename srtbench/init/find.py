@@ -26,7 +26,7 @@ ANSWERS = (
 LEVELS = ("level", "difficulty")
 OPTIONS = ("choices", "options", "candidates")
 _LETTERS = "ABCDEFGHIJ"
-_KINDS = {dict: "an object", list: "a list", bytes: "bytes"}
+_KINDS: dict[type, str] = {dict: "an object", list: "a list", bytes: "bytes"}
 
 
 @dataclass(frozen=True)
