@@ -13,6 +13,7 @@ from srtbench.analysis.figures.lines import (
     nothing,
     share_axis,
     spent_axis,
+    step_name,
 )
 from srtbench.analysis.figures.style import (
     INK,
@@ -188,6 +189,7 @@ def collapse_gap(
     rewards = reward["value"].to_list()
     ax.plot(x, rewards, color=INK, linestyle=DASHED, linewidth=1.3, clip_on=False)
     _axes(ax, data, None)
+    ax.set_xlabel(step_name(data))
     ax.set_title(variant, color=style.text_colour)
     if onset is not None:
         mark_onset(ax, onset)

@@ -53,6 +53,15 @@ def step_axis(ax: Any, steps: pl.Series) -> None:
     spent_axis(ax, steps, "step")
 
 
+def step_name(data: pl.DataFrame) -> str:
+    """What a step of one variant is: a round where its steps have several updates each, or none.
+
+    Of imported runs updates are null: they have steps. So, too, have rounds of one update each.
+    """
+    is_round = bool((data["updates"] != data["step"]).any())
+    return "round" if is_round else X_LABELS["step"]
+
+
 def spent_axis(ax: Any, spent: pl.Series, x: str) -> None:
     """The x axis as what training had spent, one of ``X_LABELS``, from 0 to the largest."""
     ax.set_xlim(0, max((int(number) for number in spent.drop_nulls()), default=1) or 1)
