@@ -72,6 +72,6 @@ def revote_text(rows: Sequence[RevoteRow]) -> str:
         lines.append((row.run_id, changed, label if row.votes else "-", reward, *more))
     left_out = [f"left out: {row.run_id}: {row.problem}" for row in rows if row.problem]
     left_out += [f"note: {row.run_id}: {row.note}" for row in rows if row.note]
-    header = ("run", "labels changed", "label accuracy", "train reward")
+    header: tuple[str, ...] = ("run", "labels changed", "label accuracy", "train reward")
     header += ("selected",) if by_rounds else ()
     return "\n".join([table_text(header, lines), *left_out])
