@@ -7,6 +7,7 @@ import polars as pl
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from srtbench.analysis.figures.style import MUTED, Style
+from srtbench.variants import VARIANTS
 
 DASHED = (0, (4, 1.6))
 DOTTED = (0, (1.2, 1.4))
@@ -54,11 +55,13 @@ def step_axis(ax: Any, steps: pl.Series) -> None:
 
 
 def step_name(data: pl.DataFrame) -> str:
-    """What a step of one variant is: a round where its steps have several updates each, or none.
+    """What a step of one variant is: a round, if it is known to train by rounds.
 
-    Of imported runs updates are null: they have steps. So, too, have rounds of one update each.
+    Of a variant from outside that is known once a round has not exactly one update.
     """
-    is_round = bool((data["updates"] != data["step"]).any())
+    variant = VARIANTS.get(data["variant_type"].first() or "")
+    is_known = variant is not None and variant.method == "rounds"
+    is_round = is_known or bool((data["updates"] != data["step"]).any())
     return "round" if is_round else X_LABELS["step"]
 
 
