@@ -59,7 +59,7 @@ def step_name(data: pl.DataFrame) -> str:
 
     Of a variant from outside that is known once a round has not exactly one update.
     """
-    variant = VARIANTS.get(data["variant_type"].first() or "")
+    variant = VARIANTS.get(str(data["variant_type"].first()))
     is_known = variant is not None and variant.method == "rounds"
     is_round = is_known or bool((data["updates"] != data["step"]).any())
     return "round" if is_round else X_LABELS["step"]
