@@ -88,13 +88,19 @@ def find_columns(
             raise DatasetError(
                 f"{source}: --{name} {given}: no such column. {_all(given, columns)}"
             )
+    told = question, answer
     answer = answer or _find_answer(columns, question, reasons)
     question = question or _find_question(columns, answer, reasons)
+    if None not in (question, answer) and told == (None, None):
+        _refuse_row_as_header(source, str(question), str(answer))
     missing = ["question"] if question is None else []
     if answer is None and (question is None or not _is_talk(columns[question])):
         missing.append("answer")
         if empty := _empty_answer(rows):
             raise DatasetError(f"{source}: '{empty}' is empty in every row: answers are needed")
+    if missing and len(columns) == 1:
+        (only,) = columns
+        raise DatasetError(f"{source}: '{only}' is the only column: questions need answers beside")
     if missing:
         flags = " and ".join(f"--{one} COLUMN" for one in missing)
         raise DatasetError(
@@ -114,7 +120,27 @@ def find_columns(
 
 def _empty_answer(rows: Sequence[Mapping[str, Any]]) -> str | None:
     names = dict.fromkeys(name for values in rows for name in names_in(values))
-    return next((name for name in names if name.rpartition(".")[2].casefold() in ANSWERS), None)
+    empty = (name for name in names if name.rpartition(".")[2].casefold() in ANSWERS)
+    inner = {name.rpartition(".")[0] for name in names}
+    return next((name for name in empty if name not in inner), None)
+
+
+def _refuse_row_as_header(source: str, question: str, answer: str) -> None:
+    """Of a table without a header, the first row would be taken for the names of the columns.
+
+    Raises:
+        DatasetError: what should name the answers is a number, and what should name the questions
+            is none, as it would be were the columns counted.
+    """
+    numbers = [
+        name.removeprefix("-").replace(".", "", 1).isdecimal() for name in (question, answer)
+    ]
+    if numbers == [False, True]:
+        raise DatasetError(
+            f"{source}: the columns are called '{question}' and '{answer}', which looks like a "
+            "row: let the file begin with a header, e.g. question,answer, or name the columns "
+            "with --question and --answer"
+        )
 
 
 def _all(given: str, columns: Iterable[str]) -> str:
@@ -142,6 +168,11 @@ def _find_answer(
     if lists:
         reasons["answer_column"] = "the first of a list of answers"
         return f"{lists[0].name}.0"
+    for name in ANSWERS:
+        inner = [one for one in usable.values() if one.name.casefold().split(".")[-2:-1] == [name]]
+        if len(inner) == 1:
+            reasons["answer_column"] = f"the only value within '{inner[0].name.rpartition('.')[0]}'"
+            return inner[0].name
     plain = [one for one in usable.values() if "." not in one.name]
     others = [one for one in plain if not _named(QUESTIONS, {one.name: one})]
     if len(plain) == 2:
