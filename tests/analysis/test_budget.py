@@ -190,6 +190,8 @@ def test_the_axis_of_a_variant_s_own_panel_says_rounds_where_it_counts_rounds(
     named = {ax.get_title(loc="left"): ax.get_xlabel() for ax in sheet.figure.axes}
     expected = {"srt": "train step", "lmsi": "round", "star": "round", "scpo": "round"}
     assert {name: label for name, label in named.items() if name} == expected
+    ends = {ax.get_title(loc="left"): ax.get_xlim()[1] for ax in sheet.figure.axes}
+    assert (ends["lmsi"], ends["srt"]) == (2, 2), "rounds end where rounds do"
 
 
 def test_a_report_of_both_methods_is_over_samples(mixed: FinishedSweep, tmp_path: Path) -> None:

@@ -115,7 +115,9 @@ def collapse_sheet(frame: Any, onsets: Mapping[Cell, tuple[int, int]]) -> Sheet:
             continue
         setting, variant, part = place
         key = (part["sweep"][0], part["model"][0], part["dataset"][0], variant)
-        until = largest(data.filter(pl.col("sweep") == key[0]), "step")
+        alike = [one for one in places if one is not None and step_name(one[2]) == step_name(part)]
+        ends = [largest(one, "step") for _, _, one in alike if one["sweep"][0] == key[0]]
+        until = max(ends)
         collapse_gap(part, ax, onset=onsets.get(key), labels=False, until=until)
         below_it = "\n" if key in onsets and len(variant) > _BESIDE else ""  # the onset's name
         ax.set_title(join(setting, variant) + below_it, color=ax.title.get_color())
