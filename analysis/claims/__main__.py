@@ -12,6 +12,7 @@ from analysis.claims.data import Study
 from analysis.claims.fall import collapses
 from analysis.claims.hypotheses import CLAIMS, FAMILIES
 from analysis.claims.improve import improves, labels_improve, rivals_gold
+from analysis.claims.law import law
 from analysis.claims.long_runs import collapses_in_time
 from analysis.claims.page import markdown, numbers
 from analysis.claims.pretrained import pretrained
@@ -43,6 +44,7 @@ MEASURES: dict[str, Measure] = {
     "C9": periods,
     "C9R": rivals,
     "C9S": rounds,
+    "C10": law,
 }
 
 
