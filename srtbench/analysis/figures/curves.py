@@ -13,6 +13,7 @@ from srtbench.analysis.figures.lines import (
     nothing,
     share_axis,
     spent_axis,
+    step_name,
 )
 from srtbench.analysis.figures.style import (
     INK,
@@ -194,6 +195,7 @@ def collapse_gap(
     rewards = reward["value"].to_list()
     ax.plot(x, rewards, color=INK, linestyle=DASHED, linewidth=1.3, clip_on=False)
     _axes(ax, data, None)
+    ax.set_xlabel(step_name(data))
     ax.set_xlim(0, max(until, ax.get_xlim()[1]))
     ax.set_title(variant, color=style.text_colour)
     if onset is not None:

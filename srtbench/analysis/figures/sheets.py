@@ -18,7 +18,7 @@ from srtbench.analysis.figures.curves import (
     curves,
     modal_share_top,
 )
-from srtbench.analysis.figures.lines import DASHED, nothing
+from srtbench.analysis.figures.lines import DASHED, nothing, step_name
 from srtbench.analysis.figures.panels import (
     SETTING,
     Sheet,
@@ -115,12 +115,14 @@ def collapse_sheet(frame: Any, onsets: Mapping[Cell, tuple[int, int]]) -> Sheet:
             continue
         setting, variant, part = place
         key = (part["sweep"][0], part["model"][0], part["dataset"][0], variant)
-        until = largest(data.filter(pl.col("sweep") == key[0]), "step")
+        alike = [one for one in places if one is not None and step_name(one[2]) == step_name(part)]
+        ends = [largest(one, "step") for _, _, one in alike if one["sweep"][0] == key[0]]
+        until = max(ends)
         collapse_gap(part, ax, onset=onsets.get(key), labels=False, until=until)
         below_it = "\n" if key in onsets and len(variant) > _BESIDE else ""  # the onset's name
         ax.set_title(join(setting, variant) + below_it, color=ax.title.get_color())
         below = places[number + columns : number + columns + 1]
-        if below and below[0] is not None:
+        if below and below[0] is not None and step_name(below[0][2]) == ax.get_xlabel():
             ax.set_xlabel("")
     _key(axes[places.index(None)] if None in places else None, figure)
     caption = (
