@@ -18,9 +18,9 @@ VLLM_PIP = $(VLLM_BIN)/python -m pip install $(PIP_ARGS) --quiet --disable-pip-v
 UNFIT := torchvision torchaudio torchcodec triton
 space := $(subst ,, )
 
-.PHONY: demo test paper paper-full refresh results smollm vllm lint clean
+.PHONY: demo test paper paper-full core long law refresh results smollm vllm lint clean
 
-demo: $(STAMP)  ## train five tiny runs and draw the figures
+demo: $(STAMP)  ## train six tiny runs and draw the figures
 	$(BIN)/srtbench sweep sweeps/smoke.yaml
 	$(BIN)/srtbench report runs/smoke
 	@echo "open $(CURDIR)/runs/smoke/report/report.html"
@@ -33,7 +33,7 @@ test: $(STAMP)  ## lint, types and all tests
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --durations=40
 
 # The page has a section for each sweep that is there, whichever was made last.
-STUDIES := paper_cpu paper_cpu_full refresh_cpu refresh_rounds_cpu smollm_cpu
+STUDIES := paper_cpu paper_cpu_full core_cpu long_cpu refresh_cpu refresh_rounds_cpu law_cpu smollm_cpu
 STUDY = $(BIN)/python -m analysis.claims --out analysis/RESULTS.md \
 	$$(for sweep in $(STUDIES); do test ! -f runs/$$sweep/plan.json || echo runs/$$sweep; done)
 
@@ -44,6 +44,18 @@ paper: $(STAMP)  ## the core claims, five seeds each: 55 minutes on two cores
 paper-full: $(STAMP)  ## all claims: 106 minutes on two cores
 	$(BIN)/srtbench sweep sweeps/paper_cpu.yaml
 	$(BIN)/srtbench sweep sweeps/paper_cpu_full.yaml
+	$(STUDY)
+
+core: $(STAMP)  ## the core claims on 23 fresh seeds: 69 runs, about an hour on two cores; not run yet
+	$(BIN)/srtbench sweep sweeps/core_cpu.yaml
+	$(STUDY)
+
+long: $(STAMP)  ## 1,500 steps at the usual rate: 20 runs, 90 minutes or so on two cores; not run yet
+	$(BIN)/srtbench sweep sweeps/long_cpu.yaml
+	$(STUDY)
+
+law: $(STAMP)  ## when self-reward falls: 96 runs, 80 minutes or so on two cores; not run yet
+	$(BIN)/srtbench sweep sweeps/law_cpu.yaml
 	$(STUDY)
 
 refresh: $(STAMP)  ## how old labels may become: 300 runs, hours on two cores, resumable; not run whole yet

@@ -97,12 +97,16 @@ class Check:
 
 def smoke(device: str, folder: Path) -> Path:
     """The smoke sweep, each variant in float32 and once more with bfloat16; short on a CPU."""
+    from srtbench.variants import VARIANTS
+
     content = yaml.safe_load((REPOSITORY / "sweeps" / "smoke.yaml").read_text(encoding="utf-8"))
     variants = []
     for entry in content["variants"] if device == "cuda" else ["srt"]:
         one: dict[str, Any] = {"type": entry} if isinstance(entry, str) else entry
         for name, bf16 in (("fp32", False), ("bf16", True)):
-            train = {**one.get("train", {}), "trl": {"bf16": bf16}}
+            trl: dict[str, Any] = {"trl": {"bf16": bf16}}
+            trl = {"fit": trl} if VARIANTS[one["type"]].method == "rounds" else trl
+            train = {**one.get("train", {}), **trl}
             label = f"{one.get('name', one['type'])}-{name}"
             variants.append({**one, "name": label, "train": train})
     content |= {"name": "gpu-smoke", "variants": variants}

@@ -2,6 +2,8 @@
 
     python scripts/kill_rounds.py runs/rounds_cpu --kills 20 --out /tmp/killed
 
+With `train.fit.keep`, also in the choice: the evaluation between two epochs of a fit.
+
 Trains the runs by rounds of a finished sweep once more in the sweep's own workers, each ended at
 chosen moments and begun again, and demands the rollouts and, to 1e-6, the metrics and the last
 weights of the runs that nothing ended. Exit code 1: a run differs, or a moment was not reached.
@@ -26,6 +28,7 @@ from srtbench.store import Folder, SweepStore, read_plan
 from srtbench.store.configs import read_spec
 
 PLACES = ("sampling", "selection", "fit", "saving", "evaluation")
+CHOICE = "choice"
 MOST_EVENTS = 8
 
 
@@ -54,15 +57,19 @@ class Killer:
         finally:
             self._now = before
 
-    def around(self, owner: Any, name: str, place: str | None, number: int = 1) -> None:
-        """Note a function: an event before it, or a place; argument ``number`` is the round."""
+    def around(self, owner: Any, name: str, place: str | None, number: int | None = 1) -> None:
+        """Note a function: an event before it, or a place.
+
+        Argument ``number`` is the round; None: the place is part of another one.
+        """
         original: Callable[..., Any] = getattr(owner, name)
 
         def wrapped(*arguments: Any, **options: Any) -> Any:
             self.event()
             if place is None:
                 return original(*arguments, **options)
-            with self.within(place, int(arguments[number])):
+            now = self._now[1] if number is None else int(arguments[number])
+            with self.within(place, now):
                 return original(*arguments, **options)
 
         setattr(owner, name, wrapped)
@@ -72,13 +79,14 @@ class Killer:
         from transformers import GenerationMixin
 
         from srtbench.execute import worker  # noqa: F401  # loads what is patched
-        from srtbench.train import evaluator, fit, round_samples
+        from srtbench.train import best_epoch, evaluator, fit, round_samples
         from srtbench.train.methods import rounds
         from srtbench.variants import VARIANTS, RoundsVariant
 
         self.around(round_samples.RoundSampler, "sample", "sampling")
         self.around(round_samples, "select_step", "selection", 4)
         self.around(rounds._Run, "_fit", "fit")
+        self.around(best_epoch.BestEpoch, "ended", CHOICE, None)
         self.around(rounds._Run, "_save", "saving")
         self.around(evaluator.Evaluator, "after", "evaluation")
         self.around(GenerationMixin, "generate", None)
@@ -107,7 +115,8 @@ def weights(folder: Folder) -> dict[str, Any]:
     from safetensors.numpy import load_file
 
     place = folder.checkpoint_path / (folder.read_status().checkpoint or "")
-    return dict(load_file(place / "model.safetensors"))
+    (file,) = place.glob("*model.safetensors")  # or the adapters alone
+    return dict(load_file(file))
 
 
 def differences(one: Folder, other: Folder) -> Iterator[str]:
@@ -136,17 +145,19 @@ def main() -> None:
     parser.add_argument("sweep_folder", type=Path, help="a finished sweep, e.g. runs/rounds_cpu")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--run", default="", help="only runs whose id has this in it")
     parser.add_argument("--out", type=Path, required=True, help="folder that is made anew")
     asked = parser.parse_args()
     whole = SweepStore(asked.sweep_folder.parent, asked.sweep_folder.name)
     again = SweepStore(asked.out, whole.path.name)
     shutil.rmtree(asked.out, ignore_errors=True)
     shutil.copytree(whole.root / "_stages", asked.out / "_stages")
-    rounds = {}
+    rounds, places = {}, {}
     for row in read_plan(whole.path)["runs"]:
         spec: Any = read_spec(whole.run(row["run_id"]))
-        if spec.train.rounds is not None:
+        if spec.train.rounds is not None and asked.run in spec.run_id:
             rounds[spec.run_id] = spec.train.steps
+            places[spec.run_id] = PLACES if spec.keep is None else (*PLACES, CHOICE)
             again.run(spec.run_id).path.mkdir(parents=True)
             shutil.copy(whole.run(spec.run_id).config_path, again.run(spec.run_id).config_path)
     context = multiprocessing.get_context("forkserver")
@@ -160,6 +171,8 @@ def main() -> None:
         process.join()
         return process.exitcode or 0
 
+    if not rounds:
+        sys.exit(f"{asked.sweep_folder}: no run by rounds has '{asked.run}' in its id")
     rng, failed, killed = random.Random(asked.seed), False, 0
     each, rest = divmod(asked.kills, len(rounds))
     shares = [each + (place < rest) for place in range(len(rounds))]
@@ -167,11 +180,12 @@ def main() -> None:
     for (run_id, number), kills in zip(rounds.items(), shares, strict=True):
         if not kills:
             continue
+        there = places[run_id]
         moments = sorted(
-            (1 + kill * number // kills, (next(offset)) % len(PLACES)) for kill in range(kills)
+            (1 + kill * number // kills, (next(offset)) % len(there)) for kill in range(kills)
         )
         for at_round, place in moments:
-            at = (PLACES[place], at_round, rng.randint(1, MOST_EVENTS))
+            at = (there[place], at_round, rng.randint(1, MOST_EVENTS))
             code = begin(run_id, at)
             killed += code == -signal.SIGKILL
             failed |= code != -signal.SIGKILL

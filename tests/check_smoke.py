@@ -17,9 +17,10 @@ def main(path: Path) -> None:
     for variant, _, avg, maj in rows:
         curves.setdefault(variant, []).append((avg, maj))
     checks = {
-        "five runs are evaluated": len(curves) == 5,
+        "six runs are evaluated": len(curves) == 6,
         "srt raises accuracy": curves["srt"][-1][0] > curves["srt"][0][0] + 0.05,
         "gold raises accuracy": curves["gold"][-1][0] > curves["gold"][0][0] + 0.05,
+        "lmsi raises accuracy": curves["lmsi"][-1][0] > curves["lmsi"][0][0] + 0.05,
         "random reward does not": curves["random"][-1][0] < curves["random"][0][0],
         "srt at the high rate collapses": curves["srt-high-lr"][-1][0] < 0.1,
         "the report is there": (path / "report" / "report.html").stat().st_size > 10_000,

@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from analysis.claims import history
+from analysis.claims.again import improves_again, labels_pass_the_teacher, leads_the_teacher
 from analysis.claims.climb import climbs
 from analysis.claims.data import Study
 from analysis.claims.fall import collapses
 from analysis.claims.hypotheses import CLAIMS, FAMILIES
 from analysis.claims.improve import improves, labels_improve, rivals_gold
+from analysis.claims.law import law
+from analysis.claims.long_runs import collapses_in_time
 from analysis.claims.page import markdown, numbers
 from analysis.claims.pretrained import pretrained
 from analysis.claims.refresh import periods, rivals
@@ -34,9 +37,14 @@ MEASURES: dict[str, Measure] = {
     "C6": regimes,
     "C7": spurious,
     "C8": remedies,
+    "C1-2": improves_again,
+    "C2-2": leads_the_teacher,
+    "C3-2": labels_pass_the_teacher,
+    "C5-2": collapses_in_time,
     "C9": periods,
     "C9R": rivals,
     "C9S": rounds,
+    "C10": law,
 }
 
 

@@ -158,6 +158,72 @@ C8 = Claim(
     published.C8,
     TINY,
 )  # fmt: skip
+# C1 to C3 once more, on seeds that no run has used (80 to 102) and with the controls that the first
+# study lacked. That srt keeps up with gold says something only if a fixed teacher does not, so
+# C2-2b asks for a lead over it at the same step. That labels get better is asked of srt against the
+# teacher at the same steps, on the same prompts and from the same start, not of each by itself.
+C1_2 = Claim(
+    "C1-2", "Self-reward improves accuracy without labels, on fresh seeds", "core_cpu",
+    ("core-spelling", "core-sorting"),
+    (
+        Hypothesis("C1-2a", "srt: avg@k at the end minus at the start > 0.05", "above", 0.05),
+        Hypothesis("C1-2b", "srt: maj@k at the end minus at the start > 0", "above", 0.0),
+    ),
+    published.C1,
+    TINY,
+)  # fmt: skip
+C2_2 = Claim(
+    "C2-2", "Early on, self-reward rivals gold labels and leads a fixed teacher", "core_cpu",
+    ("core-spelling", "core-sorting"),
+    (
+        Hypothesis(
+            "C2-2a",
+            "half-way through training, gold minus srt in avg@k < 0.05 (non-inferiority margin)",
+            "below", 0.05,
+        ),
+        Hypothesis(
+            "C2-2b", "half-way, srt minus fixed_teacher in avg@k > 0 (control)", "above", 0.0
+        ),
+    ),
+    published.C2,
+    TINY,
+)  # fmt: skip
+C3_2 = Claim(
+    "C3-2", "Labels of the policy get better than those of its start", "core_cpu",
+    ("core-spelling", "core-sorting"),
+    (
+        Hypothesis(
+            "C3-2a",
+            "label accuracy over the last fifth of the steps, srt minus fixed_teacher, paired by "
+            "seed > 0.05",
+            "above", 0.05,
+        ),
+        Hypothesis("C3-2b", "srt minus fixed_teacher in final avg@k > 0.02", "above", 0.02),
+    ),
+    published.C3,
+    TINY + " The labels measured here are those trained on, not held-out votes.",
+)  # fmt: skip
+# C5 let the learning rate climb to eight times the usual one. Here it stays at the usual one, for
+# 1,500 steps, more than twelve times as long as C1 to C3. Nothing of ours says what to expect: no
+# run has been that long. If the collapse belongs to self-reward, it comes at any rate in time; if
+# it is a matter of the rate, most seeds live. Gold as long, from the same starts, is the control.
+C5_2 = Claim(
+    "C5-2", "Trained for long at the usual rate, self-reward collapses", "long_cpu",
+    ("long-spelling",),
+    (
+        Hypothesis(
+            "C5-2a", "srt: share of seeds that end below 0.10 avg@k after 1,500 steps > 0.5",
+            "above", 0.5,
+        ),
+        Hypothesis("C5-2b", "gold for as long: that share < 0.5 (control)", "below", 0.5),
+        Hypothesis(
+            "C5-2c", "srt, rise: avg@k at the best evaluation minus at the start > 0.05",
+            "above", 0.05,
+        ),
+    ),
+    published.C5,
+    TINY,
+)  # fmt: skip
 # First seen on seeds 50 to 52 and in prototypes outside this project; tested on seeds 60 to 69.
 # If what kills is that a group votes for itself, snapshot-1 lives, whose votes are those of a
 # separate electorate. If it is that labels follow the policy at once, snapshot-1 dies as srt does,
@@ -236,9 +302,35 @@ C9S = Claim(
     published.C9S,
     TINY + " Each round has an optimiser of its own.",
 )  # fmt: skip
-CLAIMS = (C1, C2, C3, C4, C5, C6, C7, C8, C9, C9R, C9S)
-FAMILIES = {"first study": (C1, C2, C3, C4, C5, C6, C7, C8), "second study": (C9, C9R, C9S)}
+# Written before any run of it; the phase grid of C6 had two evaluations in a hundred steps, so it
+# says nothing of times. If what kills is the sum of the steps that were taken, the time of the fall
+# is in proportion to one over the learning rate. Were it the share of wrong labels alone, the start
+# would decide and the rate would not.
+C10 = Claim(
+    "C10", "The collapse comes sooner at higher rates and from weaker starts, by a law", "law_cpu",
+    ("law-spelling",),
+    (
+        Hypothesis(
+            "C10a", "exponent b of the time of the fall, T ~ rate^b, at the same start < -0.5",
+            "below", -0.5,
+        ),
+        Hypothesis("C10b", "T in proportion to 1 / rate: b + 1 within 0.5 of 0", "within", 0.5),
+        Hypothesis(
+            "C10c",
+            "log T by the log-odds of the start majority, at the same rate: slope > 0",
+            "above", 0.0,
+        ),
+    ),
+    published.C10,
+    TINY,
+    one_task=True,
+)  # fmt: skip
+FAMILIES = {
+    "first study": (C1, C2, C3, C4, C5, C6, C7, C8),
+    "second study": (C1_2, C2_2, C3_2, C5_2, C9, C9R, C9S, C10),
+}
 """Claims whose hypotheses are corrected together for being many (Holm)."""
+CLAIMS = tuple(claim for family in FAMILIES.values() for claim in family)
 
 PRETRAINED_SWEEP = "smollm_cpu"
 

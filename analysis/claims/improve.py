@@ -1,6 +1,6 @@
 """C1, C2, C3: does self-reward improve the policy, rival gold labels, and improve its labels?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import polars as pl
@@ -28,41 +28,41 @@ from srtbench.analysis.figures.more_sheets import difference_sheet
 from srtbench.analysis.figures.sheets import label_accuracy_sheet
 
 
-def improves(study: Study) -> Section:
+def improves(study: Study, claim: Claim = C1) -> Section:
     """C1: accuracy and majority accuracy of srt, end against start."""
-    section, tasks = _begin(study, C1, ("srt",))
+    section, tasks = begin(study, claim, ("srt",))
+    average, majority = (hypothesis.key for hypothesis in claim.hypotheses)
     for task, roles in tasks.items():
         missing = absent(roles, "srt")
-        section.add("C1a", task, change_of(study, roles["srt"]), missing)
+        section.add(average, task, change_of(study, roles["srt"]), missing)
         maj = [block.maj[:, -1] - block.maj[:, 0] for block in study.blocks(roles["srt"])]
-        section.add("C1b", task, effect(maj[0], SHARE_DIFFERENCE) if maj else None, missing)
+        section.add(majority, task, effect(maj[0], SHARE_DIFFERENCE) if maj else None, missing)
     section.method.append(
         "Both effects are changes of the same held-out prompts, paired by prompt and seed."
     )
     if any_run(section):
-        section.sheet = drawing.accuracy(study, section.cells, "C1")
+        section.sheet = drawing.accuracy(study, section.cells, claim.key)
     return section
 
 
-def rivals_gold(study: Study) -> Section:
+def rivals_gold(study: Study, claim: Claim = C2) -> Section:
     """C2: gold minus srt half-way, and at every evaluation."""
-    section, tasks = _begin(study, C2, ("srt", "gold"))
+    section, tasks = begin(study, claim, ("srt", "gold"))
     rows, frames = [], []
     for task, roles in tasks.items():
         srt, gold = roles["srt"], roles["gold"]
-        curve = _differences(study, gold, srt)
-        effects = dict(_effects(curve))
+        curve = differences(study, gold, srt)
+        effects = dict(effects_of(curve))
         missing = absent(roles, "srt", "gold") or "no seed is finished in both"
         half = None
         if srt is not None and effects:
-            end = srt.total_steps
-            middle = min(effects, key=lambda step: (abs(step - end / 2), step))
+            middle = half_way(effects, srt)
             half = effects[middle]
             ahead = (curve.filter(pl.col(name) > _MARGIN)["step"] for name in ("value", "low"))
             first, sure = (steps[0] if len(steps) else None for steps in ahead)
             rows.append(((task,), (count(middle), count(first), count(sure))))
             frames.append(curve)
-        section.add("C2", task, half, missing)
+        section.add(claim.hypotheses[0].key, task, half, missing)
     section.tables.append(
         Table(
             "margin", "Where gold pulls ahead by more than the margin", ("task",),
@@ -77,7 +77,7 @@ def rivals_gold(study: Study) -> Section:
             tuple(
                 ((curve["dataset"][0], str(step)), (Number(found),))
                 for curve in frames
-                for step, found in _effects(curve)
+                for step, found in effects_of(curve)
             ),
         )
     )  # fmt: skip
@@ -86,13 +86,13 @@ def rivals_gold(study: Study) -> Section:
         "hypothesis is about the one nearest half of training."
     )
     if frames:
-        section.sheet = difference_sheet(pl.concat(frames), "C2", C2.title, _MARGIN)
+        section.sheet = difference_sheet(pl.concat(frames), claim.key, claim.title, _MARGIN)
     return section
 
 
 def labels_improve(study: Study) -> Section:
     """C3: label accuracy of srt and fixed_teacher, and what it is worth."""
-    section, tasks = _begin(study, C3, ("srt", "fixed_teacher"))
+    section, tasks = begin(study, C3, ("srt", "fixed_teacher"))
     for task, roles in tasks.items():
         srt, teacher = roles["srt"], roles["fixed_teacher"]
         for key, cell, kind in (("C3a", srt, "srt"), ("C3b", teacher, "fixed_teacher")):
@@ -114,7 +114,13 @@ def labels_improve(study: Study) -> Section:
 _MARGIN = C2.hypotheses[0].threshold
 
 
-def _begin(study: Study, claim: Claim, kinds: tuple[str, ...]) -> tuple[Section, dict[str, Roles]]:
+def half_way(steps: Iterable[int], cell: Cell) -> int:
+    """The evaluation nearest half of training, the earlier of two."""
+    return min(steps, key=lambda step: (abs(step - cell.total_steps / 2), step))
+
+
+def begin(study: Study, claim: Claim, kinds: tuple[str, ...]) -> tuple[Section, dict[str, Roles]]:
+    """A section, and per task the cells of these variants."""
     section, cells = start(claim, study, *claim.parts)
     tasks: dict[str, Roles] = {}
     for task, group in settings(cells).items():
@@ -125,7 +131,7 @@ def _begin(study: Study, claim: Claim, kinds: tuple[str, ...]) -> tuple[Section,
     return section, tasks
 
 
-def _differences(study: Study, first: Cell | None, second: Cell | None) -> pl.DataFrame:
+def differences(study: Study, first: Cell | None, second: Cell | None) -> pl.DataFrame:
     """First minus second in avg@k at every evaluation that both have; no row without both."""
     if first is None or second is None:
         return pl.DataFrame(schema={"step": pl.Int64})
@@ -134,7 +140,8 @@ def _differences(study: Study, first: Cell | None, second: Cell | None) -> pl.Da
     return curve.filter(pl.col("dataset") == first.dataset, pl.col("model") == first.model)
 
 
-def _effects(curve: pl.DataFrame) -> Iterator[tuple[int, Effect]]:
+def effects_of(curve: pl.DataFrame) -> Iterator[tuple[int, Effect]]:
+    """(step, difference) of each row."""
     for row in curve.iter_rows(named=True):
         numbers = (row[name] for name in ("value", "low", "high", "seeds", "prompts"))
         yield row["step"], Effect(*numbers)

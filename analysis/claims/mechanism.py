@@ -4,14 +4,13 @@ Exploratory: nothing here was fixed before the runs.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from analysis.claims.data import Cell, Study
 from analysis.claims.sections import Number, Table, count
+from analysis.claims.weibull import jackknife, weibull
 from srtbench.analysis.effects import POSITIVE, SHARE, SHARE_DIFFERENCE, Effect, effect
 
 GAIN = 0.10
@@ -19,10 +18,6 @@ GAIN = 0.10
 EARLY = 0.1
 """Share of the steps, the first ones, in which most runs still live."""
 FLAT = 1e-4
-FEWEST = 2
-"""Runs that must have fallen at each of two periods, for an exponent."""
-
-Floats = NDArray[np.float64]
 Fall = tuple[float, float]
 """A run fell after the first step and not after the second; infinite: not by the end."""
 
@@ -50,46 +45,6 @@ def rises(study: Study, cell: Cell) -> dict[int, float]:
     return found
 
 
-def weibull(low: Floats, high: Floats, x: Floats) -> tuple[float, float, float] | None:
-    """Interval-censored Weibull regression: log T = a + b x + s W, W of the least extreme value.
-
-    The likelihood of a run is S(low) - S(high) with S(t) = exp(-exp((log t - a - b x) / s)), the
-    accelerated failure time form (Kalbfleisch and Prentice 2002, sections 3.2 and 3.5).
-
-    Args:
-        low: (runs,) steps at which a run still stood, 0 or more.
-        high: (runs,) steps at which it had fallen; infinite: it did not.
-        x: (runs,) the covariate.
-
-    Returns:
-        a, b and s; None where the likelihood has no maximum, or fewer than ``FEWEST`` runs fell at
-        each of two values of x.
-    """
-    fell = np.isfinite(high)
-    counts = np.unique(x[fell], return_counts=True)[1]
-    if (counts >= FEWEST).sum() < 2:
-        return None
-
-    def cost(parameters: Floats) -> float:
-        a, b, log_s = parameters
-        with np.errstate(all="ignore"):
-            scale = np.exp(log_s)
-            stands = np.where(low > 0, np.exp(-np.exp((_log(low) - a - b * x) / scale)), 1.0)
-            gone = np.where(fell, np.exp(-np.exp((_log(high) - a - b * x) / scale)), 0.0)
-            total = -np.log(np.maximum(stands - gone, 1e-300)).sum()
-        return float(total) if np.isfinite(total) else 1e9
-
-    middle = _log(0.5 * (low + np.where(fell, high, low)) + 1.0)
-    begin = np.array([float(middle.mean()), 0.0, 0.0])
-    options = {"xatol": 1e-8, "fatol": 1e-10, "maxiter": 20_000, "maxfev": 20_000}
-    result = minimize(cost, begin, method="Nelder-Mead", options=options)
-    result = minimize(cost, result.x, method="Nelder-Mead", options=options)
-    a, b, log_s = (float(value) for value in result.x)
-    if not result.success or abs(b) > 10 or not -8 < log_s < 4:
-        return None
-    return a, b, math.exp(log_s)
-
-
 def power(
     study: Study, cells: Mapping[int, Cell | None], *, in_rounds: bool = False
 ) -> tuple[Effect | None, int, int]:
@@ -112,19 +67,12 @@ def power(
     ]
     fell = sum(math.isfinite(row[3]) for row in rows)
 
-    def slope(left_out: int | None) -> float | None:
-        table = np.array([row[1:] for row in rows if row[0] != left_out])
+    def slope(seeds: Collection[int]) -> float | None:
+        table = np.array([row[1:] for row in rows if row[0] in seeds])
         fit = weibull(table[:, 1], table[:, 2], table[:, 0]) if len(table) else None
-        return None if fit is None else fit[1]
+        return None if fit is None else fit.slopes[0]
 
-    whole = slope(None)
-    seeds = sorted({row[0] for row in rows})
-    parts = [slope(seed) for seed in seeds]
-    if whole is None or len(seeds) < 3 or any(part is None for part in parts):
-        return (None if whole is None else Effect(_rounded(whole))), fell, len(rows)
-    n = len(seeds)
-    pseudo = [_rounded(n * whole - (n - 1) * part) for part in parts if part is not None]
-    return effect(pseudo, None), fell, len(rows)
+    return jackknife(slope, {row[0] for row in rows}), fell, len(rows)
 
 
 def fall_table(
@@ -196,12 +144,3 @@ def _over(study: Study, cell: Cell, column: str, *, last: bool) -> list[float]:
         elif column == "skew" and noise > FLAT:
             found.append(max(-1.0, min(1.0, (reward - gold) / noise)))
     return found
-
-
-def _log(values: Floats) -> Floats:
-    return np.log(np.maximum(values, 1e-9))
-
-
-def _rounded(value: float) -> float:
-    """To what is printed: the last digits of a search are not the same on every machine."""
-    return round(value, 4)

@@ -176,15 +176,21 @@ def last_fifth(study: Study, cell: Cell, column: str, first_too: bool = False) -
     ``first_too``: minus its mean over the first fifth, for a measure that is a share. A
     train_reward is a share where it never leaves 0..1.
     """
-    values = []
-    for run in cell.runs.values():
+    ends = fifths(study, cell, column).values()
+    values = [last - (first if first_too else 0.0) for first, last in ends]
+    share = all(0 <= value <= 1 for value in values)
+    return effect(values, SHARE_DIFFERENCE if first_too else SHARE if share else None)
+
+
+def fifths(study: Study, cell: Cell, column: str) -> dict[int, tuple[float, float]]:
+    """Seed -> mean of a train measure over the first and the last fifth of the steps."""
+    found = {}
+    for seed, run in cell.runs.items():
         series = study.training[run].sort("step")[column].drop_nulls().to_numpy()
         size = max(1, len(series) // 5)
         if len(series):
-            change = series[-size:].mean() - (series[:size].mean() if first_too else 0.0)
-            values.append(float(change))
-    share = all(0 <= value <= 1 for value in values)
-    return effect(values, SHARE_DIFFERENCE if first_too else SHARE if share else None)
+            found[seed] = (float(series[:size].mean()), float(series[-size:].mean()))
+    return found
 
 
 def change_of(study: Study, cell: Cell | None) -> Effect | None:

@@ -72,14 +72,15 @@ def check_what_fits(error: ConfigError) -> ConfigError:
     Entries that the error speaks of are left out.
     """
     rest = error.rest
-    if not isinstance(rest, SweepConfig):
+    if not isinstance(rest, SweepConfig | SweepOfParts):
         return error
     plan, problems = plan_what_fits(rest)
     more = check_plan(rest, plan).problems
-    told = {problem.key_path for problem in error.problems}
-    found = [*error.problems, *(one for one in more if one.key_path not in told)]
+    told = {(problem.file, problem.key_path) for problem in error.problems}
+    found = [*error.problems, *(one for one in more if (one.file, one.key_path) not in told)]
     # Options of TRL that a cell does not know were named with their lines.
-    found = sorted(found, key=lambda one: one.line or 0)
-    if plan.runs or rest.exclude:  # else nothing is left to plan
+    found = sorted(found, key=lambda one: (str(one.file or ""), one.line or 0))
+    exclude = rest.exclude if isinstance(rest, SweepConfig) else ()
+    if plan.runs or exclude:  # else nothing is left to plan
         found += [one for one in problems if "train.trl." not in one.message]
     return ConfigError(error.path, found)

@@ -14,6 +14,9 @@ from srtbench.plan.places import Place
 MOST = 0.5
 """Share of the golds from which on a warning speaks of most of them."""
 
+FEW = 10
+"""Golds below which all may be the same by chance."""
+
 _LETTER = re.compile(r"[A-Ja-j]")
 
 
@@ -76,6 +79,12 @@ class Golds:
         ]
         if keyed and (reason := _misfit(kind, keyed)):
             findings.warning(place, reason)
+        if len(keyed) >= FEW and len({key for _, key in keyed}) == 1:
+            findings.warning(
+                self.place,
+                f"all {len(keyed)} gold answers are the same, {excerpt(keyed[0][0])}: a policy "
+                "that gives it to every question is always right",
+            )
 
 
 def _other_kinds(golds: Sequence[str], kind: str) -> str:

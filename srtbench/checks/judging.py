@@ -31,7 +31,7 @@ from srtbench.variants import (
 )
 from srtbench.variants.external import PluginOptions, PythonOptions, resolve
 from srtbench.variants.interface import expected
-from srtbench.variants.selection import ROLES
+from srtbench.variants.selection import ROLES, check_picks
 
 _PROMPT = "made-up-prompt"
 _WRITTEN = {
@@ -247,7 +247,7 @@ def _not_a_judgement(found: Any, size: int) -> str | None:
 
 
 def _check_picks(variant: RoundsVariant, picks: Any, size: int, on: str) -> None:
-    """Each pick names a completion, and a role that the objective fits on."""
+    """Each pick names a completion, and a role that the objective fits on; pairs are pairs."""
     roles = ROLES[variant.objective]
     wanted = f"write: {expected(RoundsVariant, 'select')}"
     name = f"{type(variant).__name__}.select of {on}"
@@ -256,10 +256,16 @@ def _check_picks(variant: RoundsVariant, picks: Any, size: int, on: str) -> None
     for pick in picks:
         if not isinstance(pick, Pick):
             raise _MistakeError(f"{name}: the list holds {_kind(pick)}, not a Pick; {wanted}")
+        if not isinstance(pick.index, int | np.integer) or not isinstance(
+            pick.weight, int | float | np.number
+        ):
+            raise _MistakeError(f"{name}: {pick}: index and weight are numbers; {wanted}")
         if not 0 <= pick.index < size:
             raise _MistakeError(f"{name}: there is no completion {pick.index} of {size}")
         if pick.role not in roles:
             raise _MistakeError(f"{name}: {pick.role!r} is no role of {variant.objective}: {roles}")
+    for problem in check_picks(picks, size, variant.objective, type(variant).__name__):
+        raise _MistakeError(f"{name}: {problem}")
 
 
 def _kind(value: Any) -> str:

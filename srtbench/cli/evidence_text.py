@@ -62,8 +62,11 @@ def _health(health: Sequence[Health]) -> str:
 
 
 def revote_text(rows: Sequence[RevoteRow]) -> str:
-    """One line per run: before -> after; and one for each that is left out, saying why."""
-    lines = []
+    """One line per run: before -> after; and one for each that is left out, saying why.
+
+    Where a run trained by rounds, also how many completions its fits have, or would have.
+    """
+    lines, by_rounds = [], any(row.selected_before is not None for row in rows)
     for row in rows:
         if row.problem is not None:
             continue
@@ -71,8 +74,11 @@ def revote_text(rows: Sequence[RevoteRow]) -> str:
         reward = f"{row.train_reward_before:.3f} -> {row.train_reward_after:.3f}"
         stays = "not judged again" if row.note else "does not vote"
         changed = f"{row.changed_labels:.1%}" if row.votes else stays
-        lines.append((row.run_id, changed, label if row.votes else "-", reward))
+        selected = f"{row.selected_before} -> {row.selected_after}"
+        more = [selected if row.selected_before is not None else "-"] if by_rounds else []
+        lines.append((row.run_id, changed, label if row.votes else "-", reward, *more))
     left_out = [f"left out: {row.run_id}: {row.problem}" for row in rows if row.problem]
     left_out += [f"note: {row.run_id}: {row.note}" for row in rows if row.note]
-    header = ("run", "labels changed", "label accuracy", "train reward")
+    header: tuple[str, ...] = ("run", "labels changed", "label accuracy", "train reward")
+    header += ("selected",) if by_rounds else ()
     return "\n".join([table_text(header, lines), *left_out])

@@ -16,7 +16,7 @@ from srtbench.store import Status, SweepStore
 
 if TYPE_CHECKING:
     from srtbench.execute.sweep import SweepEvent
-    from srtbench.plan import Plan, RunSpec
+    from srtbench.plan import Plan
 
 STATE_STYLES = {
     "done": "green",
@@ -66,7 +66,9 @@ class Progress:
         elif time.monotonic() - self._line_at >= _LINE_EVERY_SECONDS:
             self._line_at = time.monotonic()
             for work_id, status in self._running():
-                step = f"step {status.step}/{status.total_steps}"
+                step = (
+                    f"step {status.step}/{status.total_steps}" if status.total_steps else "running"
+                )
                 self._line(work_id, f"{step}{_numbers(status)}")
 
     def end(self) -> None:
@@ -89,22 +91,30 @@ class Progress:
 
 
 def status_table(plan: "Plan", store: SweepStore, *, stages: bool) -> Table:
-    """Every planned run, begun or not, and the stages still under way."""
-    rows = _rows(plan, store, stages=stages)
+    """Every planned run, begun or not, and the stages still under way.
+
+    Runs are named by the labels that differ: a whole name would be cut on a narrow terminal.
+    """
+    rows = _rows(plan, store, stages=stages, short=True)
     return table(_HEADER, rows, title=f"sweep {plan.name}", styles=STATE_STYLES, framed=True)
 
 
-def _rows(plan: "Plan", store: SweepStore, *, stages: bool) -> list[tuple[str, ...]]:
+def _rows(
+    plan: "Plan", store: SweepStore, *, stages: bool, short: bool = False
+) -> list[tuple[str, ...]]:
     rows = []
     for stage in plan.stages if stages else ():
         status = store.stage(stage.stage_id).shown_status()
         if status.state != "done":
-            rows.append(_row(f"stage {stage.stage_id}", status))
-    return rows + [_row(_run_name(run), store.run(run.run_id).shown_status()) for run in plan.runs]
-
-
-def _run_name(run: "RunSpec") -> str:
-    return f"{run.cell} seed {run.seed}"
+            name = stage.stage_id if short else f"stage {stage.stage_id}"
+            rows.append(_row(name, status))
+    labels = [(run.part, run.model_label, run.dataset_label) for run in plan.runs]
+    differ = [len(set(column)) > 1 for column in zip(*labels, strict=True)]
+    for run, named in zip(plan.runs, labels, strict=True):
+        shown = [one or "" for one, differs in zip(named, differ, strict=True) if differs]
+        cell = "/".join([*shown, run.variant_label]) if short else run.cell
+        rows.append(_row(f"{cell} seed {run.seed}", store.run(run.run_id).shown_status()))
+    return rows
 
 
 def _row(name: str, status: Status) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import io
 from collections.abc import Mapping, Sequence
 
 from rich.box import Box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -29,6 +29,9 @@ _PLAIN = Box(
 
 _WIDE = 10_000
 """Columns of plain output: a table is never cut, and an id stays on one line."""
+
+_NAME = 24
+"""Letters of a row's name that stay on one line of a narrow terminal."""
 
 
 def table(
@@ -58,7 +61,16 @@ def table(
     for column, name in enumerate(header):
         cells = [row[column] for row in rows if row[column]]
         right = bool(cells) and all(map(_numeric, cells))
-        made.add_column(_cell(name), justify="right" if right else "left", no_wrap=not framed)
+        justify: JustifyMethod = "right" if right else "left"
+        longest = max((len(row[column]) for row in rows), default=0)
+        name_of_row = framed and column == 0
+        made.add_column(
+            Text(one_line(name).replace(" ", "\n", 1)) if framed else _cell(name),
+            justify=justify,
+            no_wrap=not framed,
+            overflow="fold",
+            min_width=min(longest, _NAME) if name_of_row else None,
+        )
     for row in rows:
         made.add_row(*(_cell(cell, (styles or {}).get(cell, "")) for cell in row))
     return made

@@ -14,6 +14,7 @@ from srtbench.config.eval_sets import EvalSetEntry
 from srtbench.config.external import external_problems
 from srtbench.config.generation import GenerationConfig
 from srtbench.config.models import ModelConfig
+from srtbench.config.rest import without_faults
 from srtbench.config.train import EvalOverride, ExecutionConfig, TrainOverride
 from srtbench.config.translate import telling, to_problem
 from srtbench.config.variants import BUILT_IN, VariantEntry
@@ -161,6 +162,9 @@ def _load_grid(path: Path, source: YamlSource) -> SweepConfig:
         config = SweepConfig.model_validate(source.content)
     except ValidationError as error:
         problems += [to_problem(item, source, SweepConfig) for item in telling(error.errors())]
+    is_whole = config is not None
+    if config is None:
+        config = _less_faults(source.content, problems)
     problems += [
         Problem(problem.message, problem.key_path, source.line(problem.key_path))
         for problem in cross_checks(source.content, path.parent)
@@ -168,10 +172,19 @@ def _load_grid(path: Path, source: YamlSource) -> SweepConfig:
     problems += external_problems(source, path.parent)
     if config is not None:
         config._folder, config._source = path.parent.resolve(), path
-    if problems or config is None:
+    if problems or config is None or not is_whole:
         problems.sort(key=lambda problem: problem.line or 0)
         raise ConfigError(path, problems, config and _rest(config, problems))
     return config
+
+
+def _less_faults(content: dict[str, Any], problems: Iterable[Problem]) -> SweepConfig | None:
+    """What is read of a file that is no valid sweep; None if nothing can be said of it."""
+    mended = without_faults(content, problems, SweepConfig.model_fields)
+    try:
+        return None if mended is None else SweepConfig.model_validate(mended)
+    except ValidationError:
+        return None
 
 
 def _rest(config: SweepConfig, problems: Iterable[Problem]) -> SweepConfig:
@@ -196,27 +209,43 @@ def _load_parts(path: Path, source: YamlSource) -> SweepOfParts:
         config = SweepOfParts.model_validate(source.content)
     except ValidationError as error:
         problems += [to_problem(item, source, SweepOfParts) for item in error.errors()]
+    grids, rests = _load_grids(path, source, problems)
     if problems or config is None:
-        raise ConfigError(path, problems)
+        rest = config or SweepOfParts(name="sweep", parts=("",))
+        rest._grids, rest._source = tuple(rests), path
+        raise ConfigError(path, problems, rest)
+    config._grids, config._source = tuple(grids), path
+    return config
+
+
+def _load_grids(
+    path: Path, source: YamlSource, problems: list[Problem]
+) -> tuple[list[SweepConfig], list[SweepConfig]]:
+    """The parts that are as they should be, and what was read of all; adds to ``problems``."""
     grids: list[SweepConfig] = []
-    for position, part in enumerate(config.parts):
+    rests: list[SweepConfig] = []
+    parts = source.content["parts"]
+    for position, part in enumerate(parts if isinstance(parts, list) else []):
+        if not isinstance(part, str):
+            continue
         place = path.parent / Path(part).expanduser()
         try:
             found = _load_part(place, part)
         except ConfigError as error:
             problems += [replace(one, file=place) for one in error.problems]
+            if isinstance(error.rest, SweepConfig):
+                rests.append(error.rest)
             continue
         if isinstance(found, SweepConfig):
             if found.name not in [known.name for known in grids]:
                 grids.append(found)
+                rests.append(found)
                 continue
             found = f"two parts have the name '{found.name}'"
         key_path: KeyPath = ("parts", position)
         problems.append(Problem(found, key_path, source.line(key_path)))
-    if problems:
-        raise ConfigError(path, problems)
-    config._grids, config._source = tuple(grids), path
-    return config
+    names = [rest.name for rest in rests]
+    return grids, [rest for place, rest in enumerate(rests) if rest.name not in names[:place]]
 
 
 def _load_part(place: Path, name: str) -> SweepConfig | str:

@@ -28,7 +28,12 @@ class _Number(str):
 
 
 def jsonl_rows(path: Path) -> Iterator[Row]:
-    """One object per line; empty lines are skipped, a row's number is its line's."""
+    """One object per line; empty lines are skipped, a row's number is its line's.
+
+    Raises:
+        DatasetError: it is no UTF-8 text.
+    """
+    _refuse_utf16(path)
     with path.open("rb") as source:
         for number, line in enumerate(source, start=1):
             if line.strip() and line != b"\xef\xbb\xbf":
@@ -42,7 +47,13 @@ def _json_object(line: bytes, first: bool) -> dict[str, Any] | str:
         return f"not valid UTF-8: byte {error.start + 1} of the line"
     try:
         # NaN and Infinity are not JSON, and no answers either.
-        value = json.loads(text, parse_float=_Number, parse_int=_Number, parse_constant=_refuse)
+        value = json.loads(
+            text,
+            parse_float=_Number,
+            parse_int=_Number,
+            parse_constant=_refuse,
+            object_pairs_hook=_object,
+        )
         half = _half_of_a_pair(value) if "\\u" in text else None
     except (ValueError, RecursionError) as error:
         return f"not valid JSON: {str(error) or type(error).__name__}"
@@ -62,6 +73,27 @@ def _half_of_a_pair(values: Any) -> str | None:
     return None
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; of a key that stands twice, nobody knows which value is meant."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} stands twice")
+    return values
+
+
+def _refuse_utf16(path: Path) -> None:
+    """No text of UTF-8 has a NUL; half of the bytes of UTF-16 often are.
+
+    Raises:
+        DatasetError: the file has one near its beginning.
+    """
+    with path.open("rb") as source:
+        if b"\0" in source.read(4096):
+            raise DatasetError(f"{path.name}: not UTF-8, but UTF-16 or no text: save it as UTF-8")
+
+
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not a JSON number")
 
@@ -75,8 +107,9 @@ def csv_rows(path: Path) -> Iterator[Row]:
     """A comma-separated table with a header; all values are text, an empty field is null.
 
     Raises:
-        DatasetError: no header, or one that names a column twice.
+        DatasetError: no header, one that names a column twice, or columns without commas.
     """
+    _refuse_utf16(path)
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as source:
         reader = csv.reader(source, strict=True)
         try:
@@ -87,6 +120,11 @@ def csv_rows(path: Path) -> Iterator[Row]:
         if twice or not any(header):
             problem = f"names {', '.join(twice)} twice" if twice else "is missing"
             raise DatasetError(f"{path.name}: the header {problem}")
+        if len(header) == 1 and (marks := [mark for mark in ";\t|" if mark in header[0]]):
+            raise DatasetError(
+                f"{path.name}: the header has no comma but {marks[0]!r}: separate the columns by "
+                "commas"
+            )
         number = 0
         while True:
             number += 1

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from srtbench.config.generation import CPU_HEAD_SIZES
 from srtbench.config.models import LocalModel, ModelConfig, TinyModel
+from srtbench.execute.gpus_here import has_gpu
 from srtbench.plan import RunSpec
-
-_GPU_DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
 
 
 def engines_here(runs: Iterable[RunSpec]) -> list[str]:
@@ -30,7 +29,7 @@ def _problems(runs: list[RunSpec]) -> Iterator[str]:
             "vLLM is not installed; with GPUs: pip install 'srtbench[vllm]', without: make vllm "
             "(docs/engines.md)"
         )
-    if not (_is_cpu_build() if installed else not _has_gpu()):
+    if not (_is_cpu_build() if installed else not has_gpu()):
         return
     for run in runs:
         if run.generation is not None and run.generation.enable_sleep_mode:
@@ -76,7 +75,3 @@ def _is_cpu_build() -> bool:
         return "cpu" in importlib.metadata.version("vllm") or sys.platform == "darwin"
     except importlib.metadata.PackageNotFoundError:
         return True
-
-
-def _has_gpu() -> bool:
-    return any(any(Path("/dev").glob(pattern)) for pattern in _GPU_DEVICES)

@@ -6,12 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from multiprocessing.context import ForkServerContext
-from pathlib import Path
 from typing import Any
 
 from srtbench.config.train import ExecutionConfig
 from srtbench.execute.base import Handle, LaunchError, Work, processes_of, worker_environment
 from srtbench.execute.entry import WORKER, die_with_parent, forked
+from srtbench.execute.gpus_here import visible_gpus
 from srtbench.store import Folder, SweepStore
 
 
@@ -111,15 +111,6 @@ class LocalExecutor:
             taken.clear()
 
         return _ProcessHandle(start_process(self._store, folder, processes, environment), release)
-
-
-def visible_gpus() -> list[str]:
-    """Ids of the NVIDIA devices that this process may use, without loading CUDA."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [gpu.strip() for gpu in named.split(",") if gpu.strip() not in ("", "-1")]
-    devices = Path("/dev").glob("nvidia[0-9]*")
-    return sorted((path.name.removeprefix("nvidia") for path in devices), key=int)
 
 
 def start_process(

@@ -1,7 +1,7 @@
 """Rough cost of a run on GPUs: tokens, FLOP, GPU-hours and memory, from the plan alone.
 
-docs/cost.md writes the model out and says what it leaves out. Nothing here is calibrated on
-measured runs: the numbers are good to an order of magnitude, and every one is printed with '~'.
+docs/cost.md writes the model out. Nothing here is calibrated on measured runs: the numbers are good
+to an order of magnitude, and every one is printed with '~'.
 """
 
 import dataclasses
@@ -293,9 +293,8 @@ def mean_prompt(spec: RunSpec, assumed: Assumptions) -> float:
 
 def training_flop_per_token(size: Size, train: TrainConfig) -> float:
     """6 per parameter (4 with adapters); 2 more for a reference model, and for recomputation."""
-    reference = 2 if train.beta > 0 else 0
-    recomputed = 2 if train.trl.get("gradient_checkpointing", True) else 0
-    return ((6 if train.lora is None else 4) + reference + recomputed) * size.active
+    more = 2 * (train.beta > 0) + 2 * bool(train.trl.get("gradient_checkpointing", True))
+    return ((6 if train.lora is None else 4) + more) * size.active
 
 
 def group_batch(batch_size: int, samples: int) -> int:
@@ -330,11 +329,15 @@ def is_sharded(train: TrainConfig) -> bool:
 
 
 def state_bytes(spec: RunSpec, size: Size) -> float:
-    """Weights, gradients and AdamW's two moments; reference model and variant's models if any."""
-    if spec.train.lora is not None:
-        return size.parameters * _bytes(spec.model) + adapter_bytes(spec, *_shape(size))
-    copies = 4 + (spec.train.beta > 0) + facts(spec.variant).model_copies
-    return copies * size.parameters * _bytes(spec.model)
+    """Weights, gradients and AdamW's two moments; reference model and variant's models if any.
+
+    Without adapters a policy is its own reference model, but for the pairs of a round.
+    """
+    train, weights = spec.train, size.parameters * _bytes(spec.model)
+    if train.lora is not None:
+        whole = 1 + (train.beta > 0 and train.rounds is not None)
+        return whole * weights + adapter_bytes(spec, *_shape(size))
+    return (4 + (train.beta > 0) + facts(spec.variant).model_copies) * weights
 
 
 def _vllm_bytes(generation: GenerationConfig, size: Size, width: int, gpu: Gpu) -> float:
@@ -376,7 +379,8 @@ def _gigabytes(
     )
     # To sample, transformers needs the weights whole.
     gathered = size.parameters * width if sharded and gpus > 1 else 0
-    sampling = gathered + max(held, per_process * length) * _kv_bytes(size, width)
+    looked_at = size.parameters * width if spec.keep else 0  # an epoch's policy, beside the fit
+    sampling = gathered + looked_at + max(held, per_process * length) * _kv_bytes(size, width)
     return (state + max(activations, sampling)) / 1e9
 
 

@@ -31,6 +31,7 @@ class Places:
             if isinstance(config, SweepOfParts)
             else {None: config}
         )
+        self._whole = config
         self._files: dict[str | None, YamlSource | None] = {}
 
     def grid(self, part: str | None) -> SweepConfig:
@@ -50,11 +51,10 @@ class Places:
         Args:
             stage: number of the stage of a curriculum, from 0.
         """
-        source = self._source(origin.part)
-        candidates = [place for key in found.keys for place in self._of_key(origin, key, stage)]
-        if source is not None:
-            for place in candidates:
-                if place.keys in source.lines:
+        for key in found.keys:
+            for place in self._of_key(origin, key, stage):
+                source = self._source(place.part)
+                if source is not None and place.keys in source.lines:
                     return place
         return next(self._entries(origin, found.keys[0].partition(".")[0], stage))
 
@@ -77,11 +77,13 @@ class Places:
             yield entry["variant"]
             if first != "variant":
                 yield from (entry["dataset"], entry["model"], Place(origin.part, ()))
+        elif first == "execution":  # that of the parts is not looked at
+            yield Place(None, (first,))
         else:
             yield entry.get(first, Place(origin.part, (first,)))
 
     def _path(self, part: str | None) -> Path:
-        return self._grids[part].source
+        return (self._whole if part is None else self._grids[part]).source
 
     def _source(self, part: str | None) -> YamlSource | None:
         """The text of a sweep; None where it was made in code."""

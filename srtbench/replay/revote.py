@@ -173,7 +173,7 @@ def _write_summary(
         "revote": {"of": plan["sweep"], "voting": voting.model_dump()},
     }
     write_sealed(partial / "plan.json", content)
-    table = pa.Table.from_pylist([vars(row) for row in rows]).to_pandas()
+    table = pa.Table.from_pylist([vars(row) for row in rows]).to_pandas(integer_object_nulls=True)
     for name in ("run_id", "variant", "problem"):
         table[name] = [csv_cell(cell) if isinstance(cell, str) else cell for cell in table[name]]
     table.to_csv(partial / "summary.csv", index=False)

@@ -116,6 +116,10 @@ class Evaluator:
             one.label,
         )
 
+    def let_go(self) -> None:
+        """Hold the policy of the last evaluation no longer; until the next one `save` has none."""
+        self._now = None
+
     def save(self, path: Path) -> None:
         """Write the policy of the last evaluation into a new folder."""
         self._now.save_pretrained(path)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from srtbench.lazy import np
 from srtbench.variants.base import (
@@ -28,6 +28,9 @@ from srtbench.variants.selection import (
     TextFormat,
 )
 from srtbench.votes import VotingPolicy, vote
+
+HOT = 1.2
+"""Temperature of completions that may only lose, in the paper."""
 
 
 class ScPO(RoundsVariant):
@@ -54,17 +57,23 @@ class ScPO(RoundsVariant):
             default_factory=lambda: VotingPolicy(min_share=0.5, denominator="samples"),
             description="tau is min_share, a fraction of the samples",
         )
-        min_share_by_round: tuple[float, ...] = Field(
+        min_share_by_round: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
             (), description="tau of each round, the last for all after; empty: voting.min_share"
         )
         weighted: bool = Field(True, description="false: w = 1 for every pair")
         hot_samples: int | None = Field(
             None, ge=0, description="completions that may only lose; null: as many as vote"
         )
-        hot_temperature: float = Field(1.2, gt=0, description="of those")
+        hot_temperature: float = Field(HOT, gt=0, description="of those")
         gold_share: float = Field(
             0.0, ge=0, le=1, description="share of prompts whose pairs are made by gold answers"
         )
+
+        @model_validator(mode="after")
+        def _says_nothing_in_vain(self) -> ScPO.Config:
+            if self.hot_samples == 0 and self.hot_temperature != HOT:
+                raise ValueError("hot_temperature says nothing with hot_samples: 0")
+            return self
 
         def under(self, voting: VotingPolicy) -> dict[str, Any]:
             """The options under another voting rule: its threshold holds in every round."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from srtbench.lazy import np
 from srtbench.sections import Section
@@ -111,14 +111,18 @@ class TextFormat(Section):
 
     @field_validator("prompt", "completion")
     @classmethod
-    def _fills_in(cls, text: str) -> str:
+    def _fills_in(cls, text: str, info: ValidationInfo) -> str:
         try:
-            text.format(prompt="", completion="", answer="")
+            filled = text.format(prompt="\0", completion="\1", answer="\2")
         except (KeyError, ValueError, IndexError, AttributeError) as error:
             raise ValueError(
                 f"{text!r}: {{prompt}}, {{completion}} and {{answer}} can be filled in, and a "
                 f"brace is written twice ({type(error).__name__}: {error})"
             ) from None
+        if info.field_name == "prompt" and "\0" not in filled:
+            raise ValueError(f"{text!r}: needs {{prompt}}, or all prompts are the same text")
+        if info.field_name == "completion" and not {"\1", "\2"} & {*filled}:
+            raise ValueError(f"{text!r}: needs {{completion}} or {{answer}}")
         return text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from srtbench.lazy import np
 from srtbench.variants.gold_filter import GoldFilter
@@ -43,6 +43,12 @@ class STaR(GoldFilter):
             if "\0" not in filled or "\1" not in filled:
                 raise ValueError("needs {prompt} and {answer}; any other brace is written twice")
             return hint
+
+        @model_validator(mode="after")
+        def _says_nothing_in_vain(self) -> STaR.Config:
+            if not self.rationalise and (self.hint, self.second_chances) != (HINT, 1):
+                raise ValueError("hint and second_chances need rationalise: true")
+            return self
 
     config: Config
     train_defaults: ClassVar[Mapping[str, Any]] = {"rounds": 4, "init_from": "start"}

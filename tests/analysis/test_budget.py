@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 import srtbench
 from srtbench.analysis import figures
 from srtbench.analysis.consistency import self_consistency, start_voting
-from srtbench.analysis.figures.sheets import accuracy_sheet
+from srtbench.analysis.figures.sheets import accuracy_sheet, collapse_sheet
 from srtbench.analysis.frames import frame, view
 from srtbench.analysis.report import write_report
 from srtbench.analysis.warehouse.open import CorruptFileWarning
@@ -179,6 +179,19 @@ def test_curves_over_what_was_spent(mixed: FinishedSweep) -> None:
     sheet = accuracy_sheet(curve, "samples_drawn", voting)
     assert "ends at k = 4, the most that these allow" in sheet.caption
     assert "start model" not in accuracy_sheet(curve, "updates", voting).caption
+
+
+def test_the_axis_of_a_variant_s_own_panel_says_rounds_where_it_counts_rounds(
+    mixed: FinishedSweep,
+) -> None:
+    """srt stands above scpo; lmsi and star above nothing."""
+    curve = frame(srtbench.open_sweep(mixed.store.path), "train_curve")
+    sheet = collapse_sheet(curve.filter(pl.col("variant") != "mine"), {})
+    named = {ax.get_title(loc="left"): ax.get_xlabel() for ax in sheet.figure.axes}
+    expected = {"srt": "train step", "lmsi": "round", "star": "round", "scpo": "round"}
+    assert {name: label for name, label in named.items() if name} == expected
+    ends = {ax.get_title(loc="left"): ax.get_xlim()[1] for ax in sheet.figure.axes}
+    assert (ends["lmsi"], ends["srt"]) == (2, 2), "rounds end where rounds do"
 
 
 def test_a_report_of_both_methods_is_over_samples(mixed: FinishedSweep, tmp_path: Path) -> None:

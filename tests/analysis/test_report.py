@@ -170,7 +170,7 @@ def test_failed_runs_are_in_the_table_with_their_error(tmp_path: Path) -> None:
     page = (write_report(path) / "report.html").read_text(encoding="utf-8")
     assert 'class="state failed"' in page
     assert "MemoryError" in page
-    assert "Of 2 runs 1 failed" in page
+    assert "Of 2 runs 1 failed; evaluations made before count." in page
 
 
 def test_many_settings(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -13,10 +14,10 @@ from srtbench.analysis.figures.style import variant_style
 from srtbench.analysis.frames import query, view
 from srtbench.analysis.latex import latex_summary
 from srtbench.analysis.report import write_report
-from srtbench.analysis.report.facts import Fact, headline
+from srtbench.analysis.report.facts import Fact, headline, points
 from srtbench.analysis.splits import cell_splits, last_scores
 from srtbench.analysis.warehouse.planned import task_sentence
-from srtbench.stats import rate_interval, seed_split
+from srtbench.stats import mean_interval, rate_interval, seed_split
 from srtbench.store import Folder
 from tests.fake_sweep import Shape, write_fake_sweep
 
@@ -146,6 +147,13 @@ def test_a_task_in_a_sentence(dataset: dict[str, Any], sentence: str) -> None:
     assert task_sentence({"type": "other"}) is None
 
 
+def test_a_change_in_which_nothing_varies_has_no_interval() -> None:
+    """0 on each prompt was "+0.0 points [+0.0, +0.0]", as if no change were certain."""
+    assert points(mean_interval(np.zeros((2, 16)))) == "+0.0 points"
+    some = points(mean_interval(np.array([[0.0, 0.5, 0.0, 0.0]])))
+    assert some.startswith("+12.5 points [")
+
+
 def test_a_stage_that_failed_is_named_with_its_error_and_log(tmp_path: Path) -> None:
     """Its runs failed because of it: their own errors would say nothing more."""
     states: Any = {("srt", 0): "failed", ("gold", 0): "failed"}
@@ -188,6 +196,7 @@ def test_a_run_that_failed_by_itself_has_its_own_entry(tmp_path: Path) -> None:
     assert "It left no log" in html
     assert html.count("Traceback") == 1
     assert "MemoryError" in markdown
+    assert "learning rate 0.0001" in markdown
 
 
 def test_seeds_that_split_have_lines_of_their_own(split: Path) -> None:

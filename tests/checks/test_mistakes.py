@@ -285,6 +285,47 @@ def test_every_mistake_is_told_at_once(study: Path) -> None:
     ]
 
 
+def test_an_entry_that_is_no_entry_hides_no_mistake_of_the_data(study: Path) -> None:
+    """A file that is no valid sweep is looked at less its entries at fault."""
+    line = change(study, "answer_column: sum", "answer_column: total")
+    change(study, "  - srt\n", "  - {type: srtt}\n")
+    change(study, "train:\n", "sedes: [1]\ntrain:\n")
+    keys = [line.split(": ")[0] for line in mistakes(study)]
+    assert keys[0] == f"line {line}, datasets[0].answer_column"
+    assert [key.split(", ")[1] for key in keys[1:]] == ["variants[0]", "sedes"]
+
+
+def test_a_value_on_which_others_depend_is_told_alone(study: Path) -> None:
+    """Of a misspelt `train`, a check of lengths would speak of the preset's."""
+    change(study, "train:\n", "trian:\n")
+    change(study, "answer_column: sum", "answer_column: total")
+    (told,) = mistakes(study)
+    assert "unknown key 'trian'; did you mean 'train'?" in told
+
+
+def test_what_is_wrong_in_one_part_hides_nothing_of_the_others(study: Path) -> None:
+    """A sweep of parts: mistakes of files, entries and data, each with its file, all at once."""
+    text = (study / "mine.yaml").read_text()
+    for name in ("first", "second"):
+        part = text.replace("name: mine", f"name: {name}")
+        part = part.replace("  - type: file", f"  - type: file\n    name: {name}")
+        (study / f"{name}.yaml").write_text(part)
+    first = change(study, "answer_column: sum", "answer_column: total", "first.yaml")
+    second = change(study, "question_column: ask", "question_column: asked", "second.yaml")
+    wrong = change(study, "  - srt\n", "  - {type: srtt}\n", "second.yaml")
+    (study / "mine.yaml").write_text(
+        "name: whole\nparts:\n  - first.yaml\n  - second.yaml\n  - third.yaml\nseeds: [1]\n"
+    )
+    told = [line.split(": ")[0] for line in mistakes(study)]
+    assert told == [
+        "line 5, parts[2]",
+        "line 6, seeds",
+        f"{study / 'first.yaml'}, line {first}, datasets[0].answer_column",
+        f"{study / 'second.yaml'}, line {second}, datasets[0].question_column",
+        f"{study / 'second.yaml'}, line {wrong}, variants[0]",
+    ]
+
+
 def test_what_follows_from_a_mistake_is_not_told(study: Path) -> None:
     """Without its only dataset a sweep has no runs; nobody excluded them."""
     line = change(study, "path: additions.jsonl", "path: addition.jsonl")

@@ -36,6 +36,21 @@ class Short(RoundsVariant):
 """
 LISTS = {"type": "python", "path": "own.py:Lists"}
 
+PAIRS = """
+import numpy as np
+from srtbench.variants import Judgement, Pick, RoundsVariant
+
+
+class Pairs(RoundsVariant):
+    objective = "dpo"
+
+    def judge(self, group, rng):
+        return Judgement(np.ones(len(group.completions)))
+
+    def select(self, candidates, rng):
+        return [PICKS]
+"""
+
 
 def messages(folder: Path, variants: list[Any], **changes: Any) -> dict[tuple[Any, ...], str]:
     """Key path -> what is wrong there."""
@@ -67,6 +82,26 @@ def test_a_stage_of_a_curriculum(tmp_path: Path) -> None:
         tmp_path, [{"type": "curriculum", "name": "climb", "stages": stages}], datasets=[task]
     )
     assert ("variants", 0, "stages", 1, "variant", "path") in said
+
+
+@pytest.mark.parametrize(
+    ("picks", "message"),
+    [
+        ('Pick(0, "chosen", 0.7), Pick(1, "rejected", 0.5)', "are not pairs of one weight"),
+        ('Pick(0, "chosen")', "are not pairs of one weight"),
+        ('Pick(0, "chosen"), Pick(0, "rejected")', "[0, 0] of 4; each may stand there once"),
+        ('Pick(0, "chosen", 0), Pick(1, "rejected", 0)', "a weight that is not a number above 0"),
+        ('Pick(0, "chosen", "1"), Pick(1, "rejected", "1")', "index and weight are numbers"),
+        ('Pick("0", "chosen"), Pick(1, "rejected")', "index and weight are numbers"),
+    ],
+)
+def test_picks_that_cannot_be_fitted_on_are_found_before_anything_is_sampled(
+    tmp_path: Path, picks: str, message: str
+) -> None:
+    (tmp_path / "pairs.py").write_text(PAIRS.replace("PICKS", picks))
+    entry = {"type": "python", "path": "pairs.py:Pairs"}
+    (said,) = messages(tmp_path, ["srt", entry]).values()
+    assert message in said
 
 
 def test_a_select_that_takes_something_else_is_found_when_the_file_is_read(tmp_path: Path) -> None:

@@ -162,3 +162,11 @@ def test_a_table_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     further = [DATA | {"name": f"far{n}", "prompts": 5 + n} for n in range(3)]
     checked(tmp_path, [*range(100)], further)
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize(("golds", "told"), [([7] * 200, 1), ([*range(7)] * 30, 0)])
+def test_golds_that_are_all_the_same(tmp_path: Path, golds: list[int], told: int) -> None:
+    """One answer to every question earns the whole reward."""
+    found = [one.message for one in checked(tmp_path, golds).warnings]
+    same = [text for text in found if text.startswith("all 200 gold answers are the same, '7'")]
+    assert len(same) == told, found

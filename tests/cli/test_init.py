@@ -1,5 +1,6 @@
 """`srtbench init`: what it writes can be planned as it is, trains, and raises accuracy."""
 
+import datetime
 import itertools
 import json
 from collections.abc import Iterable
@@ -113,6 +114,13 @@ FILES: dict[str, tuple[Rows, dict[str, str]]] = {
         ],
         {"path": "mine.jsonl", "answer_kind": "choice"},
     ),
+    "an answer within a mapping": (
+        [
+            {"question": f"{a}+{b}", "answer": {"value": a + b, "steps": []}}
+            for a, b in pairs(10, 10)
+        ],
+        {"answer_column": "answer.value"},
+    ),
     "rows of verl": (
         [
             {
@@ -217,6 +225,13 @@ def test_data_too_long_for_the_tiny_model_are_said_to_be() -> None:
             ["mine", "--data", "three.jsonl"],
             "the question and which the answer; name them with --q",
         ),
+        (["mine", "--data", "none.csv"], "'question' is the only column: questions need answers"),
+        (["mine", "--data", "row.csv"], "let the file begin with a header, e.g. question,answer"),
+        (["mine", "--data", "wide.csv"], "not UTF-8, but UTF-16 or no text: save it as UTF-8"),
+        (["mine", "--data", "marks.csv"], "has no comma but ';': separate the columns by commas"),
+        (["mine", "--data", "empty.jsonl"], "'answer' holds a list, neither text nor a number"),
+        (["mine", "--data", "days.parquet"], "'answer' holds a date, neither text nor a number"),
+        (["mine", "--data", "both.jsonl"], "the key 'answer' stands twice"),
         (["mine", "--data", "three.jsonl", "--answer", "cc"], "did you mean 'ccc'?"),
         (["mine", "--data", "broken.jsonl"], "no row can be read, e.g. row 1: not valid JSON"),
         (["mine", "--question", "q"], "--question and --answer name columns of --data"),
@@ -227,6 +242,14 @@ def test_what_cannot_be_done_is_one_line(arguments: list[str], message: str) -> 
     write("null.jsonl", [{"question": "1+1", "answer": None}] * 9)
     write("three.jsonl", [{"aaa": n, "bbb": n, "ccc": n} for n in range(9)])
     Path("broken.jsonl").write_text("{\n")
+    Path("both.jsonl").write_text('{"question": "1+1", "answer": 2, "answer": 3}\n')
+    write("empty.jsonl", [{"question": "1+1", "answer": []}] * 9)
+    days = [datetime.date(2026, 1, 1 + n) for n in range(9)]
+    pl.DataFrame({"question": ["1+1"] * 9, "answer": days}).write_parquet("days.parquet")
+    Path("none.csv").write_text("question\n1+1\n")
+    Path("row.csv").write_text("".join(f"{n}+1,{n + 1}\n" for n in range(9)))
+    Path("wide.csv").write_text("question,answer\n1+1,2\n", encoding="utf-16")
+    Path("marks.csv").write_text("question;answer\n1+1;2\n")
     Path("rows.txt").touch()
     before = sorted(Path().iterdir())
     result = call("init", *arguments)

@@ -121,5 +121,20 @@ def test_the_live_table_takes_a_status_table(tmp_path: Path) -> None:
     progress, store, sink = follow(tmp_path, terminal=True)
     with Live(console=progress._console, auto_refresh=False) as live:
         live.update(status_table(progress._plan, store, stages=True), refresh=True)
-    assert "stage warm_start" in sink.getvalue()
+    assert "warm_start-" in sink.getvalue()
     assert sink.getvalue().count("waiting") >= 4
+
+
+def test_the_live_table_names_every_run_on_a_narrow_terminal(tmp_path: Path) -> None:
+    """Of `tiny/swap/fixed_teacher seed 0`, as of all others, 80 columns showed `tiny/swap`."""
+    progress, store, _ = follow(tmp_path, terminal=True)
+    sink = io.StringIO()
+    console = Console(file=sink, force_terminal=True, width=80, color_system=None)
+    console.print(status_table(progress._plan, store, stages=True))
+    lines = sink.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "\u2026" not in sink.getvalue(), "nothing is cut"
+    assert "time" in sink.getvalue()
+    names = [run.variant_label for run in progress._plan.runs]
+    names += [stage.stage_id for stage in progress._plan.stages]
+    assert all(sum(line[2:].startswith(f"{name} ") for line in lines) == 1 for name in names)

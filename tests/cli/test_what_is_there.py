@@ -164,7 +164,7 @@ def test_one_run_is_one_run(tmp_path: Path) -> None:
     assert call("check", sweep).stdout.startswith("1 run: ")
     assert call("report", sweep).exit_code == 0
     text = (sweep / "report" / "report.md").read_text(encoding="utf-8")
-    assert "Of 1 run 1 did not finish." in text
+    assert "Of 1 run 1 did not finish; evaluations made before count." in text
     assert "1 runs" not in text
 
 

@@ -212,7 +212,12 @@ def test_broken_csv_rows_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("header", "message"),
-    [("question,question", "names question twice"), ("", "the header is missing")],
+    [
+        ("question,question", "names question twice"),
+        ("", "the header is missing"),
+        ("question\tanswer", "no comma but '\\t': separate the columns by commas"),
+        ("q\0u\0", "not UTF-8, but UTF-16 or no text"),
+    ],
 )
 def test_broken_csv_headers(tmp_path: Path, header: str, message: str) -> None:
     assert message in _error(_lines(tmp_path / "a.csv", header, "1,2"))

@@ -1,11 +1,14 @@
 """The one command that proves a GPU: what it refuses, and a rehearsal of all its steps on a CPU."""
 
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from srtbench import load_sweep, plan_sweep
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -45,6 +48,22 @@ def test_a_machine_without_a_gpu_is_one_line(tmp_path: Path) -> None:
     done = gpu_check("--installed", folder=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("gpu_check: no NVIDIA GPU here")
+
+
+def test_the_sweep_for_a_gpu_has_every_variant_of_the_smoke_sweep_twice(tmp_path: Path) -> None:
+    found = importlib.util.spec_from_file_location("check", REPOSITORY / "scripts" / "gpu_check.py")
+    assert found is not None
+    assert found.loader is not None
+    script = sys.modules[found.name] = importlib.util.module_from_spec(found)
+    found.loader.exec_module(script)
+    smoke = plan_sweep(load_sweep(REPOSITORY / "sweeps" / "smoke.yaml")).runs
+    planned = plan_sweep(load_sweep(script.smoke("cuda", tmp_path))).runs
+    precisions: dict[str, list[bool]] = {}
+    for run in planned:
+        label, _, _ = run.variant_label.rpartition("-")
+        options = run.train.trl if run.train.rounds is None else run.train.rounds.fit.trl
+        precisions.setdefault(label, []).append(options["bf16"])
+    assert precisions == {run.variant_label: [False, True] for run in smoke}
 
 
 @pytest.mark.slow

@@ -162,6 +162,27 @@ def test_sharding_divides_the_state_and_names_the_least_gpus(tmp_path: Path) -> 
     assert cost_of(run_of(tmp_path, "a/Toy-70B")).least_gpus is None, "280 GB to gather"
 
 
+def test_a_fit_holds_what_it_is_compared_with_and_the_epoch_that_is_looked_at(
+    tmp_path: Path,
+) -> None:
+    """Of 1e9 float32 weights: 16 GB of state, 4 for a reference, 4 for the policy of an epoch."""
+
+    def gigabytes(kind: str, **train: Any) -> float:
+        model = {"type": "hub", "id": "a/Toy-1B"}
+        shared = CONTENT["train"] | {"preset": "srt_math", "max_completion_length": 6}
+        shared |= {"fit": {"micro_batch_size": 1}}  # activations of one short text: next to nothing
+        content = {"models": [model], "variants": [{"type": kind, "train": train}], "train": shared}
+        (run,) = plan_sweep(load_sweep(write_sweep(tmp_path, **content))).runs
+        return cost_of(run, prompt_tokens=1).gigabytes
+
+    looking, lora = {"fit": {"keep": "vote_share"}}, {"lora": {"r": 4, "alpha": 8}}
+    assert gigabytes("lmsi") == pytest.approx(16, rel=0.1)
+    assert gigabytes("lmsi", **looking) - gigabytes("lmsi") == pytest.approx(4, rel=0.15)
+    assert gigabytes("scpo") - gigabytes("lmsi") == pytest.approx(4, rel=0.15)
+    assert gigabytes("lmsi", **lora) == pytest.approx(4, rel=0.15)
+    assert gigabytes("scpo", **lora) - gigabytes("lmsi", **lora) == pytest.approx(4, rel=0.15)
+
+
 def test_vllm_takes_its_memory_unless_it_sleeps(tmp_path: Path) -> None:
     vllm = {"engine": "vllm", "gpu_memory_utilization": 0.4, "dtype": "bfloat16"}
     transformers = cost_of(run_of(tmp_path))

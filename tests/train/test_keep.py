@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +152,22 @@ def test_interrupted_between_epochs_a_run_ends_as_if_it_was_not(
     ]
     assert chosen[0] == chosen[1]
     assert same(weights(folder), weights(expected))
+
+
+@pytest.mark.slow
+def test_killed_by_signal_9_between_epochs_it_keeps_the_same(
+    kept: FinishedSweep, tmp_path: Path
+) -> None:
+    """In sampling, the fit, the choice and the evaluation: rollouts, scores, choice and weights."""
+    script = Path(__file__).parents[2] / "scripts" / "kill_rounds.py"
+    asked = [kept.store.path, "--run", "by-gold", "--kills", "6", "--out", tmp_path / "killed"]
+    command = list(map(str, [sys.executable, script, *asked]))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for place in ("sampling", "fit", "choice", "evaluation"):
+        assert f"{place}, event" in done.stdout
+    assert done.stdout.count("exit code -9") == 6
+    assert done.stdout.endswith("the same\n6 kills of 6, 1 runs\n")
 
 
 def test_every_page_says_where_gold_chose(kept: FinishedSweep, tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """The method rounds: what it logs and fits, interrupted anywhere, and the loss of pairs."""
 
+import gc
 import shutil
 import subprocess
 import sys
+import weakref
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -147,6 +149,28 @@ def test_star_fits_the_start_weights_each_round_and_stores_no_hint(
     again(finished, "lmsi", "listened")
     assert same(start.state_dict(), starts[0])
     assert not same(start.state_dict(), starts[1]), "lmsi goes on from the round before"
+
+
+def test_a_fit_from_the_start_model_does_not_hold_the_policy_of_the_round_before(
+    finished: FinishedSweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `plan` counts it: one policy with its optimiser, whatever the fit starts from."""
+    sampled, there = [], []
+    original = method.RoundSampler.sample
+
+    def remember(self: Any, number: int, prompts: Any, policy: Any) -> Any:
+        sampled.append(weakref.ref(policy))
+        return original(self, number, prompts, policy)
+
+    def look(policy: Any, *rest: Any) -> None:
+        gc.collect()
+        there.append([one() is not None and one() is not policy for one in sampled])
+        fit.fit_examples(policy, *rest)
+
+    monkeypatch.setattr(method.RoundSampler, "sample", remember)
+    monkeypatch.setattr(method, "fit_examples", look)
+    again(finished, "star", "freed")
+    assert there == [[False], [False, False]]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import polars as pl
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from srtbench.analysis.figures.curves import mark_onset
-from srtbench.analysis.figures.lines import DASHED, QUARTERS, share_axis, step_axis
+from srtbench.analysis.figures.lines import DASHED, QUARTERS, share_axis, step_axis, step_name
 from srtbench.analysis.figures.style import INK, MUTED, as_polars, direct_labels, styled, variants
 
 PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -77,7 +77,7 @@ def collapse_panel(
             direct_labels(ax, ends, gap=0.2)
         if number + 1 < len(axes):
             ax.tick_params(labelbottom=False)
-    axes[-1].set_xlabel("train step")
+    axes[-1].set_xlabel(step_name(training))
     axes[0].set_title(f"{variant}\n", color=style.text_colour)
     axes[0].text(0, 1.05, PANELS[0][0], transform=axes[0].transAxes, fontsize=7.5, va="bottom")
     return axes

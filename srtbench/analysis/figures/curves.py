@@ -13,6 +13,7 @@ from srtbench.analysis.figures.lines import (
     nothing,
     share_axis,
     spent_axis,
+    step_name,
 )
 from srtbench.analysis.figures.style import (
     INK,
@@ -167,11 +168,17 @@ def modal_share_top(frame: Any) -> float:
 
 @styled
 def collapse_gap(
-    frame: Any, ax: Any, *, onset: tuple[int, int] | None = None, labels: bool = True
+    frame: Any,
+    ax: Any,
+    *,
+    onset: tuple[int, int] | None = None,
+    labels: bool = True,
+    until: int = 0,
 ) -> Any:
     """train_reward against gold accuracy of the same rollouts, for one variant of ``train_curve``.
 
     ``onset``: the evaluations between which the variant collapsed, marked by a stripe.
+    ``until``: a step that the x axis reaches in any case.
     """
     data = as_polars(frame)
     reward = data.filter(pl.col("measure") == "train_reward").sort("step")
@@ -188,6 +195,8 @@ def collapse_gap(
     rewards = reward["value"].to_list()
     ax.plot(x, rewards, color=INK, linestyle=DASHED, linewidth=1.3, clip_on=False)
     _axes(ax, data, None)
+    ax.set_xlabel(step_name(data))
+    ax.set_xlim(0, max(until, ax.get_xlim()[1]))
     ax.set_title(variant, color=style.text_colour)
     if onset is not None:
         mark_onset(ax, onset)

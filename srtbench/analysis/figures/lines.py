@@ -7,6 +7,7 @@ import polars as pl
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from srtbench.analysis.figures.style import MUTED, Style
+from srtbench.variants import VARIANTS
 
 DASHED = (0, (4, 1.6))
 DOTTED = (0, (1.2, 1.4))
@@ -51,6 +52,17 @@ def share_axis(ax: Any, top: float = 1.0, ticks: Sequence[float] = QUARTERS) -> 
 def step_axis(ax: Any, steps: pl.Series) -> None:
     """The x axis as train steps, from 0 to the largest."""
     spent_axis(ax, steps, "step")
+
+
+def step_name(data: pl.DataFrame) -> str:
+    """What a step of one variant is: a round, if it is known to train by rounds.
+
+    Of a variant from outside that is known once a round has not exactly one update.
+    """
+    variant = VARIANTS.get(str(data["variant_type"].first()))
+    is_known = variant is not None and variant.method == "rounds"
+    is_round = is_known or bool((data["updates"] != data["step"]).any())
+    return "round" if is_round else X_LABELS["step"]
 
 
 def spent_axis(ax: Any, spent: pl.Series, x: str) -> None:

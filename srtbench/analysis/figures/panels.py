@@ -143,3 +143,9 @@ def join(*parts: str) -> str:
 def largest(data: pl.DataFrame, column: str) -> int:
     """The largest number of a column; 1 without one."""
     return max((int(value) for value in data[column].drop_nulls()), default=1)
+
+
+def averaged(data: pl.DataFrame) -> str:
+    """A sentence on the moving average that curves are, if they are one."""
+    steps = largest(data, "window_steps")
+    return f"Moving average over {steps} steps. " if steps > 1 else ""

@@ -18,10 +18,11 @@ from srtbench.analysis.figures.curves import (
     curves,
     modal_share_top,
 )
-from srtbench.analysis.figures.lines import DASHED, nothing
+from srtbench.analysis.figures.lines import DASHED, nothing, step_name
 from srtbench.analysis.figures.panels import (
     SETTING,
     Sheet,
+    averaged,
     bands,
     few_cells,
     grid,
@@ -114,17 +115,20 @@ def collapse_sheet(frame: Any, onsets: Mapping[Cell, tuple[int, int]]) -> Sheet:
             continue
         setting, variant, part = place
         key = (part["sweep"][0], part["model"][0], part["dataset"][0], variant)
-        collapse_gap(part, ax, onset=onsets.get(key), labels=False)
+        alike = [one for one in places if one is not None and step_name(one[2]) == step_name(part)]
+        ends = [largest(one, "step") for _, _, one in alike if one["sweep"][0] == key[0]]
+        until = max(ends)
+        collapse_gap(part, ax, onset=onsets.get(key), labels=False, until=until)
         below_it = "\n" if key in onsets and len(variant) > _BESIDE else ""  # the onset's name
         ax.set_title(join(setting, variant) + below_it, color=ax.title.get_color())
         below = places[number + columns : number + columns + 1]
-        if below and below[0] is not None:
+        if below and below[0] is not None and step_name(below[0][2]) == ax.get_xlabel():
             ax.set_xlabel("")
     _key(axes[places.index(None)] if None in places else None, figure)
     caption = (
         "Training rollouts: train_reward (dashed) is what the optimiser maximises, gold accuracy "
         "(solid) is never shown to a label-free variant. A collapse is a gold accuracy that falls "
-        f"for good while train_reward holds or rises. {_window(data)}{bands(data, raw=True)}"
+        f"for good while train_reward holds or rises. {averaged(data)}{bands(data, raw=True)}"
         f"{left_out}"
     )
     return Sheet(name, title, caption, figure, data)
@@ -136,7 +140,7 @@ def label_accuracy_sheet(frame: Any, x: str = "step") -> Sheet:
     data = as_polars(frame).filter(pl.col("measure") == "label_accuracy")
     caption = (
         "Training groups: share whose pseudo-label is the gold answer. Variants without labels are "
-        f"left out; gold is right by definition. {spent(x)}{_window(data)}{bands(data)}"
+        f"left out; gold is right by definition. {spent(x)}{averaged(data)}{bands(data)}"
     )
     figure = panels(
         data, 2.6, lambda part, ax: curves(part, ax, "label_accuracy", x=x),
@@ -163,10 +167,6 @@ def modal_share_sheet(frame: Any, x: str = "step") -> Sheet:
     figure = panels(data, 2.6, draw, TITLES["modal_share"], sharey=True)
     title = "Most common answer across different prompts"
     return Sheet("modal_share", title, caption, figure, data)
-
-
-def _window(data: pl.DataFrame) -> str:
-    return f"Moving average over {largest(data, 'window_steps')} steps. "
 
 
 def _key(ax: Any, figure: Figure) -> None:

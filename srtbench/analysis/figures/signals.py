@@ -9,9 +9,9 @@ from srtbench.analysis.figures.curves import label_ends, of_measure, variant_lin
 from srtbench.analysis.figures.lines import nothing, spent_axis
 from srtbench.analysis.figures.panels import (
     Sheet,
+    averaged,
     bands,
     join,
-    largest,
     new_figure,
     panels,
     settings,
@@ -65,8 +65,8 @@ def signals_sheet(frame: Any, x: str = "step") -> Sheet | None:
             ax.set_title(join(title, _SIGNALS[measure]))
     caption = (
         "Training rollouts, seen without labels: mean entropy of the policy per token, mean length "
-        "of a completion (the end token included) and of the answer found in it. Moving average "
-        f"over {largest(data, 'window_steps')} steps. {spent(x)}{bands(data)}"
+        "of a completion (the end token included) and of the answer found in it. "
+        f"{averaged(data)}{spent(x)}{bands(data)}"
     )
     return Sheet("signals", "Entropy and length at every train step", caption, figure, data)
 
@@ -92,7 +92,7 @@ def youden_sheet(frame: Any, x: str = "step") -> Sheet | None:
         "Training rollouts: mean train_reward of right completions minus that of wrong ones. 1 is "
         "the gold reward, 0 a reward that knows nothing; where J is below 0 it prefers wrong "
         "answers, and learning from it makes the policy worse. Left out: steps whose completions "
-        "are all right or all wrong, and rewards that leave 0 to 1. Moving average over "
-        f"{largest(data, 'window_steps')} steps. {spent(x)}{bands(data)}"
+        "are all right or all wrong, and rewards that leave 0 to 1. "
+        f"{averaged(data)}{spent(x)}{bands(data)}"
     )
     return Sheet("youden_j", "Can this reward teach?", caption, figure, data)

@@ -172,6 +172,10 @@ def styled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return wrapper
 
 
+LEADER = (0, (1, 3))
+"""Of a line that leads through a panel to a name, so that it is not read as a curve."""
+
+
 def direct_labels(
     ax: Any,
     entries: Sequence[tuple[float, str, str]],
@@ -200,6 +204,8 @@ def direct_labels(
             line = Line2D(
                 [ends[index], ax.transData.inverted().transform((right, 0))[0]], [y, place]
             )
+            if ends[index] < 0.9 * ax.get_xlim()[1]:  # through the panel: no curve goes on here
+                line.set_linestyle(LEADER)
         line.set(color=colour, linewidth=0.6, alpha=0.7, clip_on=False, marker="")
         ax.add_artist(line)
 

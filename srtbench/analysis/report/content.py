@@ -122,7 +122,7 @@ def _points(row: dict[str, Any], name: str) -> str:
     if row[name] is None:
         return "\u2013"
     text = f"{100 * row[name]:+.1f}"
-    if row["low"] is not None:
+    if row["low"] is not None and row["low"] < row["high"]:
         low, high = (f"{100 * row[end]:+.1f}" for end in ("low", "high"))
         text += f" ({low} to {high})"
     return text.replace("-", "\u2212")

@@ -159,19 +159,22 @@ def direction(change: Interval | None) -> str:
 def _interval(change: Interval | None, k: int) -> str:
     if change is None:
         return ""
-    return f" Change of avg@{k}: {points(change)}, a 95% interval over {over(change)}."
+    what = "without a spread over" if change.low == change.high else "a 95% interval over"
+    return f" Change of avg@{k}: {points(change)}, {what} {over(change)}."
 
 
 def points(change: Interval) -> str:
-    """A change and its interval in points, with a real minus sign."""
-    return verdict(change).numbers.replace("-", "\u2212")
+    """A change and its interval in points, with a real minus sign; an interval has a width."""
+    numbers = verdict(change).numbers
+    shown = numbers.partition(" [")[0] if change.low == change.high else numbers
+    return shown.replace("-", "\u2212")
 
 
 def headline(found: list[Fact]) -> str:
     """All cells in one line, grouped by what happened to them."""
     words = {
         "rose": "Accuracy rose with",
-        "fell": "It fell with",
+        "fell": "Accuracy fell with",
         "undecided": "Undecided:",
         "collapsed": "Collapsed:",
         "failed": "Failed:",
@@ -205,7 +208,10 @@ def _runs(row: dict[str, Any]) -> str:
     """Runs that did not finish."""
     words = {"failed": "failed", "unfinished": "did not finish"}
     parts = [f"{row[name]} {text}" for name, text in words.items() if row[name]]
-    return f" Of {counted(row['runs'], 'run')} {' and '.join(parts)}." if parts else ""
+    if not parts:
+        return ""
+    runs = counted(row["runs"], "run")
+    return f" Of {runs} {' and '.join(parts)}; evaluations made before count."
 
 
 def _unfinished(row: dict[str, Any]) -> tuple[str, str]:

@@ -89,11 +89,20 @@ def _cut(text: str | None) -> str | None:
     return f"{text[:CHARACTERS]} […]" if text is not None and len(text) > CHARACTERS else text
 
 
-_KEYS = ("algorithm", "prompts_per_step", "num_generations", "updates_per_rollout", "total_steps")
+_KEYS = (
+    "algorithm",
+    "prompts_per_step",
+    "num_generations",
+    "updates_per_rollout",
+    "total_steps",
+    "learning_rate",
+)
 
 
 def _training(runs: pl.DataFrame) -> list[str]:
-    """Algorithm, group size, updates and steps: a line per combination, with whose it is."""
+    """Algorithm, group size, updates, steps and learning rate: a line per combination, with whose
+    it is.
+    """
     begun = runs.filter(pl.col("num_generations").is_not_null())
     ways = begun.group_by(_KEYS, maintain_order=True).agg(
         pl.col("variant").unique(maintain_order=True), pl.col("imported").first()
@@ -112,7 +121,7 @@ def _training(runs: pl.DataFrame) -> list[str]:
 
 
 def _way(row: dict[str, Any]) -> str:
-    """``GRPO, 100 steps of 16 prompts x 16 completions, 1 update per rollout batch``."""
+    """``GRPO, 100 steps of 16 prompts x 16 completions, 1 update per rollout batch`` and more."""
     if row["imported"] is not None:
         name = f"read from a log of {row['imported']}, "
     else:
@@ -128,4 +137,6 @@ def _way(row: dict[str, Any]) -> str:
     updates = row["updates_per_rollout"]
     if updates is not None:
         text += f", {counted(updates, 'update')} per rollout batch"
+    if row["learning_rate"] is not None:
+        text += f", learning rate {row['learning_rate']:g}"
     return text

@@ -89,6 +89,7 @@ class _Run:
             self._progress["train_reward"] = mean_of(found.table["train_reward"])
             self._progress["gold_reward"] = mean_of(found.table["gold_reward"])
             evaluated = evaluator.after(number, own=own)
+            evaluator.let_go()
             for table in evaluated.values():
                 writer.add("eval", number, table)
             writer.flush()
@@ -128,11 +129,14 @@ class _Run:
         """
         rounds, spec = self._spec.train.rounds, self._spec
         assert rounds is not None
-        sampler, tokenizer = self.policy, self._context.tokenizer
-        start = self._start() if rounds.init_from == "start" and number > 1 else sampler
+        tokenizer = self._context.tokenizer
+        if rounds.init_from == "start" and number > 1:
+            self.policy = None  # what sampled the round makes room
+            self.policy = self._start()
+        start = self.policy
         place = self._folder.checkpoint_path / ".fit.tmp"
         seed = seed_of(spec.seed, number, _FITS)
-        before, self.policy = self._updates, start
+        before = self._updates
 
         def note(step: int, logs: dict[str, Any]) -> None:
             self._updates = before + step
