@@ -61,6 +61,16 @@ def test_a_report_leaves_it_out_and_says_so(runs: Path, file: str, kind: str) ->
     assert connection.execute("SELECT count(*) FROM damaged_files").fetchone() == (1,)
 
 
+def test_a_name_that_is_no_utf_8_is_named_and_changes_nothing(runs: Path) -> None:
+    (runs / RUN / "rollouts" / os.fsdecode(b"eval-\xff.parquet")).write_bytes(b"PAR1")
+    with pytest.warns(CorruptFileWarning, match="xff.parquet is left out: not a part of the log"):
+        connection = open_sweep(runs / "micro")
+    assert connection.execute("SELECT count(*) FROM damaged_files").fetchone() == (1,)
+    result = CliRunner().invoke(main, ["audit", str(runs / "micro")])
+    assert result.exit_code == 1
+    assert "is no part of the log" in result.output
+
+
 def test_a_long_value_is_cut_where_the_audit_prints_it(runs: Path) -> None:
     plan = runs / "micro" / "plan.json"
     content = json.loads(plan.read_text())

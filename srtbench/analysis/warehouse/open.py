@@ -7,6 +7,7 @@ to see more.
 
 import glob
 import json
+import os
 import warnings
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -277,11 +278,13 @@ class _Loader:
         warnings.warn(f"{file} is left out: {reason}", CorruptFileWarning, stacklevel=5)
 
     def _glob(self, pattern: str) -> list[str]:
-        rows = self.connection.execute("SELECT file FROM glob(?) ORDER BY file", [pattern])
-        files = {file for (file,) in rows.fetchall()}
-        if "://" not in pattern:
-            # Patterns of DuckDB pass over pipes, folders and links to nothing.
-            files.update(file for file in glob.glob(pattern) if is_special(file))
+        if "://" in pattern:
+            rows = self.connection.execute("SELECT file FROM glob(?)", [pattern]).fetchall()
+            files = [str(file) for (file,) in rows]
+        else:
+            # DuckDB passes over pipes, folders and dead links; a name that is no UTF-8 ends it.
+            names = glob.glob(pattern)
+            files = [os.fsencode(name).decode("utf-8", "backslashreplace") for name in names]
         return sorted(file for file in files if not file.rsplit("/", 1)[-1].startswith("."))
 
     def _texts(self, pattern: str, owners: Collection[str] | None = None) -> dict[str, str]:
