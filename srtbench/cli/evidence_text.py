@@ -38,7 +38,8 @@ def audit_text(report: AuditReport) -> str:
 
 
 def _cut(line: str) -> str:
-    """A line whose end is left out when a damaged file put a text of any length into it."""
+    """One line, whatever names and texts of a damaged file are in it, without a very long end."""
+    line = line.replace("\n", " ")
     return line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}..."
 
 

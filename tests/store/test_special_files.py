@@ -71,6 +71,27 @@ def test_a_name_that_is_no_utf_8_is_named_and_changes_nothing(runs: Path) -> Non
     assert "is no part of the log" in result.output
 
 
+@pytest.mark.parametrize("name", ["eval-0000000\u0669-0000000\u0669.parquet", "eval-1.parquet\n"])
+def test_a_name_that_only_looks_like_a_part_is_none(runs: Path, name: str) -> None:
+    shutil.copy(runs / PART, (runs / PART).with_name(name))
+    with pytest.warns(CorruptFileWarning, match="not a part of the log"):
+        open_sweep(runs / "micro")
+    result = CliRunner().invoke(main, ["audit", str(runs / "micro")])
+    assert result.exit_code == 1
+    (line,) = [line for line in result.output.splitlines() if "is no part of the log" in line]
+    assert line.startswith("  rollouts/eval-")
+
+
+def test_a_plan_with_half_a_character_is_named(runs: Path) -> None:
+    plan = runs / "micro" / "plan.json"
+    content = json.loads(plan.read_text())
+    content["runs"][0]["variant"] = "\ud800"
+    plan.write_text(json.dumps(content))
+    result = CliRunner().invoke(main, ["status", str(runs / "micro")])
+    assert result.exit_code == 2
+    assert "plan.json: holds a lone surrogate" in result.output
+
+
 def test_a_long_value_is_cut_where_the_audit_prints_it(runs: Path) -> None:
     plan = runs / "micro" / "plan.json"
     content = json.loads(plan.read_text())

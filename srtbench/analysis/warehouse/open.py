@@ -278,13 +278,13 @@ class _Loader:
         warnings.warn(f"{file} is left out: {reason}", CorruptFileWarning, stacklevel=5)
 
     def _glob(self, pattern: str) -> list[str]:
-        if "://" in pattern:
+        here = [] if "://" in pattern else glob.glob(pattern)
+        try:
             rows = self.connection.execute("SELECT file FROM glob(?)", [pattern]).fetchall()
-            files = [str(file) for (file,) in rows]
-        else:
-            # DuckDB passes over pipes, folders and dead links; a name that is no UTF-8 ends it.
-            names = glob.glob(pattern)
-            files = [os.fsencode(name).decode("utf-8", "backslashreplace") for name in names]
+            # DuckDB passes over pipes, folders and dead links.
+            files = {str(file) for (file,) in rows} | {file for file in here if is_special(file)}
+        except duckdb.InvalidInputException:  # one name is no UTF-8
+            files = {os.fsencode(file).decode("utf-8", "backslashreplace") for file in here}
         return sorted(file for file in files if not file.rsplit("/", 1)[-1].startswith("."))
 
     def _texts(self, pattern: str, owners: Collection[str] | None = None) -> dict[str, str]:
