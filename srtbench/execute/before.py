@@ -56,7 +56,7 @@ def look_ahead(
 
     Args:
         only: labels of the runs that are asked for, as in `run_sweep`.
-        due: of these runs, those whose data and variants are tried.
+        due: of these runs, those whose data and variants are tried, and that are to have GPUs.
         here: of these runs, those that this machine is to train.
 
     Raises:
@@ -71,7 +71,7 @@ def look_ahead(
         told += [(sampled[0], misfit(text, "generation")) for text in engines_here(sampled)]
     if config.execution.backend == "ray":
         told += ray_misfits(config.execution, runs, here=bool(at_home))
-    told += gpu_misfits(config.execution, at_home)
+    told += gpu_misfits(config.execution, due(at_home))
     for run, one in told:
         place = places.of_misfit(plan.origins[run.run_id], one, None)
         lacking.append(places.problem(place, one.text))

@@ -8,7 +8,7 @@ from srtbench.config.errors import allowed
 from srtbench.datasets.columns import names_in
 from srtbench.datasets.problems import DatasetError
 from srtbench.datasets.rows import LEVEL
-from srtbench.init.look import Column, columns_in
+from srtbench.init.look import PLAIN, Column, columns_in
 
 QUESTIONS = (
     *("question", "problem", "prompt", "query", "instruction", "input", "task", "messages"),
@@ -26,6 +26,7 @@ ANSWERS = (
 LEVELS = ("level", "difficulty")
 OPTIONS = ("choices", "options", "candidates")
 _LETTERS = "ABCDEFGHIJ"
+_KINDS: dict[type, str] = {dict: "an object", list: "a list", bytes: "bytes"}
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,10 @@ def find_columns(
     missing = ["question"] if question is None else []
     if answer is None and (question is None or not _is_talk(columns[question])):
         missing.append("answer")
-        if empty := _empty_answer(rows):
-            raise DatasetError(f"{source}: '{empty}' is empty in every row: answers are needed")
+    for one in missing:
+        _refuse_kind(source, one, columns)
+    if "answer" in missing and (empty := _empty_answer(rows, columns)):
+        raise DatasetError(f"{source}: '{empty}' is empty in every row: answers are needed")
     if missing and len(columns) == 1:
         (only,) = columns
         raise DatasetError(f"{source}: '{only}' is the only column: questions need answers beside")
@@ -118,11 +121,27 @@ def find_columns(
     return Found(question, answer, _find_level(columns, reasons), options, system, reasons)
 
 
-def _empty_answer(rows: Sequence[Mapping[str, Any]]) -> str | None:
+def _refuse_kind(source: str, wanted: str, columns: Mapping[str, Column]) -> None:
+    """Of a column that is called right, say what it holds.
+
+    Raises:
+        DatasetError: neither text nor numbers.
+    """
+    for column in _named(QUESTIONS if wanted == "question" else ANSWERS, columns):
+        other = next((one for one in column.values if not isinstance(one, PLAIN)), None)
+        if other is not None and not column.is_chat:
+            what = _KINDS.get(type(other), f"a {type(other).__name__}")
+            others = [name for name in columns if name != column.name]
+            raise DatasetError(
+                f"{source}: '{column.name}' holds {what}, neither text nor a number; name another "
+                f"column, or a value within it, with --{wanted}. {_all('', others)}"
+            )
+
+
+def _empty_answer(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Column]) -> str | None:
     names = dict.fromkeys(name for values in rows for name in names_in(values))
     empty = (name for name in names if name.rpartition(".")[2].casefold() in ANSWERS)
-    inner = {name.rpartition(".")[0] for name in names}
-    return next((name for name in empty if name not in inner), None)
+    return next((name for name in empty if name not in columns), None)
 
 
 def _refuse_row_as_header(source: str, question: str, answer: str) -> None:

@@ -11,6 +11,9 @@ from srtbench.datasets.columns import MISSING, names_in, value_at
 from srtbench.datasets.problems import DatasetError
 from srtbench.datasets.rows import table_rows
 
+PLAIN = (str, int, float, Decimal)
+"""Types of what can be asked, and of answers."""
+
 LOOKED_AT = 500
 """Rows whose columns are looked at, spread over the file."""
 
@@ -55,7 +58,7 @@ class Column:
     @property
     def is_text(self) -> bool:
         """Text or numbers in every row that has a value."""
-        return all(isinstance(value, str | int | float | Decimal) for value in self.values)
+        return all(isinstance(value, PLAIN) for value in self.values)
 
     @property
     def texts(self) -> list[str]:

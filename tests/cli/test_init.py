@@ -1,5 +1,6 @@
 """`srtbench init`: what it writes can be planned as it is, trains, and raises accuracy."""
 
+import datetime
 import itertools
 import json
 from collections.abc import Iterable
@@ -228,6 +229,8 @@ def test_data_too_long_for_the_tiny_model_are_said_to_be() -> None:
         (["mine", "--data", "row.csv"], "let the file begin with a header, e.g. question,answer"),
         (["mine", "--data", "wide.csv"], "not UTF-8, but UTF-16 or no text: save it as UTF-8"),
         (["mine", "--data", "marks.csv"], "has no comma but ';': separate the columns by commas"),
+        (["mine", "--data", "empty.jsonl"], "'answer' holds a list, neither text nor a number"),
+        (["mine", "--data", "days.parquet"], "'answer' holds a date, neither text nor a number"),
         (["mine", "--data", "both.jsonl"], "the key 'answer' stands twice"),
         (["mine", "--data", "three.jsonl", "--answer", "cc"], "did you mean 'ccc'?"),
         (["mine", "--data", "broken.jsonl"], "no row can be read, e.g. row 1: not valid JSON"),
@@ -240,6 +243,9 @@ def test_what_cannot_be_done_is_one_line(arguments: list[str], message: str) -> 
     write("three.jsonl", [{"aaa": n, "bbb": n, "ccc": n} for n in range(9)])
     Path("broken.jsonl").write_text("{\n")
     Path("both.jsonl").write_text('{"question": "1+1", "answer": 2, "answer": 3}\n')
+    write("empty.jsonl", [{"question": "1+1", "answer": []}] * 9)
+    days = [datetime.date(2026, 1, 1 + n) for n in range(9)]
+    pl.DataFrame({"question": ["1+1"] * 9, "answer": days}).write_parquet("days.parquet")
     Path("none.csv").write_text("question\n1+1\n")
     Path("row.csv").write_text("".join(f"{n}+1,{n + 1}\n" for n in range(9)))
     Path("wide.csv").write_text("question,answer\n1+1,2\n", encoding="utf-16")
