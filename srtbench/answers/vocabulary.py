@@ -31,6 +31,7 @@ UNICODE: dict[str, str] = {
     "\u221e": r"\infty ",
     "\u222a": r"\cup ",
     "\u2229": r"\cap ",
+    "\u2206": r"\Delta ",
     "\u2208": r"\in ",
     "\u2205": r"\emptyset ",
     "\u221a": r"\sqrt ",

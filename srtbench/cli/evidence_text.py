@@ -10,6 +10,8 @@ from srtbench.replay.revote_row import RevoteRow
 
 SHOWN = 3
 """Breaches of one kind that the text shows."""
+MAX_LINE = 600
+"""Characters of a breach that the text shows."""
 
 _STATES = ("ok", "unparsable", "timeout", "error", "truncated")
 
@@ -27,12 +29,18 @@ def audit_text(report: AuditReport) -> str:
     for (run_id, column), count in kinds.items():
         lines.append(f"BREACH {run_id}: {column}, {counted(count, 'time')}")
         same = [b for b in report.breaches if (b.run_id, b.column) == (run_id, column)]
-        lines += [f"  {breach.where}: {breach.message}" for breach in same[:SHOWN]]
+        lines += [_cut(f"  {breach.where}: {breach.message}") for breach in same[:SHOWN]]
     verdict = "clean" if report.ok else _breaches(len(report.breaches))
     left = counted(report.unaudited, "planned run")
     rest = f"; {left} not audited, see notes" if report.unaudited else ""
     lines.append(verdict + rest)
     return "\n".join(lines)
+
+
+def _cut(line: str) -> str:
+    """One line, whatever names and texts of a damaged file are in it, without a very long end."""
+    line = line.replace("\n", " ")
+    return line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}..."
 
 
 def _breaches(count: int) -> str:

@@ -1,9 +1,12 @@
 """Problems found in a sweep file: where, what is wrong, what is allowed, what was meant."""
 
 import difflib
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+NO_FILE = "is no regular file (a folder, a pipe, a device or a link to nothing)"
 
 
 @dataclass(frozen=True)
@@ -59,3 +62,16 @@ def allowed(given: object, choices: Iterable[str], limit: int = 40) -> str:
 
 class StoreError(ValueError):
     """A file that srtbench wrote is damaged; the message is one line and names file and key."""
+
+
+def require_regular(path: Path) -> None:
+    """Refuse what has the name of a file and is none, before it is opened.
+
+    A pipe would be waited for without end, and a device such as ``/dev/zero`` read without end.
+
+    Raises:
+        StoreError: it is a folder, a pipe, a socket, a device, or a link to nothing. What is not
+            there at all is left to whoever opens it.
+    """
+    if not path.is_file() and os.path.lexists(path):
+        raise StoreError(f"{path}: {NO_FILE}")

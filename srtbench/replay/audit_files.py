@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from srtbench.config.errors import require_regular
 from srtbench.rollouts import LACKED, ROLLOUT_SCHEMA, SCHEMA_VERSION, is_part
 from srtbench.store import Folder, read_json
 from srtbench.store.files import StoreError, seal_broken
@@ -60,6 +61,7 @@ def _check_parts(place: Path, folder: Path) -> Found:
         if not is_part(path.name):
             yield "structure", where, "is no part of the log; it is not counted"
             continue
+        require_regular(path)
         try:
             with pq.ParquetFile(path) as file:
                 schema = file.schema_arrow

@@ -141,7 +141,7 @@ METRIC_SCHEMA = pa.schema(
     _VERSION,
 )
 
-_PART = re.compile(r"(train|eval)-(\d{8})-(\d{8})\.parquet")
+_PART = re.compile(r"(train|eval)-([0-9]{8})-([0-9]{8})\.parquet")
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:

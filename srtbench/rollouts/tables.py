@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from srtbench.config.errors import StoreError
+from srtbench.config.errors import StoreError, require_regular
 
 VERSION_KEY = b"srtbench_schema_version"
 
@@ -31,6 +31,7 @@ def read_table(
             the column is named.
     """
     names = list(schema.names if columns is None else columns)
+    require_regular(path)
     try:
         with pq.ParquetFile(path) as file:
             _check_schema(path, file.schema_arrow, schema, added)

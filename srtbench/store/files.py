@@ -14,6 +14,7 @@ import psutil
 from pydantic import TypeAdapter, ValidationError
 
 from srtbench.config.errors import StoreError as StoreError
+from srtbench.config.errors import require_regular
 
 T = TypeVar("T")
 
@@ -64,6 +65,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         FileNotFoundError: there is no file. StoreError: it holds no JSON object.
     """
+    require_regular(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

@@ -1,5 +1,6 @@
 """plan.json of a sweep: every planned run and stage, so that what is missing can be seen."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from srtbench.plan import Plan, RunSpec
-from srtbench.store.files import checked, read_json, write_sealed
+from srtbench.store.files import StoreError, checked, read_json, write_sealed
 from srtbench.variants import VARIANTS, facts
 from srtbench.votes import VotingPolicy
 
@@ -156,4 +157,8 @@ def plan_of(content: dict[str, Any], path: Path) -> dict[str, Any]:
         StoreError: it is not.
     """
     checked(_Plan, content, path, strict=True)
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise StoreError(f"{path}: holds a lone surrogate, which is no character") from None
     return content

@@ -18,7 +18,8 @@ class Incorrect(FixedTeacher):
     64 samples at temperature 1 of the model before training. Prompts whose majority is right, or
     that have no majority, are dropped before training, which is what gold is used for.
     Deviations: (1) the labels are votes of the run's own start model, at its prompts and its
-    completion length; the release ships label files for about ten models.
+    completion length; the release ships label files for about ten models. (2) one update per
+    rollout batch unless the run says otherwise; the source makes 8 (see `Random`).
     """
 
     class Config(TeacherOptions):

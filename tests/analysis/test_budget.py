@@ -184,14 +184,16 @@ def test_curves_over_what_was_spent(mixed: FinishedSweep) -> None:
 def test_the_axis_of_a_variant_s_own_panel_says_rounds_where_it_counts_rounds(
     mixed: FinishedSweep,
 ) -> None:
-    """srt stands above scpo; lmsi and star above nothing."""
+    """srt, here of 100 steps, stands above scpo; lmsi and star above nothing."""
     curve = frame(srtbench.open_sweep(mixed.store.path), "train_curve")
+    longer = pl.when(pl.col("variant") == "srt").then(50).otherwise(1)
+    curve = curve.with_columns(step=pl.col("step") * longer, updates=pl.col("updates") * longer)
     sheet = collapse_sheet(curve.filter(pl.col("variant") != "mine"), {})
     named = {ax.get_title(loc="left"): ax.get_xlabel() for ax in sheet.figure.axes}
     expected = {"srt": "train step", "lmsi": "round", "star": "round", "scpo": "round"}
     assert {name: label for name, label in named.items() if name} == expected
     ends = {ax.get_title(loc="left"): ax.get_xlim()[1] for ax in sheet.figure.axes}
-    assert (ends["lmsi"], ends["srt"]) == (2, 2), "rounds end where rounds do"
+    assert (ends["srt"], ends["lmsi"], ends["star"], ends["scpo"]) == (100, 2, 2, 2)
 
 
 def test_a_report_of_both_methods_is_over_samples(mixed: FinishedSweep, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ A file is read if its name is that of a part, its footer can be read, it has eve
 must have, each with its type, and no newer srtbench wrote it. Any other file changes no number.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +12,7 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
+from srtbench.config.errors import NO_FILE
 from srtbench.rollouts import ADDED, IMPORTED_SCHEMA, ROLLOUT_SCHEMA, SCHEMA_VERSION
 from srtbench.rollouts.tables import FURTHER
 
@@ -61,6 +63,11 @@ class Damage:
     reason: str
 
 
+def is_special(path: str) -> bool:
+    """Whether a path on this machine is there and no regular file: DuckDB would wait for a pipe."""
+    return "://" not in path and os.path.lexists(path) and not os.path.isfile(path)
+
+
 def readable(
     connection: duckdb.DuckDBPyConnection,
     sources: Sequence[Source],
@@ -71,6 +78,11 @@ def readable(
 
     All files are asked at once, and one by one only where that fails.
     """
+    special = [source for source in sources if is_special(source.path)]
+    if special:
+        rest = [source for source in sources if source not in special]
+        columns, damaged = readable(connection, rest, schema, check)
+        return columns, [*(Damage(source, NO_FILE) for source in special), *damaged]
     if not sources:
         return {}, []
     try:
@@ -79,8 +91,7 @@ def readable(
         if len(sources) == 1:
             reason = str(error).splitlines()[0].replace(sources[0].path, "the file")
             return {}, [Damage(sources[0], reason)]
-    columns: dict[str, frozenset[str]] = {}
-    damaged: list[Damage] = []
+    columns, damaged = {}, []
     for source in sources:
         found, bad = readable(connection, [source], schema, check)
         columns |= found

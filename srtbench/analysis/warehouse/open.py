@@ -5,7 +5,9 @@ only one in ``unplanned_runs``. The list of files is fixed when the sweep is ope
 to see more.
 """
 
+import glob
 import json
+import os
 import warnings
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -20,6 +22,7 @@ from srtbench.analysis.warehouse.files import (
     Check,
     Source,
     escape,
+    is_special,
     readable,
     sql_type,
 )
@@ -33,6 +36,7 @@ from srtbench.analysis.warehouse.planned import (
     task_rows,
 )
 from srtbench.analysis.warehouse.views import create_views, literal, materialize
+from srtbench.config.errors import NO_FILE, require_regular
 from srtbench.config.eval_sets import OWN
 from srtbench.rollouts import (
     IMPORTED_SCHEMA,
@@ -137,6 +141,7 @@ class _Loader:
     def add_sweep(self, path: str) -> None:
         """Note the runs and files of one sweep."""
         place = escape(path)
+        require_regular(Path(path) / "plan.json")
         plan_text = self._texts(f"{place}/plan.json")
         if not plan_text:
             raise FileNotFoundError(
@@ -273,8 +278,14 @@ class _Loader:
         warnings.warn(f"{file} is left out: {reason}", CorruptFileWarning, stacklevel=5)
 
     def _glob(self, pattern: str) -> list[str]:
-        rows = self.connection.execute("SELECT file FROM glob(?) ORDER BY file", [pattern])
-        return [file for (file,) in rows.fetchall() if not file.rsplit("/", 1)[-1].startswith(".")]
+        here = [] if "://" in pattern else glob.glob(pattern)
+        try:
+            rows = self.connection.execute("SELECT file FROM glob(?)", [pattern]).fetchall()
+            # DuckDB passes over pipes, folders and dead links.
+            files = {str(file) for (file,) in rows} | {file for file in here if is_special(file)}
+        except duckdb.InvalidInputException:  # one name is no UTF-8
+            files = {os.fsencode(file).decode("utf-8", "backslashreplace") for file in here}
+        return sorted(file for file in files if not file.rsplit("/", 1)[-1].startswith("."))
 
     def _texts(self, pattern: str, owners: Collection[str] | None = None) -> dict[str, str]:
         """Content of the files that match; of these folders alone, if any are given."""
@@ -287,6 +298,8 @@ class _Loader:
 
     def _read(self, files: list[str]) -> dict[str, str]:
         """Content of files, all at once, and one by one only where that fails."""
+        if special := [file for file in files if is_special(file)]:
+            return self._read(sorted({*files} - {*special})) | dict.fromkeys(special, "")
         if not files:
             return {}
         try:
@@ -312,6 +325,9 @@ class _Loader:
         below = "" if owners is None else f"{STAGES_FOLDER}/"
         for file, text in self._texts(pattern, owners).items():
             owner, name = file.rsplit("/", 2)[-2:]
+            if is_special(file):
+                self._damaged(sweep, owner, f"{below}{owner}/{name}", NO_FILE)
+                continue
             try:
                 content = json.loads(text)
                 if not isinstance(content, dict):
