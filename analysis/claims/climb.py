@@ -2,7 +2,7 @@
 
 from analysis.claims import drawing
 from analysis.claims.data import Cell, Study
-from analysis.claims.hypotheses import C4, HOLDS, judge
+from analysis.claims.hypotheses import C4
 from analysis.claims.sections import (
     Number,
     Section,
@@ -16,6 +16,7 @@ from analysis.claims.sections import (
     not_run,
     start,
 )
+from analysis.claims.verdicts import HOLDS, judge
 
 
 def climbs(study: Study) -> Section:

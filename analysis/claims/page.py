@@ -7,9 +7,9 @@ import polars as pl
 
 from analysis.claims.history import Version
 from analysis.claims.history import table as history_table
-from analysis.claims.hypotheses import FAILS, UNDECIDED
 from analysis.claims.sections import Finding, Number, Section, Table
 from analysis.claims.summary import sentences
+from analysis.claims.verdicts import FAILS, UNDECIDED
 from srtbench.analysis.effects import Effect
 from srtbench.analysis.figures.panels import Sheet
 

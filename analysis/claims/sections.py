@@ -4,17 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from analysis.claims.data import Cell, Study
-from analysis.claims.hypotheses import (
-    FAMILIES,
-    NOT_RUN,
-    Claim,
-    Hypothesis,
-    Verdict,
-    all_of,
-    judge,
-    p_value,
-    spelled_out,
-)
+from analysis.claims.hypotheses import FAMILIES, Claim, Hypothesis
+from analysis.claims.verdicts import NOT_RUN, Verdict, all_of, judge, p_value, spelled_out
 from srtbench.analysis.effects import SHARE, SHARE_DIFFERENCE, Effect, effect
 from srtbench.analysis.figures.panels import Sheet
 from srtbench.stats import holm
@@ -61,7 +52,7 @@ class Finding:
 
     @property
     def p_value(self) -> float | None:
-        """See :func:`analysis.claims.hypotheses.p_value`."""
+        """See :func:`analysis.claims.verdicts.p_value`."""
         return p_value(self.hypothesis, self.effect)
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import polars as pl
 
-from analysis.claims.hypotheses import FAILS, HOLDS, NOT_RUN, UNDECIDED
 from analysis.claims.sections import Finding, Section
+from analysis.claims.verdicts import FAILS, HOLDS, NOT_RUN, UNDECIDED
 from srtbench.analysis.figures import styled
 from srtbench.analysis.figures.panels import WIDTH, Sheet, new_figure
 from srtbench.analysis.figures.style import INK, MUTED

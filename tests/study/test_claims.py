@@ -18,10 +18,11 @@ import srtbench
 from analysis import mitigation, phase
 from analysis.claims.__main__ import main, measure
 from analysis.claims.data import Study
-from analysis.claims.hypotheses import CLAIMS, Hypothesis, all_of, judge, spelled_out
+from analysis.claims.hypotheses import CLAIMS, Hypothesis
 from analysis.claims.page import shown
 from analysis.claims.samples import as_code
 from analysis.claims.sections import Section
+from analysis.claims.verdicts import all_of, judge, spelled_out
 from srtbench.analysis.effects import SHARE_DIFFERENCE, Effect, effect
 from srtbench.analysis.scores import cross_fitted_rise
 from srtbench.analysis.warehouse.open import CorruptFileWarning

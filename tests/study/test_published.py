@@ -13,9 +13,10 @@ import pytest
 
 from analysis.claims import registration
 from analysis.claims.__main__ import main, measure
-from analysis.claims.hypotheses import C9, FAMILIES, judge, p_value
+from analysis.claims.hypotheses import C9, FAMILIES
 from analysis.claims.registration import Begun, Registration, digest, read, register, status
 from analysis.claims.sources import open_study
+from analysis.claims.verdicts import judge, p_value
 from analysis.publish import publish
 from srtbench.analysis.effects import SHARE, effect
 from srtbench.stats import holm, mean_interval
