@@ -1,6 +1,5 @@
 """What became of every planned run, in one word and one sentence: for `srtbench check`."""
 
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from srtbench.analysis.diagnosis import diagnose_runs
 from srtbench.analysis.estimates import paired_change
 from srtbench.analysis.frames import Run, frame, view
 from srtbench.analysis.stops import ends
-from srtbench.analysis.warehouse.open import CorruptFileWarning, open_sweep
+from srtbench.analysis.warehouse.open import open_sweep
 from srtbench.config.eval_sets import OWN
 from srtbench.stats import CollapseReport, Interval, verdict
 
@@ -59,6 +58,8 @@ class Health:
 def run_health(path: Path) -> list[Health]:
     """What became of the runs of a sweep folder, or of the one run whose folder is given.
 
+    Damaged files of the sweep are warned of by name, as wherever one is opened.
+
     Raises:
         FileNotFoundError: no sweep there, nor a run that the plan of the folder above names.
         ValueError: a plan.json is damaged.
@@ -66,10 +67,7 @@ def run_health(path: Path) -> list[Health]:
     sweep, chosen = path, None
     if not (path / "plan.json").is_file() and (path.parent / "plan.json").is_file():
         sweep, chosen = path.parent, path.resolve().name
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CorruptFileWarning)  # they are in what is returned
-        connection = open_sweep(sweep)
-    found = [one for one in _healths(connection) if chosen in (None, one.run_id)]
+    found = [one for one in _healths(open_sweep(sweep)) if chosen in (None, one.run_id)]
     if chosen is not None and not found:
         raise FileNotFoundError(f"{path}: no run that {sweep / 'plan.json'} names")
     return found

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+from srtbench.analysis import CorruptFileWarning
 from srtbench.analysis.health import run_health
 from srtbench.cli import main
 from srtbench.rollouts import ROLLOUT_SCHEMA
@@ -99,9 +101,16 @@ def test_without_gold_answers_nothing_can_be_said(one_run: Path) -> None:
 def test_a_damaged_file_is_named_and_the_rest_is_judged(one_run: Path) -> None:
     part = eval_parts(one_run)[0]
     part.write_bytes(part.read_bytes()[:100])
-    (found,) = run_health(one_run)
+    with pytest.warns(CorruptFileWarning, match=part.name):
+        (found,) = run_health(one_run)
     assert [Path(file).name for file in found.damaged_files] == [part.name]
     assert part.name in found.why
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # not as an error
+        told = check(one_run)
+    assert told.exit_code == 0
+    assert part.name in told.stderr, "whoever asks for collapses alone is told too"
+    assert part.name not in told.stdout
 
 
 def test_what_is_no_run_is_refused_in_one_line(sweep: Path, tmp_path: Path) -> None:
